@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const level_name[] = {"error", "warn", "info", "debug"};
+/* syslog's numbers for the same levels: err, warning, info, debug */
+static const int level_syslog[] = {3, 4, 6, 7};
+
+static _Atomic int max_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&max_level, (int)level, memory_order_relaxed);
+}
+
+bool log_level_parse(const char *name, enum log_level *level)
+{
+    for (int i = 0; i <= LOG_LEVEL_DEBUG; i++) {
+        if (strcmp(name, level_name[i]) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One write(2) per line, so that lines of several threads do not mix. */
+static void __attribute__((format(printf, 2, 0)))
+log_line(enum log_level level, const char *fmt, va_list ap)
+{
+    char line[1024];
+    int n, m;
+
+    if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed))
+        return;
+    if (getenv("JOURNAL_STREAM"))
+        n = snprintf(line, sizeof(line), "<%d>", level_syslog[level]);
+    else
+        n = snprintf(line, sizeof(line), "basculed: %s: ", level_name[level]);
+    m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, fmt, ap);
+    if (m < 0)
+        return;
+    n += m;
+    if (n > (int)sizeof(line) - 2)
+        n = (int)sizeof(line) - 2;
+    line[n++] = '\n';
+    if (write(STDERR_FILENO, line, (size_t)n) < 0)
+        return; /* nowhere left to complain to */
+}
+
+#define DEFINE_LOG(name, level)                                                \
+    void log_##name(const char *fmt, ...)                                      \
+    {                                                                          \
+        va_list ap;                                                            \
+                                                                               \
+        va_start(ap, fmt);                                                     \
+        log_line(level, fmt, ap);                                              \
+        va_end(ap);                                                            \
+    }
+
+DEFINE_LOG(error, LOG_LEVEL_ERROR)
+DEFINE_LOG(warn, LOG_LEVEL_WARN)
+DEFINE_LOG(info, LOG_LEVEL_INFO)
+DEFINE_LOG(debug, LOG_LEVEL_DEBUG)

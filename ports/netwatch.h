@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Following netdevs by rtnetlink: one watch per network namespace in use,
+ * shared by all ports whose devices live there.
+ *
+ * Threads: control thread, except where said.
+ */
+#ifndef PORTS_NETWATCH_H
+#define PORTS_NETWATCH_H
+
+#include "base/err.h"
+#include "ports/port.h"
+
+struct ev_loop;
+struct netwatch;
+
+/*
+ * 'change' is called for every link change in any watched namespace, on the
+ * control thread; 'netns' is the namespace's inode number (fstat of its fd).
+ * After lost messages (ENOBUFS) the watch re-reads all links by itself.
+ */
+struct netwatch *netwatch_new(struct ev_loop *loop,
+                              void (*change)(void *arg, uint64_t netns,
+                                             const struct link_change *c),
+                              void *arg);
+void netwatch_free(struct netwatch *w);
+
+/*
+ * Starts (or counts one more user of) the watch of the namespace 'netns_fd'
+ * (-1: our own).  May block for a moment (setns in the calling thread, a
+ * socket): quick enough for the control thread.  0 or -errno.
+ */
+int netwatch_add(struct netwatch *w, int netns_fd, struct err *e);
+void netwatch_remove(struct netwatch *w, int netns_fd);
+
+/* Inode number that identifies a namespace; 0 on failure. */
+uint64_t netns_id(int netns_fd);
+
+#endif

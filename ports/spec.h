@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Port specifications as people type them: KIND:NAME[,key=value...]; a bare
+ * NAME is packet:NAME.  A value that contains ',' is quoted with '"'.
+ *
+ * Common keys   name=PORTNAME  netns=NAME|PID|PATH
+ * Others belong to the kind, which refuses what it does not know.
+ *
+ * Threads: pure functions; any.
+ */
+#ifndef PORTS_SPEC_H
+#define PORTS_SPEC_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PORT_NAME_MAX 16 /* 15 characters and NUL, as IFNAMSIZ */
+#define SPEC_KEYS_MAX 16
+#define SPEC_TEXT_MAX 512
+
+struct spec_key {
+    const char *key;
+    const char *value;
+};
+
+struct port_spec {
+    char kind[16];
+    char name[PORT_NAME_MAX]; /* the port's: name=, or from what follows ':' */
+    const char *target;       /* what follows ':' up to the first ',' */
+    const char *netns;        /* netns= as typed, or NULL */
+    struct spec_key key[SPEC_KEYS_MAX]; /* the kind's own keys, in order */
+    unsigned n_keys;
+    /*
+     * The namespace the device lives in: the client's, or what netns= names.
+     * -1 means the daemon's own.  Owned by whoever filled it in.
+     */
+    int netns_fd;
+    bool local;               /* the bridge's own interface (DESIGN 8) */
+    char text[SPEC_TEXT_MAX]; /* storage for the strings above */
+};
+
+/*
+ * Parses 'text'.  0, or -EINVAL / -ENAMETOOLONG with a sentence naming the
+ * offending part in 'e'.  Does not resolve netns=.  A socket kind without
+ * name= gets the empty name: the bridge numbers it (stream0, ...).
+ */
+int port_spec_parse(struct port_spec *s, const char *text, struct err *e);
+
+/* Writes the spec as it would be typed; returns 'out'. */
+const char *port_spec_format(const struct port_spec *s, char *out, size_t n);
+
+/* The value of the kind's own key, or NULL. */
+const char *port_spec_get(const struct port_spec *s, const char *key);
+
+/*
+ * Reads a boolean key ("on|yes|1|true" / "off|no|0|false") into *v, which
+ * keeps its value if the key is absent.  0 or -EINVAL with a sentence.
+ */
+int port_spec_bool(const struct port_spec *s, const char *key, bool *v,
+                   struct err *e);
+
+/*
+ * Is each of the kind's own keys in 'known' (NULL-terminated)?  0, or
+ * -EINVAL with a sentence naming the key and listing the known ones.
+ */
+int port_spec_known(const struct port_spec *s, const char *const *known,
+                    struct err *e);
+
+#endif

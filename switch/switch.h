@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The switch as its owner (ctl/) sees it: bridges, their ports and
+ * parameters, statistics, events.  Everything here runs on the control
+ * thread; what takes time is done elsewhere and answered by a callback.
+ *
+ * A change is in force when its callback comes: devices are open, the new
+ * view is published, and a grace period has passed so that no worker still
+ * follows the old one.  Callbacks never come from inside the call.
+ */
+#ifndef SWITCH_SWITCH_H
+#define SWITCH_SWITCH_H
+
+#include "base/err.h"
+#include "base/mac.h"
+#include "fdb/fdb.h"
+#include "ports/spec.h"
+#include "switch/reason.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ev_loop;
+struct sw;
+struct bridge;
+struct bport; /* a port of a bridge */
+
+#define BRIDGE_PORTS_MAX 1023 /* numbered from 1, as the kernel does */
+#define BRIDGE_LOCAL     0    /* the bridge's own interface */
+
+/* rc 0, or -errno with the sentence in *e (never NULL, valid in the call). */
+typedef void (*sw_done)(void *arg, int rc, const struct err *e);
+
+/* ---- the switch ---- */
+
+struct sw_config {
+    struct ev_loop *loop; /* the control thread's */
+    unsigned workers;     /* 1 .. 8 */
+    int cpu[8];           /* worker i is pinned to cpu[i]; -1: not */
+};
+
+/* 0 or -errno with a sentence.  Starts the job thread and the workers. */
+int sw_new(struct sw **sw, const struct sw_config *c, struct err *e);
+
+/*
+ * Deletes all bridges (up or not), restores all devices, ends the threads.
+ * Blocks; the last call.
+ */
+void sw_free(struct sw *sw);
+
+/* ---- bridges ---- */
+
+struct bridge_config {
+    char name[PORT_NAME_MAX];
+    bool local;   /* make the interface NAME (a tap) */
+    int netns_fd; /* where; -1: the daemon's namespace.  Duplicated */
+};
+
+/* -EEXIST, -EINVAL (name), what opening the tap says (EEXIST, EPERM, ...). */
+void bridge_add(struct sw *sw, const struct bridge_config *c, sw_done done,
+                void *arg);
+
+/*
+ * -ENXIO: no such bridge.  -EBUSY: its interface is up ('force' does it all
+ * the same).  Removes its ports.
+ */
+void bridge_del(struct sw *sw, const char *name, bool force, sw_done done,
+                void *arg);
+
+struct bridge *bridge_find(struct sw *sw, const char *name);
+/* In order of creation; NULL at the end; prev NULL: the first. */
+struct bridge *bridge_next(struct sw *sw, struct bridge *prev);
+
+/*
+ * Numeric parameters.  Those of the spanning tree are stored and shown until
+ * an engine uses them.  Times in centiseconds (the kernel's USER_HZ).
+ */
+enum bridge_param {
+    BRIDGE_AGEING,        /* cs; 0: never; at most 600000 */
+    BRIDGE_PRIORITY,      /* 0 .. 65535 */
+    BRIDGE_FORWARD_DELAY, /* cs */
+    BRIDGE_HELLO,         /* cs, 100 .. 1000 */
+    BRIDGE_MAX_AGE,       /* cs, 600 .. 4000 */
+    BRIDGE_STP,           /* 0; 1 is -EOPNOTSUPP until there is an engine */
+    BRIDGE_FWD_MASK,      /* 16 bits, all of them settable */
+    BRIDGE_FDB_LIMIT,     /* entries */
+    BRIDGE_PARAMS
+};
+/* -ERANGE, -EINVAL, -EOPNOTSUPP. */
+void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
+                void *arg);
+
+struct bridge_info {
+    char name[PORT_NAME_MAX];
+    struct mac mac; /* of the bridge id: lowest port's, or as set */
+    bool mac_set;
+    uint32_t param[BRIDGE_PARAMS];
+    bool local; /* has an interface */
+    bool up;    /* ... which is up (true without one) */
+    bool carrier;
+    uint32_t mtu;
+    int ifindex;    /* of the interface; 0 without one */
+    uint64_t netns; /* inode of its namespace */
+    uint16_t n_ports;
+    struct fdb_stats fdb;
+};
+void bridge_info(const struct bridge *b, struct bridge_info *i);
+
+/* ---- ports ---- */
+
+/*
+ * spec->name empty: numbered by kind.  -EBUSY: in another bridge, or taken
+ * by another daemon; -ENODEV: no such device; -ELOOP: it is a bridge; -EEXIST:
+ * the name is in use; -EXFULL: no number left; else what the kind says.
+ */
+void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
+               void *arg);
+/* -EINVAL: no such port in this bridge. */
+void bport_del(struct bridge *b, const char *name, sw_done done, void *arg);
+
+struct bport *bport_find(struct bridge *b, const char *name);
+/* In port number order, the local port not among them. */
+struct bport *bport_next(struct bridge *b, struct bport *prev);
+/* The bridge's own interface; NULL without one. */
+struct bport *bport_local(struct bridge *b);
+/* The bridge a port of that name is in, whichever; NULL if none. */
+struct bridge *bport_owner(struct sw *sw, const char *name);
+
+enum bport_param {
+    BPORT_PATH_COST, /* 1 .. 65535; 0: from the link's speed again */
+    BPORT_PRIORITY,  /* 0 .. 63 */
+    BPORT_HAIRPIN,   /* 0, 1, and so on down to FLOOD_BCAST */
+    BPORT_ISOLATED,
+    BPORT_LEARNING,
+    BPORT_FLOOD, /* unknown unicast */
+    BPORT_FLOOD_MCAST,
+    BPORT_FLOOD_BCAST,
+    BPORT_FWD_MASK,  /* 16 bits, or'ed with the bridge's */
+    BPORT_FDB_LIMIT, /* learned entries; 0: none of its own */
+    BPORT_PARAMS
+};
+void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
+               void *arg);
+
+/* brctl's numbers */
+enum bport_state {
+    BPORT_DISABLED,
+    BPORT_LISTENING,
+    BPORT_LEARN,
+    BPORT_FORWARDING,
+    BPORT_BLOCKING
+};
+
+struct bport_info {
+    char name[PORT_NAME_MAX];
+    char spec[SPEC_TEXT_MAX];
+    char kind[16];
+    uint16_t no;
+    enum bport_state state;
+    char why[128]; /* why it is not forwarding, or "" */
+    bool failed;
+    uint32_t param[BPORT_PARAMS];
+    struct mac mac;
+    uint32_t mtu;
+    uint32_t speed; /* Mb/s, 0 unknown */
+    bool link;
+    bool vnet, tx_csum, tx_tso4, tx_tso6, tx_uso;
+    char device[64];
+    char detail[192];
+    int ifindex;
+    uint32_t fdb_learned;
+};
+void bport_info(const struct bport *p, struct bport_info *i);
+
+struct bport_stats {
+    uint64_t rx_frames, rx_bytes; /* received and judged */
+    uint64_t tx_frames, tx_bytes; /* handed to the device */
+    uint64_t reason[REASON_COUNT];
+};
+/* Sum over forwarders and of the kernel's own counts; not a snapshot. */
+void bport_stats(const struct bport *p, struct bport_stats *s);
+
+/* ---- forwarding database ---- */
+
+/* flags: FDB_STATIC, FDB_STICKY, FDB_LOCAL or 0 for dynamic. */
+void bridge_fdb_set(struct bridge *b, uint64_t key, struct bport *p,
+                    uint8_t flags, sw_done done, void *arg);
+/* -ENOENT */
+void bridge_fdb_del(struct bridge *b, uint64_t key, sw_done done, void *arg);
+/* Learned entries of one port, or of all (NULL): O(1). */
+void bridge_fdb_flush(struct bridge *b, struct bport *p, sw_done done,
+                      void *arg);
+/* One entry now, age in centiseconds since last seen.  False if absent. */
+bool bridge_fdb_get(struct bridge *b, uint64_t key, struct fdb_value *v,
+                    uint32_t *age_cs);
+/* As fdb_walk; age_cs[i] belongs to out[i]. */
+unsigned bridge_fdb_walk(struct bridge *b, struct fdb_walk *w,
+                         struct fdb_entry *out, uint32_t *age_cs, unsigned max,
+                         unsigned budget);
+struct bport *bport_by_no(struct bridge *b, uint16_t no);
+
+/* ---- mem ports (scriptable) ---- */
+
+/* -EINVAL: p is no mem port; -EMSGSIZE. */
+int bport_mem_inject(struct bport *p, const void *frame, uint32_t len,
+                     const struct virtio_net_hdr *vnet, unsigned copies);
+/* Takes the oldest frame collected; its length, or -EAGAIN. */
+int bport_mem_collect(struct bport *p, void *buf, uint32_t size,
+                      struct virtio_net_hdr *vnet);
+/* Refuse frames after n more have been taken (-1: never). */
+int bport_mem_fail_after(struct bport *p, int64_t n);
+
+/* ---- events, for observers ---- */
+
+enum sw_event_type {
+    SW_EVENT_PORT_ADD,
+    SW_EVENT_PORT_DEL,
+    SW_EVENT_PORT_STATE, /* state or link changed, failed, came back */
+    SW_EVENT_PORT_PARAM,
+    SW_EVENT_FDB_ADD,
+    SW_EVENT_FDB_MOVE,
+    SW_EVENT_FDB_DEL,
+    SW_EVENT_FDB_FLUSH,
+    SW_EVENT_BRIDGE_ADD,
+    SW_EVENT_BRIDGE_DEL,
+    SW_EVENT_BRIDGE_PARAM,
+    SW_EVENT_LOST, /* 'count' events were lost: look again */
+};
+
+struct sw_event {
+    enum sw_event_type type;
+    uint64_t time; /* clock_now() */
+    char bridge[PORT_NAME_MAX];
+    char port[PORT_NAME_MAX];
+    char old_port[PORT_NAME_MAX];
+    uint64_t key; /* FDB events */
+    uint8_t flags;
+    enum bport_state state;
+    uint64_t count;
+    char text[160]; /* for people; names are in it */
+};
+
+/* Called on the control thread for each event; one observer.  NULL: none. */
+void sw_observe(struct sw *sw, void (*fn)(void *arg, const struct sw_event *e),
+                void *arg);
+
+/* ---- health ---- */
+
+struct sw_stats {
+    uint64_t loop_lag_max_ns; /* control loop, since last asked */
+    uint64_t loop_lag_total_max_ns;
+    uint64_t grace_periods;
+    uint64_t events_lost;
+    unsigned workers;
+    struct {
+        uint64_t turns, frames, wakeups, spins;
+    } worker[8];
+};
+void sw_stats(struct sw *sw, struct sw_stats *s);
+
+#endif
