@@ -17,6 +17,7 @@
 #include "ports/spec.h"
 #include "switch/reason.h"
 
+#include <linux/virtio_net.h>
 #include <stdbool.h>
 #include <stdint.h>
 
