@@ -21,6 +21,10 @@
 
 #include "ports/port_reason.h"
 
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5 /* Linux 6.2 */
+#endif
+
 /* The longest frame we carry: a 64 KB super-frame, two tags, some air. */
 #define FRAME_LEN_MAX  (65536 + 64)
 #define FRAME_SEGS_MAX 4
@@ -47,9 +51,10 @@ enum csum_state { CSUM_COMPLETE, CSUM_PARTIAL, CSUM_UNKNOWN };
  * (TUNSETVNETLE / native PACKET_VNET_HDR on the little-endian machines we
  * support), all zero if the kind has none.  Its offsets count from the first
  * octet of the frame as it stands here, with all tags.  It has been checked
- * by frame_vnet_check() before the frame leaves rx: csum_start + csum_offset
- * + 2 <= len and csum_start inside seg[0] if NEEDS_CSUM; gso_type known.
- * hdr_len is never trusted.
+ * by frame_vnet_check() before the frame leaves rx: if NEEDS_CSUM, csum_start
+ * is behind the Ethernet header and the field it leads to inside seg[0]; a
+ * gso_type is known, comes with NEEDS_CSUM, the csum_offset of its protocol
+ * and a gso_size.  hdr_len is never trusted.
  */
 struct frame {
     struct iovec seg[FRAME_SEGS_MAX];
@@ -101,9 +106,12 @@ struct batch {
 };
 
 /*
- * Is the virtio-net header one that a well-behaved kernel or guest would
- * send with this frame?  Sets f->csum.  Returns true, or false with the
- * reason to count in *why.
+ * For rx: is the frame long enough to be one, and is its virtio-net header
+ * one that a well-behaved kernel or guest would send with it?  Sets f->csum
+ * and tidies f->vnet: what means nothing for this frame (offsets without
+ * NEEDS_CSUM, gso_size without gso_type, unknown flags, an hdr_len past the
+ * end) becomes zero, so that nothing a peer made up is passed on.
+ * Returns true, or false with the reason to count in *why.
  */
 bool frame_vnet_check(struct frame *f, enum port_reason *why);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Port specifications as people type them: KIND:NAME[,key=value...]; a bare
- * NAME is packet:NAME.  A value that contains ',' is quoted with '"'.
+ * NAME is packet:NAME.  A value that contains ',' is quoted with '"'; inside
+ * quotes '""' stands for '"'.
  *
  * Common keys   name=PORTNAME  netns=NAME|PID|PATH
  * Others belong to the kind, which refuses what it does not know.
@@ -15,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define PORT_NAME_MAX 16 /* 15 characters and NUL, as IFNAMSIZ */
 #define SPEC_KEYS_MAX 16
@@ -48,6 +50,19 @@ struct port_spec {
  */
 int port_spec_parse(struct port_spec *s, const char *text, struct err *e);
 
+/*
+ * Is 'name' fit to be a port's (the kernel's rule for interfaces: 1 to 15
+ * characters, no '/', ':' or blank)?  0, -EINVAL or -ENAMETOOLONG.
+ */
+int port_name_check(const char *name, struct err *e);
+
+/*
+ * Copies a spec with its strings (they point into the struct: never copy one
+ * by '=').  netns_fd is copied as a number.  0, or -ENAMETOOLONG if strings
+ * that a program put there itself do not fit.
+ */
+int port_spec_copy(struct port_spec *to, const struct port_spec *from);
+
 /* Writes the spec as it would be typed; returns 'out'. */
 const char *port_spec_format(const struct port_spec *s, char *out, size_t n);
 
@@ -60,6 +75,13 @@ const char *port_spec_get(const struct port_spec *s, const char *key);
  */
 int port_spec_bool(const struct port_spec *s, const char *key, bool *v,
                    struct err *e);
+
+/*
+ * Reads a decimal key of min .. max into *v, which keeps its value if the key
+ * is absent.  0 or -EINVAL with a sentence.
+ */
+int port_spec_uint(const struct port_spec *s, const char *key, uint32_t min,
+                   uint32_t max, uint32_t *v, struct err *e);
 
 /*
  * Is each of the kind's own keys in 'known' (NULL-terminated)?  0, or

@@ -1,0 +1,914 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Injected frames wait in a list per queue under the port's lock.  rx steals
+ * the whole list at once and copies from it without the lock; what it has
+ * used up goes back with the next theft and is freed by whoever injects, so
+ * the worker neither allocates nor frees.
+ *
+ * Collected frames lie in one byte ring, made at open and never grown.
+ */
+#include "ports/mem.h"
+#include "base/cursor.h"
+#include "ports/offload.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define QUEUES (PORT_QUEUES_MAX + 1) /* the last one is PORT_QUEUE_PROTO */
+
+/* A frame that was injected; 'copies' of it are still to be received. */
+struct injected {
+    struct injected *next;
+    unsigned copies;
+    uint32_t len;
+    struct virtio_net_hdr vnet;
+    uint8_t bytes[];
+};
+
+struct list {
+    struct injected *head;
+    struct injected *tail; /* meaningful if head is not NULL */
+};
+
+/* Frames prepared once and received many times. */
+struct replay {
+    struct replay *next; /* older ones, kept until close */
+    unsigned n;
+    unsigned at; /* of the thread that owns queue 0 */
+    _Atomic uint64_t left;
+    struct frame *frame;
+    uint8_t *bytes;
+};
+
+struct queue {
+    struct list in;   /* under the lock */
+    struct list used; /* under the lock; freed by mem_inject and close */
+    struct list work; /* of the thread that owns the queue */
+    struct list done; /* of the thread that owns the queue */
+    _Atomic uint64_t pending;
+    struct ev_loop *loop; /* NULL: not attached; under the lock */
+    ev_async wake;
+};
+
+/* A collected frame in the ring; its octets follow. */
+struct record {
+    uint32_t len;
+    struct virtio_net_hdr vnet;
+};
+
+struct ring {
+    uint8_t *base;
+    size_t size;
+    size_t head; /* of the oldest record */
+    size_t used;
+    uint32_t frames;
+    uint32_t frames_max;
+};
+
+struct counter {
+    _Alignas(64) _Atomic uint64_t n;
+};
+
+struct mem_port {
+    struct port port;
+    pthread_mutex_t lock;
+    bool ready;                  /* keys have been read, the ring exists */
+    bool open;                   /* under the lock, as are */
+    struct port_caps taken_caps; /* what tx goes by; */
+    int64_t fail_after;          /* -1: never */
+    struct ring ring;
+    struct queue queue[QUEUES];
+    _Atomic bool link;
+    _Atomic bool broken; /* the device has failed */
+    _Atomic bool armed;  /* fail_after is not -1 */
+    _Atomic(struct replay *) replay;
+    uint32_t head; /* octets in the first segment; 0: all */
+    uint32_t slow; /* frames taken of a list; 0: all */
+    bool discard;
+    bool fail_open;
+    struct counter taken[PORT_TXCTX_MAX];
+};
+
+static struct mem_port *mem_of(const struct port *p)
+{
+    return (struct mem_port *)(uintptr_t)p; /* port is the first member */
+}
+
+bool mem_is(const struct port *p)
+{
+    return p->kind == &port_kind_mem;
+}
+
+/* ---- lists of injected frames ---- */
+
+static void list_push(struct list *l, struct injected *i)
+{
+    i->next = NULL;
+    if (l->head)
+        l->tail->next = i;
+    else
+        l->head = i;
+    l->tail = i;
+}
+
+static struct injected *list_pop(struct list *l)
+{
+    struct injected *i = l->head;
+
+    l->head = i->next;
+    return i;
+}
+
+/* Appends all of 'from' to 'to'. */
+static void list_move(struct list *to, struct list *from)
+{
+    if (!from->head)
+        return;
+    if (to->head)
+        to->tail->next = from->head;
+    else
+        to->head = from->head;
+    to->tail = from->tail;
+    from->head = NULL;
+}
+
+static void list_free(struct list *l)
+{
+    while (l->head)
+        free(list_pop(l));
+}
+
+/* ---- the ring of collected frames ---- */
+
+static int ring_make(struct ring *r, uint32_t frames)
+{
+    size_t size = (size_t)frames * 2048;
+    void *m;
+
+    if (size < 2 * (FRAME_LEN_MAX + sizeof(struct record)))
+        size = 2 * (FRAME_LEN_MAX + sizeof(struct record));
+    m = mmap(NULL, size, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (m == MAP_FAILED)
+        return -ENOMEM;
+    *r = (struct ring){.base = m, .size = size, .frames_max = frames};
+    return 0;
+}
+
+static void ring_write(struct ring *r, const void *bytes, size_t n)
+{
+    size_t at = (r->head + r->used) % r->size;
+    size_t first = r->size - at < n ? r->size - at : n;
+
+    memcpy(r->base + at, bytes, first);
+    memcpy(r->base, (const uint8_t *)bytes + first, n - first);
+    r->used += n;
+}
+
+static void ring_read(struct ring *r, void *out, size_t n)
+{
+    size_t first = r->size - r->head < n ? r->size - r->head : n;
+
+    memcpy(out, r->base + r->head, first);
+    memcpy((uint8_t *)out + first, r->base, n - first);
+}
+
+static void ring_drop(struct ring *r, size_t n)
+{
+    r->used -= n;
+    r->head = r->used ? (r->head + n) % r->size : 0;
+}
+
+static bool ring_put(struct ring *r, const struct frame *f)
+{
+    struct record rec = {.len = f->len, .vnet = f->vnet};
+
+    if (r->frames == r->frames_max || r->size - r->used < sizeof(rec) + rec.len)
+        return false;
+    ring_write(r, &rec, sizeof(rec));
+    for (unsigned i = 0; i < f->nseg; i++)
+        ring_write(r, f->seg[i].iov_base, f->seg[i].iov_len);
+    r->frames++;
+    return true;
+}
+
+/* ---- life ---- */
+
+static struct port *mem_alloc(void)
+{
+    struct mem_port *m = aligned_alloc(64, sizeof(*m));
+
+    if (!m)
+        return NULL;
+    memset(m, 0, sizeof(*m));
+    if (pthread_mutex_init(&m->lock, NULL) != 0) {
+        free(m);
+        return NULL;
+    }
+    m->fail_after = -1;
+    return &m->port;
+}
+
+static void replay_free(struct replay *r)
+{
+    if (!r)
+        return;
+    free(r->frame);
+    free(r->bytes);
+    free(r);
+}
+
+static void forget_received(struct mem_port *m)
+{
+    struct replay *r = atomic_exchange(&m->replay, NULL);
+
+    while (r) {
+        struct replay *next = r->next;
+
+        replay_free(r);
+        r = next;
+    }
+    for (int i = 0; i < QUEUES; i++) {
+        struct queue *q = &m->queue[i];
+
+        list_free(&q->in);
+        list_free(&q->used);
+        list_free(&q->work);
+        list_free(&q->done);
+        atomic_store(&q->pending, 0);
+    }
+}
+
+static void mem_free(struct port *p)
+{
+    struct mem_port *m = mem_of(p);
+
+    forget_received(m);
+    if (m->ring.base)
+        munmap(m->ring.base, m->ring.size);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static int read_offloads(const struct port_spec *s, struct port_caps *c,
+                         struct err *e)
+{
+    int rc;
+
+    c->vnet = true;
+    rc = port_spec_bool(s, "vnet", &c->vnet, e);
+    c->tx_csum = c->tx_tso4 = c->tx_tso6 = c->tx_uso = c->vnet;
+    if (!rc)
+        rc = port_spec_bool(s, "csum", &c->tx_csum, e);
+    if (!rc)
+        rc = port_spec_bool(s, "tso4", &c->tx_tso4, e);
+    if (!rc)
+        rc = port_spec_bool(s, "tso6", &c->tx_tso6, e);
+    if (!rc)
+        rc = port_spec_bool(s, "uso", &c->tx_uso, e);
+    if (rc)
+        return rc;
+    if (!c->vnet && (c->tx_csum || c->tx_tso4 || c->tx_tso6 || c->tx_uso))
+        return err_set(e, EINVAL,
+                       "vnet=off: without the header there are no offloads");
+    if (!c->tx_csum && (c->tx_tso4 || c->tx_tso6 || c->tx_uso))
+        return err_set(e, EINVAL,
+                       "csum=off: super-frames need checksum offload; turn "
+                       "tso4, tso6 and uso off too");
+    return 0;
+}
+
+static int read_caps(const struct port_spec *s, struct port_caps *c,
+                     struct err *e)
+{
+    const char *mac = port_spec_get(s, "mac");
+    int rc = read_offloads(s, c, e);
+
+    c->link = c->edge = true;
+    c->mtu = 1500;
+    c->speed = 10000;
+    if (!rc)
+        rc = port_spec_bool(s, "link", &c->link, e);
+    if (!rc)
+        rc = port_spec_bool(s, "edge", &c->edge, e);
+    if (!rc)
+        rc = port_spec_bool(s, "proto", &c->proto_queue, e);
+    if (!rc)
+        rc = port_spec_uint(s, "mtu", 68, 65535, &c->mtu, e);
+    if (!rc)
+        rc = port_spec_uint(s, "speed", 0, UINT32_MAX, &c->speed, e);
+    if (!rc && mac && !mac_parse(mac, &c->mac))
+        rc = err_set(e, EINVAL, "mac=%s: not a MAC address", mac);
+    if (!rc && mac_is_group(&c->mac))
+        rc = err_set(e, EINVAL, "mac=%s: a group address", mac);
+    return rc;
+}
+
+/* The keys are read once: what was set since is the device's own state. */
+static int get_ready(struct mem_port *m, struct err *e)
+{
+    const struct port_spec *s = &m->port.spec;
+    uint32_t queues = 1, collect = 4096;
+    struct port_caps caps = {0};
+    int rc = read_caps(s, &caps, e);
+
+    if (!rc)
+        rc = port_spec_uint(s, "queues", 1, PORT_QUEUES_MAX, &queues, e);
+    if (!rc)
+        rc = port_spec_uint(s, "head", 128, 65535, &m->head, e);
+    if (!rc)
+        rc = port_spec_uint(s, "collect", 1, 1U << 20, &collect, e);
+    if (!rc)
+        rc = port_spec_uint(s, "slow", 0, UINT32_MAX, &m->slow, e);
+    if (!rc)
+        rc = port_spec_bool(s, "discard", &m->discard, e);
+    if (!rc)
+        rc = port_spec_bool(s, "fail-open", &m->fail_open, e);
+    if (rc)
+        return rc;
+    caps.serial = !m->discard;
+    if (!m->discard && ring_make(&m->ring, collect))
+        return err_set(e, ENOMEM, "no memory for %u collected frames", collect);
+    m->port.caps = m->taken_caps = caps;
+    m->port.n_queues = queues;
+    atomic_store(&m->link, caps.link);
+    m->ready = true;
+    return 0;
+}
+
+static int mem_open(struct port *p, struct err *e)
+{
+    struct mem_port *m = mem_of(p);
+    int rc = m->ready ? 0 : get_ready(m, e);
+
+    if (!rc && m->fail_open)
+        rc = err_set(e, EIO, "told to fail (fail-open=on)");
+    if (!rc && atomic_load(&m->broken))
+        rc = err_set(e, EIO, "told to fail (fail_after)");
+    if (rc)
+        return err_wrap(e, rc, "mem:%s", p->spec.target);
+    pthread_mutex_lock(&m->lock);
+    m->open = true;
+    pthread_mutex_unlock(&m->lock);
+    atomic_store(&p->failed, false);
+    return 0;
+}
+
+static void mem_close(struct port *p)
+{
+    struct mem_port *m = mem_of(p);
+
+    pthread_mutex_lock(&m->lock);
+    m->open = false;
+    forget_received(m);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* ---- receiving ---- */
+
+static void woken(struct ev_loop *loop, ev_async *w, int events)
+{
+    struct port_queue *q = w->data;
+
+    (void)loop;
+    (void)events;
+    q->ready(q);
+}
+
+static int mem_attach(struct port *p, struct port_queue *pq,
+                      struct ev_loop *loop)
+{
+    struct mem_port *m = mem_of(p);
+    struct queue *q = &m->queue[pq->index];
+
+    ev_async_init(&q->wake, woken);
+    q->wake.data = pq;
+    ev_async_start(loop, &q->wake);
+    pthread_mutex_lock(&m->lock);
+    q->loop = loop;
+    if (mem_pending(p))
+        ev_async_send(loop, &q->wake);
+    pthread_mutex_unlock(&m->lock);
+    return 0;
+}
+
+static void mem_detach(struct port *p, struct port_queue *pq,
+                       struct ev_loop *loop)
+{
+    struct mem_port *m = mem_of(p);
+    struct queue *q = &m->queue[pq->index];
+
+    pthread_mutex_lock(&m->lock);
+    if (q->loop) {
+        ev_async_stop(loop, &q->wake);
+        q->loop = NULL;
+    }
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* With the lock held. */
+static void wake_locked(struct queue *q)
+{
+    if (q->loop)
+        ev_async_send(q->loop, &q->wake);
+}
+
+static void wake(struct mem_port *m, struct queue *q)
+{
+    pthread_mutex_lock(&m->lock);
+    wake_locked(q);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* Takes all that was injected; gives back what is used up. */
+static void steal(struct mem_port *m, struct queue *q)
+{
+    if (atomic_load_explicit(&q->pending, memory_order_acquire) == 0)
+        return;
+    pthread_mutex_lock(&m->lock);
+    list_move(&q->used, &q->done);
+    list_move(&q->work, &q->in);
+    pthread_mutex_unlock(&m->lock);
+}
+
+/*
+ * Lays the frame into the arena, in as many segments as head= asks for, none
+ * of them touching the next.  False: no memory.
+ */
+static bool lay_out(const struct mem_port *m, const struct injected *i,
+                    struct frame *f, struct arena *a)
+{
+    struct cursor c = cursor_over(i->bytes, i->len);
+    uint32_t first = m->head && m->head < i->len ? m->head : i->len;
+    uint32_t rest =
+        (i->len - first + FRAME_SEGS_MAX - 2) / (FRAME_SEGS_MAX - 1);
+    size_t mark = a->used;
+
+    memset(f, 0, sizeof(*f));
+    f->len = i->len;
+    f->vnet = i->vnet;
+    do {
+        size_t n = f->nseg ? rest : first;
+        void *at;
+
+        if (n > cursor_left(&c))
+            n = cursor_left(&c);
+        at = arena_alloc(a, n);
+        if (!at) {
+            a->used = mark;
+            return false;
+        }
+        (void)cursor_bytes(&c, at, n);
+        f->seg[f->nseg++] = (struct iovec){at, n};
+    } while (cursor_left(&c));
+    return true;
+}
+
+/* One copy of the first frame that waits.  False: no room in this turn. */
+static bool receive_one(struct mem_port *m, struct queue *q, struct batch *b)
+{
+    struct injected *i = q->work.head;
+    struct frame *f = &b->frame[b->n];
+    enum port_reason why;
+
+    if (b->n == b->max)
+        return false;
+    if (!lay_out(m, i, f, b->arena)) {
+        if (b->n > 0)
+            return false;
+        b->lost[PORT_REASON_RX_NO_MEMORY]++;
+    } else if (frame_vnet_check(f, &why)) {
+        b->n++;
+    } else {
+        b->lost[why]++;
+    }
+    atomic_fetch_sub_explicit(&q->pending, 1, memory_order_relaxed);
+    if (--i->copies == 0)
+        list_push(&q->done, list_pop(&q->work));
+    return true;
+}
+
+static unsigned receive_replay(struct mem_port *m, struct batch *b,
+                               unsigned budget)
+{
+    struct replay *r = atomic_load_explicit(&m->replay, memory_order_acquire);
+    uint64_t left =
+        r ? atomic_load_explicit(&r->left, memory_order_relaxed) : 0;
+    unsigned n = budget < left ? budget : (unsigned)left;
+
+    if (n > b->max - b->n)
+        n = b->max - b->n;
+    for (unsigned i = 0; i < n; i++) {
+        b->frame[b->n++] = r->frame[r->at];
+        if (++r->at == r->n)
+            r->at = 0;
+    }
+    if (n)
+        atomic_store_explicit(&r->left, left - n, memory_order_release);
+    return n;
+}
+
+static int mem_rx(struct port *p, unsigned queue, struct batch *b,
+                  unsigned budget)
+{
+    struct mem_port *m = mem_of(p);
+    struct queue *q = &m->queue[queue];
+    unsigned before = b->n, tries;
+
+    if (atomic_load_explicit(&m->broken, memory_order_relaxed)) {
+        port_event(p, PORT_EVENT_FAILED, "told to fail");
+        return -EIO;
+    }
+    tries = queue == 0 ? receive_replay(m, b, budget) : 0;
+    for (; tries < budget; tries++) {
+        if (!q->work.head)
+            steal(m, q);
+        if (!q->work.head)
+            return (int)(b->n - before);
+        if (!receive_one(m, q, b))
+            break;
+    }
+    /* Fewer than asked for would mean "empty", which it is not. */
+    if (b->n - before < budget)
+        wake(m, q);
+    return (int)(b->n - before);
+}
+
+/* ---- sending ---- */
+
+/* PORT_REASON_COUNT: the device takes the frame. */
+static enum port_reason refusal(const struct mem_port *m, const struct frame *f)
+{
+    const struct port_caps *c = &m->taken_caps;
+
+    if (!offload_mtu_ok(f, c->mtu))
+        return PORT_REASON_TX_TOO_BIG;
+    if (offload_fits(f, c))
+        return PORT_REASON_COUNT;
+    return frame_is_gso(f) ? PORT_REASON_TX_GSO_BAD : PORT_REASON_TX_CSUM_BAD;
+}
+
+/* Takes one frame, with the lock held; returns why not. */
+static enum port_reason take(struct mem_port *m, const struct frame *f)
+{
+    enum port_reason why = PORT_REASON_COUNT;
+
+    if (atomic_load_explicit(&m->broken, memory_order_relaxed))
+        return PORT_REASON_TX_FAILED;
+    if (!atomic_load_explicit(&m->link, memory_order_relaxed))
+        return PORT_REASON_TX_DOWN;
+    if (!m->discard) {
+        why = refusal(m, f);
+        if (why == PORT_REASON_COUNT && !ring_put(&m->ring, f))
+            why = PORT_REASON_TX_QUEUE_FULL;
+    }
+    if (why == PORT_REASON_COUNT && m->fail_after > 0 && --m->fail_after == 0)
+        atomic_store(&m->broken, true);
+    return why;
+}
+
+static void account(struct mem_port *m, unsigned ctx, uint64_t n)
+{
+    _Atomic uint64_t *c = &m->taken[ctx].n;
+
+    atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static void take_list(struct mem_port *m, unsigned ctx, struct frame *const *f,
+                      unsigned n, struct tx_result *r)
+{
+    uint32_t before = r->sent;
+
+    pthread_mutex_lock(&m->lock);
+    for (unsigned i = 0; i < n; i++) {
+        enum port_reason why =
+            m->slow && i >= m->slow ? PORT_REASON_TX_PEER_SLOW : take(m, f[i]);
+
+        if (why != PORT_REASON_COUNT) {
+            r->refused[why]++;
+            continue;
+        }
+        r->sent++;
+        r->bytes += f[i]->len;
+    }
+    account(m, ctx, r->sent - before);
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void mem_tx(struct port *p, unsigned ctx, struct frame *const *f,
+                   unsigned n, struct tx_result *r)
+{
+    struct mem_port *m = mem_of(p);
+
+    if (m->discard && !m->slow &&
+        !atomic_load_explicit(&m->armed, memory_order_relaxed) &&
+        atomic_load_explicit(&m->link, memory_order_relaxed)) {
+        for (unsigned i = 0; i < n; i++)
+            r->bytes += f[i]->len;
+        r->sent += n;
+        account(m, ctx, n);
+        return;
+    }
+    take_list(m, ctx, f, n, r);
+    if (atomic_load_explicit(&m->broken, memory_order_relaxed)) {
+        r->failed = true;
+        port_event(p, PORT_EVENT_FAILED, "told to fail");
+    }
+}
+
+/* ---- the other end ---- */
+
+static struct queue *queue_for(struct mem_port *m, const uint8_t *bytes,
+                               uint32_t len)
+{
+    static const uint8_t proto[] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+    uint32_t h = 0;
+
+    if (m->port.caps.proto_queue && len >= 6 &&
+        memcmp(bytes, proto, sizeof(proto)) == 0 && bytes[5] < 0x10)
+        return &m->queue[PORT_QUEUE_PROTO];
+    for (uint32_t i = 0; i < 12 && i < len; i++)
+        h = h * 31 + bytes[i];
+    return &m->queue[h % m->port.n_queues];
+}
+
+/* With the lock held: may a frame arrive? */
+static bool can_arrive(struct mem_port *m)
+{
+    return m->open && !atomic_load(&m->broken) && atomic_load(&m->link);
+}
+
+int mem_inject(struct port *p, const void *frame, uint32_t len,
+               const struct virtio_net_hdr *vnet, unsigned copies)
+{
+    struct mem_port *m = mem_of(p);
+    struct list used = {0};
+    struct injected *i;
+    struct queue *q;
+    int rc = 0;
+
+    if (!mem_is(p))
+        return -EINVAL;
+    if (len > FRAME_LEN_MAX)
+        return -EMSGSIZE;
+    if (copies == 0)
+        return 0;
+    i = malloc(sizeof(*i) + len);
+    if (!i)
+        return -ENOMEM;
+    i->copies = copies;
+    i->len = len;
+    i->vnet = vnet ? *vnet : (struct virtio_net_hdr){0};
+    memcpy(i->bytes, frame, len);
+    pthread_mutex_lock(&m->lock);
+    if (!can_arrive(m)) {
+        rc = -ENETDOWN;
+        list_push(&used, i);
+    } else {
+        q = queue_for(m, i->bytes, len);
+        list_move(&used, &q->used);
+        if (copies > MEM_PENDING_MAX - atomic_load(&q->pending)) {
+            rc = -ENOBUFS;
+            list_push(&used, i);
+        } else {
+            list_push(&q->in, i);
+            atomic_fetch_add(&q->pending, copies);
+            wake_locked(q);
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    list_free(&used);
+    return rc;
+}
+
+uint64_t mem_pending(const struct port *p)
+{
+    struct mem_port *m = mem_of(p);
+    struct replay *r;
+    uint64_t n = 0;
+
+    if (!mem_is(p))
+        return 0;
+    for (int i = 0; i < QUEUES; i++)
+        n += atomic_load(&m->queue[i].pending);
+    r = atomic_load(&m->replay);
+    return r ? n + atomic_load(&r->left) : n;
+}
+
+int mem_collect(struct port *p, void *buf, uint32_t size,
+                struct virtio_net_hdr *vnet)
+{
+    struct mem_port *m = mem_of(p);
+    struct record rec;
+    int rc = -EAGAIN;
+
+    if (!mem_is(p))
+        return -EINVAL;
+    pthread_mutex_lock(&m->lock);
+    if (m->ring.frames) {
+        ring_read(&m->ring, &rec, sizeof(rec));
+        ring_drop(&m->ring, sizeof(rec));
+        ring_read(&m->ring, buf, size < rec.len ? size : rec.len);
+        ring_drop(&m->ring, rec.len);
+        m->ring.frames--;
+        if (vnet)
+            *vnet = rec.vnet;
+        rc = (int)rec.len;
+    }
+    pthread_mutex_unlock(&m->lock);
+    return rc;
+}
+
+uint64_t mem_taken(const struct port *p)
+{
+    struct mem_port *m = mem_of(p);
+    uint64_t n = 0;
+
+    if (!mem_is(p))
+        return 0;
+    for (int i = 0; i < PORT_TXCTX_MAX; i++)
+        n += atomic_load_explicit(&m->taken[i].n, memory_order_relaxed);
+    return n;
+}
+
+int mem_fail_after(struct port *p, int64_t n)
+{
+    struct mem_port *m = mem_of(p);
+    bool was;
+
+    if (!mem_is(p))
+        return -EINVAL;
+    pthread_mutex_lock(&m->lock);
+    was = atomic_load(&m->broken);
+    m->fail_after = n < 0 ? -1 : n;
+    atomic_store(&m->armed, n >= 0);
+    atomic_store(&m->broken, n == 0);
+    pthread_mutex_unlock(&m->lock);
+    if (n == 0)
+        port_event(p, PORT_EVENT_FAILED, "told to fail");
+    else if (was)
+        port_event(p, PORT_EVENT_READY, "told to work again");
+    return 0;
+}
+
+int mem_set_link(struct port *p, bool up)
+{
+    struct mem_port *m = mem_of(p);
+
+    if (!mem_is(p))
+        return -EINVAL;
+    if (atomic_exchange(&m->link, up) == up)
+        return 0;
+    p->caps.link = up;
+    port_event(p, up ? PORT_EVENT_UP : PORT_EVENT_DOWN, "told to be %s",
+               up ? "up" : "down");
+    return 0;
+}
+
+int mem_set_caps(struct port *p, const struct port_caps *c)
+{
+    struct mem_port *m = mem_of(p);
+    struct port_caps *own = &p->caps;
+
+    if (!mem_is(p))
+        return -EINVAL;
+    own->vnet = c->vnet;
+    own->tx_csum = c->tx_csum;
+    own->tx_tso4 = c->tx_tso4;
+    own->tx_tso6 = c->tx_tso6;
+    own->tx_uso = c->tx_uso;
+    own->mtu = c->mtu;
+    own->speed = c->speed;
+    own->mac = c->mac;
+    pthread_mutex_lock(&m->lock);
+    m->taken_caps = *own;
+    pthread_mutex_unlock(&m->lock);
+    port_event(p, PORT_EVENT_CAPS, "told to change");
+    return 0;
+}
+
+/* ---- replay ---- */
+
+static int replay_fill(struct replay *r, const struct mem_frame *f)
+{
+    size_t at = 0;
+
+    for (unsigned i = 0; i < r->n; i++) {
+        struct frame *to = &r->frame[i];
+        enum port_reason why;
+
+        memcpy(r->bytes + at, f[i].bytes, f[i].len);
+        to->seg[0] = (struct iovec){r->bytes + at, f[i].len};
+        to->nseg = 1;
+        to->len = f[i].len;
+        to->vnet = f[i].vnet;
+        if (!frame_vnet_check(to, &why))
+            return -EINVAL;
+        at += (f[i].len + 63) & ~63U;
+    }
+    return 0;
+}
+
+static struct replay *replay_make(const struct mem_frame *f, unsigned n,
+                                  uint64_t rounds, int *rc)
+{
+    struct replay *r = calloc(1, sizeof(*r));
+    size_t size = 64;
+
+    *rc = -ENOMEM;
+    if (!r)
+        return NULL;
+    for (unsigned i = 0; i < n; i++)
+        size += (f[i].len + 63) & ~63U;
+    r->n = n;
+    r->frame = calloc(n, sizeof(*r->frame));
+    r->bytes = aligned_alloc(64, size);
+    atomic_init(&r->left, n * rounds);
+    if (r->frame && r->bytes)
+        *rc = replay_fill(r, f);
+    if (*rc == 0)
+        return r;
+    replay_free(r);
+    return NULL;
+}
+
+int mem_replay(struct port *p, const struct mem_frame *f, unsigned n,
+               uint64_t rounds)
+{
+    struct mem_port *m = mem_of(p);
+    struct replay *r, *old;
+    int rc;
+
+    if (!mem_is(p) || n == 0)
+        return -EINVAL;
+    r = replay_make(f, n, rounds, &rc);
+    if (!r)
+        return rc;
+    pthread_mutex_lock(&m->lock);
+    old = atomic_load(&m->replay);
+    if (!can_arrive(m))
+        rc = -ENETDOWN;
+    else if (old && atomic_load(&old->left))
+        rc = -EBUSY;
+    if (!rc) {
+        r->next = old;
+        atomic_store_explicit(&m->replay, r, memory_order_release);
+        wake_locked(&m->queue[0]);
+    }
+    pthread_mutex_unlock(&m->lock);
+    if (rc)
+        replay_free(r);
+    return rc;
+}
+
+/* ---- the kind ---- */
+
+static void mem_describe(struct port *p, struct port_desc *d)
+{
+    struct mem_port *m = mem_of(p);
+    uint32_t frames, max;
+
+    pthread_mutex_lock(&m->lock);
+    frames = m->ring.frames;
+    max = m->ring.frames_max;
+    pthread_mutex_unlock(&m->lock);
+    snprintf(d->device, sizeof(d->device), "memory");
+    if (m->discard)
+        snprintf(d->detail, sizeof(d->detail),
+                 "discards; %llu injected frames wait",
+                 (unsigned long long)mem_pending(p));
+    else
+        snprintf(d->detail, sizeof(d->detail),
+                 "%u of %u frames collected; %llu injected frames wait", frames,
+                 max, (unsigned long long)mem_pending(p));
+}
+
+static const char *const mem_keys[] = {
+    "vnet",  "csum",    "tso4",    "tso6", "uso",       "mtu",
+    "speed", "mac",     "link",    "edge", "queues",    "proto",
+    "head",  "collect", "discard", "slow", "fail-open", NULL};
+
+static const struct port_ops mem_ops = {
+    .open = mem_open,
+    .attach = mem_attach,
+    .detach = mem_detach,
+    .rx = mem_rx,
+    .tx = mem_tx,
+    .close = mem_close,
+    .describe = mem_describe,
+};
+
+const struct port_kind port_kind_mem = {
+    .name = "mem",
+    .help = "port in memory, fed and read by commands: for tests and trials",
+    .keys = mem_keys,
+    .ops = &mem_ops,
+    .alloc = mem_alloc,
+    .free = mem_free,
+};

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ports/port.h"
+#include "ports/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct port_kind *const port_kinds[] = {
+    &port_kind_mem,
+    NULL,
+};
+
+const struct port_kind *port_kind_find(const char *name)
+{
+    for (const struct port_kind *const *k = port_kinds; *k; k++) {
+        if (strcmp((*k)->name, name) == 0)
+            return *k;
+    }
+    return NULL;
+}
+
+static int no_such_kind(const char *name, struct err *e)
+{
+    char list[200] = "";
+    size_t used = 0;
+
+    for (const struct port_kind *const *k = port_kinds; *k; k++) {
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+                                 used ? ", " : "", (*k)->name);
+        if (used >= sizeof(list))
+            break;
+    }
+    return err_set(e, EINVAL, "no port kind '%s'; this version has %s", name,
+                   list);
+}
+
+static int check(const struct port_kind *kind, const struct port_spec *spec,
+                 struct err *e)
+{
+    int rc;
+
+    if (!kind)
+        return no_such_kind(spec->kind, e);
+    rc = port_spec_known(spec, kind->keys, e);
+    if (!rc && spec->name[0])
+        rc = port_name_check(spec->name, e);
+    if (!rc && kind->netdev)
+        rc = port_name_check(spec->target, e);
+    return rc;
+}
+
+/* Fills the copy; what it holds is given back by port_free. */
+static int take_spec(struct port *p, const struct port_spec *spec,
+                     struct err *e)
+{
+    int rc = port_spec_copy(&p->spec, spec);
+
+    p->spec.netns_fd = -1;
+    if (rc)
+        return err_set(e, rc, "the port's specification is too long");
+    if (spec->netns_fd < 0)
+        return 0;
+    p->spec.netns_fd = fcntl(spec->netns_fd, F_DUPFD_CLOEXEC, 0);
+    if (p->spec.netns_fd < 0)
+        return err_sys(e, errno, "keeping the network namespace open");
+    return 0;
+}
+
+struct port *port_new(const struct port_spec *spec, int *rc, struct err *e)
+{
+    const struct port_kind *kind = port_kind_find(spec->kind);
+    struct port *p;
+
+    *rc = check(kind, spec, e);
+    if (*rc)
+        return NULL;
+    p = kind->alloc();
+    if (!p) {
+        *rc = err_set(e, ENOMEM, "no memory for a %s port", kind->name);
+        return NULL;
+    }
+    p->kind = kind;
+    p->ops = kind->ops;
+    p->n_txctx = 1;
+    *rc = take_spec(p, spec, e);
+    if (*rc) {
+        port_free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void port_free(struct port *p)
+{
+    if (!p)
+        return;
+    if (p->spec.netns_fd >= 0)
+        close(p->spec.netns_fd);
+    p->kind->free(p);
+}
+
+void port_event(struct port *p, enum port_event ev, const char *fmt, ...)
+{
+    char reason[160];
+    va_list ap;
+
+    if (ev == PORT_EVENT_FAILED && atomic_exchange(&p->failed, true))
+        return;
+    if (!p->event)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(reason, sizeof(reason), fmt, ap);
+    va_end(ap);
+    p->event(p, ev, reason);
+}
