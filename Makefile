@@ -83,7 +83,11 @@ REPLAY := $(patsubst %.c,$(BUILD)/%-replay,$(FUZZ_SRC))
 TOOLS  := $(call exe,$(TOOL_SRC) $(BTOOL_SRC))
 BENCH  := $(call exe,$(BENCH_SRC))
 
-all: $(BUILD)/basculed $(BUILD)/bascule  ## build basculed and bascule
+# Until a program has its main, the library under it is what can be built.
+PROGRAMS := $(if $(wildcard ctl/daemon.c),$(BUILD)/basculed) \
+            $(if $(CLIENT_SRC),$(BUILD)/bascule)
+
+all: $(LIB) $(PROGRAMS)  ## build basculed and bascule
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
