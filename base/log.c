@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ static const char *const level_name[] = {"error", "warn", "info", "debug"};
 static const int level_syslog[] = {3, 4, 6, 7};
 
 static _Atomic int max_level = LOG_LEVEL_INFO;
+static _Atomic unsigned lost; /* lines nobody read in time */
 
 void log_set_level(enum log_level level)
 {
@@ -28,6 +30,32 @@ bool log_level_parse(const char *name, enum log_level *level)
         }
     }
     return false;
+}
+
+/*
+ * A reader of our standard error that has stopped reading must not stop the
+ * switch: a line is written only if there is room for it.
+ */
+static bool room(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
+}
+
+static void write_line(const char *line, size_t n)
+{
+    unsigned missed;
+
+    if (!room()) {
+        atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
+        return;
+    }
+    missed = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
+    if (missed)
+        dprintf(STDERR_FILENO, "basculed: %u log lines lost\n", missed);
+    if (write(STDERR_FILENO, line, n) < 0)
+        return; /* nowhere left to complain to */
 }
 
 /* One write(2) per line, so that lines of several threads do not mix. */
@@ -50,8 +78,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
     if (n > (int)sizeof(line) - 2)
         n = (int)sizeof(line) - 2;
     line[n++] = '\n';
-    if (write(STDERR_FILENO, line, (size_t)n) < 0)
-        return; /* nowhere left to complain to */
+    write_line(line, (size_t)n);
 }
 
 #define DEFINE_LOG(name, level)                                                \

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#define URCU_API_MAP
 #include <urcu/urcu-qsbr.h>
 
 #include "base/rcu.h"
