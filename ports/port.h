@@ -113,6 +113,7 @@ struct port_queue {
  * on the control thread by the netlink watch (ports/netwatch.h).
  */
 struct link_change {
+    uint64_t netns; /* inode number of the namespace it is seen in */
     int ifindex;
     const char *ifname;
     bool gone;    /* RTM_DELLINK */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See ingress.h.
+ */
+#include "ports/ingress.h"
+
+#include "ports/netdev.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* The name of a constant newer than the headers we build with. */
+#ifndef BPF_TCX_INGRESS
+#define BPF_TCX_INGRESS 46
+#endif
+
+/* Where our filter sits on clsact: nobody else picks these by accident. */
+#define FILTER_HANDLE   0xba5c
+#define FILTER_PRIORITY 0xba5c
+
+/* ---- the lock ---- */
+
+static int take_lock(int ifindex, const char *name, struct err *e)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int n, rc;
+
+    if (fd < 0)
+        return err_sys(e, errno, "lock of %s", name);
+    /* A leading NUL: abstract, so it belongs to the network namespace. */
+    n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "bascule/netdev/%d",
+                 ifindex);
+    if (bind(fd, (struct sockaddr *)&a,
+             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
+                         (size_t)n)) == 0)
+        return fd;
+    rc = errno;
+    close(fd);
+    if (rc == EADDRINUSE)
+        return err_set(e, EBUSY,
+                       "%s is a port already, here or of another basculed: "
+                       "remove it there first (brctl delif)",
+                       name);
+    return err_sys(e, rc, "lock of %s", name);
+}
+
+/* ---- the program ---- */
+
+static int load(struct err *e)
+{
+    static const struct bpf_insn prog[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+         .dst_reg = BPF_REG_0,
+         .imm = TC_ACT_SHOT},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "bascule_shot",
+                           "Dual BSD/GPL", prog, 2, NULL);
+
+    if (fd == -EPERM)
+        return err_set(e, EPERM,
+                       "no permission to load a BPF program: run as root or "
+                       "with CAP_BPF and CAP_NET_ADMIN");
+    return fd < 0 ? err_sys(e, fd, "loading a BPF program") : fd;
+}
+
+/*
+ * bpf(2) itself: libbpf of Debian 12 does not know the attach type.  The
+ * attributes behind the flags stay zero: at the end, whatever is there.
+ */
+static int attach_tcx(int prog, int ifindex)
+{
+    union bpf_attr attr;
+    int fd;
+
+    if (getenv("BASCULE_NO_TCX"))
+        return -EINVAL;
+    memset(&attr, 0, sizeof(attr));
+    attr.link_create.prog_fd = (uint32_t)prog;
+    attr.link_create.target_ifindex = (uint32_t)ifindex;
+    attr.link_create.attach_type = BPF_TCX_INGRESS;
+    fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+    return fd < 0 ? -errno : fd;
+}
+
+static int attach_filter(struct ingress *g, int prog, struct err *e)
+{
+    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = g->ifindex,
+                        .attach_point = BPF_TC_INGRESS);
+    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
+                        .priority = FILTER_PRIORITY, .prog_fd = prog,
+                        .flags = BPF_TC_F_REPLACE);
+    DECLARE_LIBBPF_OPTS(bpf_tc_opts, old, .handle = FILTER_HANDLE,
+                        .priority = FILTER_PRIORITY);
+    int rc = bpf_tc_hook_create(&hook);
+
+    if (rc && rc != -EEXIST)
+        return err_sys(e, rc, "tc ingress (clsact qdisc)");
+    g->made_hook = rc == 0;
+    /* We hold the lock, so a filter of ours is what a killed daemon left:
+     * it is replaced, and if it is alone the qdisc was that daemon's too. */
+    if (rc == -EEXIST && bpf_tc_query(&hook, &old) == 0)
+        g->made_hook = netdev_clsact_filters(g->ifindex) == 1;
+    rc = bpf_tc_attach(&hook, &opts);
+    g->filter = rc == 0;
+    return rc ? err_sys(e, rc, "tc ingress (BPF filter)") : 0;
+}
+
+static int block(struct ingress *g, struct err *e)
+{
+    int prog = load(e);
+    int rc = 0;
+
+    if (prog < 0)
+        return prog;
+    g->link_fd = attach_tcx(prog, g->ifindex);
+    if (g->link_fd == -EMFILE || g->link_fd == -ENFILE)
+        rc = err_sys(e, g->link_fd, "tc ingress");
+    else if (g->link_fd < 0)
+        rc = attach_filter(g, prog, e);
+    close(prog); /* the link or the filter holds it now */
+    return rc;
+}
+
+static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+    (void)level;
+    (void)fmt;
+    (void)ap;
+    return 0;
+}
+
+int ingress_take(struct ingress *g, int ifindex, const char *name,
+                 struct err *e)
+{
+    int rc;
+
+    /* What libbpf says on standard error is said better by our sentence. */
+    libbpf_set_print(silent);
+    *g = INGRESS_NONE;
+    g->ifindex = ifindex;
+    rc = take_lock(ifindex, name, e);
+    if (rc < 0)
+        return rc;
+    g->lock_fd = rc;
+    rc = block(g, e);
+    if (rc)
+        ingress_release(g);
+    return rc;
+}
+
+void ingress_remove_filter(int ifindex, bool made_hook)
+{
+    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
+                        .attach_point = BPF_TC_INGRESS);
+    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
+                        .priority = FILTER_PRIORITY);
+
+    bpf_tc_detach(&hook, &opts);
+    if (!made_hook || netdev_clsact_filters(ifindex) != 0)
+        return;
+    hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+    bpf_tc_hook_destroy(&hook);
+}
+
+void ingress_release(struct ingress *g)
+{
+    if (g->link_fd >= 0)
+        close(g->link_fd);
+    if (g->filter || g->made_hook)
+        ingress_remove_filter(g->ifindex, g->made_hook);
+    if (g->lock_fd >= 0)
+        close(g->lock_fd);
+    *g = INGRESS_NONE;
+}
+
+const char *ingress_how(const struct ingress *g)
+{
+    if (g->link_fd >= 0)
+        return "tcx";
+    return g->filter ? "clsact" : "none";
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeping the host's own stack off a netdev that a port has taken over.
+ *
+ * A two-instruction BPF program at tc ingress drops every frame.  Packet
+ * sockets have seen it by then, so the switch gets all and IP, ARP and the
+ * rest of the host nothing, without any address being touched.  Where the
+ * kernel has tcx (6.6) the program hangs on a link that dies with its
+ * descriptor; else it is a cls_bpf filter on the clsact qdisc, beside the
+ * filters of others.
+ *
+ * A lock per (namespace, ifindex), an abstract UNIX socket bound inside the
+ * device's namespace, tells other daemons that the device is taken.
+ *
+ * Threads: job thread, inside the device's network namespace.
+ */
+#ifndef PORTS_INGRESS_H
+#define PORTS_INGRESS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+
+struct ingress {
+    int ifindex;
+    int lock_fd;   /* -1: not taken */
+    int link_fd;   /* tcx; -1: none */
+    bool filter;   /* cls_bpf instead */
+    bool made_hook; /* the clsact qdisc is ours */
+};
+
+/* A struct ingress that holds nothing. */
+#define INGRESS_NONE ((struct ingress){.lock_fd = -1, .link_fd = -1})
+
+/*
+ * Takes the device and blocks its ingress.  0, or -errno with a sentence and
+ * nothing held; -EBUSY: another daemon has it.  BASCULE_NO_TCX in the
+ * environment leaves tcx unused (tests of the way for older kernels).
+ */
+int ingress_take(struct ingress *g, int ifindex, const char *name,
+                 struct err *e);
+
+/* Undoes it; idempotent.  The device may be gone. */
+void ingress_release(struct ingress *g);
+
+/* "tcx", "clsact" or "none" */
+const char *ingress_how(const struct ingress *g);
+
+/*
+ * Removes a filter of ours that outlived its daemon, and the qdisc if
+ * nothing else is on it.  For the one who cleans up after a crash.
+ */
+void ingress_remove_filter(int ifindex, bool made_hook);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See netdev.h.
+ */
+#include "ports/netdev.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Links of NICs with many virtual functions are long. */
+#define REPLY_MAX 32768
+/* The settings of a request are a few attributes. */
+#define REQUEST_MAX 512
+
+#ifndef RTEXT_FILTER_SKIP_STATS
+#define RTEXT_FILTER_SKIP_STATS (1 << 3)
+#endif
+
+/* ---- reading a link message ---- */
+
+static int keep_attr(const struct nlattr *a, void *data)
+{
+    const struct nlattr **tb = data;
+
+    if (mnl_attr_get_type(a) <= IFLA_MAX)
+        tb[mnl_attr_get_type(a)] = a;
+    return MNL_CB_OK;
+}
+
+static void copy_string(const struct nlattr *a, char *out, size_t n)
+{
+    size_t len = a ? mnl_attr_get_payload_len(a) : 0;
+
+    if (len >= n)
+        len = n - 1;
+    if (len)
+        memcpy(out, mnl_attr_get_payload(a), len);
+    out[len] = 0;
+}
+
+static uint32_t get_u32(const struct nlattr *a)
+{
+    if (!a || mnl_attr_validate(a, MNL_TYPE_U32) < 0)
+        return 0;
+    return mnl_attr_get_u32(a);
+}
+
+static void read_kind(const struct nlattr *info, struct netdev *d)
+{
+    const struct nlattr *a;
+
+    if (!info)
+        return;
+    mnl_attr_for_each_nested(a, info)
+        if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+            copy_string(a, d->kind, sizeof(d->kind));
+}
+
+static void read_addr_gen(const struct nlattr *af_spec, struct netdev *d)
+{
+    const struct nlattr *af, *a;
+
+    if (!af_spec)
+        return;
+    mnl_attr_for_each_nested(af, af_spec) {
+        if (mnl_attr_get_type(af) != AF_INET6)
+            continue;
+        mnl_attr_for_each_nested(a, af)
+            if (mnl_attr_get_type(a) == IFLA_INET6_ADDR_GEN_MODE)
+                d->addr_gen = mnl_attr_get_u8(a);
+    }
+}
+
+bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d)
+{
+    const struct nlattr *tb[IFLA_MAX + 1] = {0};
+    const struct ifinfomsg *ifi;
+
+    if (nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK)
+        return false;
+    if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi))
+        return false;
+    ifi = mnl_nlmsg_get_payload(nlh);
+    /* A kernel bridge tells of its ports under its own family, and of a port
+     * that leaves it as of a deleted link. */
+    if (ifi->ifi_family != AF_UNSPEC)
+        return false;
+    if (mnl_attr_parse(nlh, sizeof(*ifi), keep_attr, tb) < 0)
+        return false;
+
+    memset(d, 0, sizeof(*d));
+    d->ifindex = ifi->ifi_index;
+    d->flags = ifi->ifi_flags;
+    d->type = ifi->ifi_type;
+    d->addr_gen = -1;
+    d->mtu = get_u32(tb[IFLA_MTU]);
+    d->txqlen = get_u32(tb[IFLA_TXQLEN]);
+    d->master = (int)get_u32(tb[IFLA_MASTER]);
+    d->moved_ns =
+        nlh->nlmsg_type == RTM_DELLINK && tb[IFLA_NEW_NETNSID] != NULL;
+    copy_string(tb[IFLA_IFNAME], d->name, sizeof(d->name));
+    if (tb[IFLA_ADDRESS] &&
+        mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) == sizeof(d->mac))
+        memcpy(&d->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]),
+               sizeof(d->mac));
+    read_kind(tb[IFLA_LINKINFO], d);
+    read_addr_gen(tb[IFLA_AF_SPEC], d);
+    return true;
+}
+
+/* ---- one request, one answer ---- */
+
+/* Sends 'req' and hands the answers to 'cb'.  0 or -errno. */
+static int talk(struct nlmsghdr *req, mnl_cb_t cb, void *data)
+{
+    struct mnl_socket *nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+    char *buf = malloc(REPLY_MAX);
+    int rc = 0;
+
+    if (!nl || !buf || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0)
+        rc = -errno;
+    req->nlmsg_seq = 1;
+    if (!rc && mnl_socket_sendto(nl, req, req->nlmsg_len) < 0)
+        rc = -errno;
+    while (!rc) {
+        ssize_t n = mnl_socket_recvfrom(nl, buf, REPLY_MAX);
+        int run;
+
+        if (n < 0) {
+            rc = -errno;
+            break;
+        }
+        run = mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), cb,
+                         data);
+        if (run < 0)
+            rc = -errno;
+        if (run <= MNL_CB_STOP)
+            break;
+    }
+    free(buf);
+    if (nl)
+        mnl_socket_close(nl);
+    return rc;
+}
+
+static struct nlmsghdr *link_request(void *buf, uint16_t type, int ifindex)
+{
+    struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+    struct ifinfomsg *ifi;
+
+    nlh->nlmsg_type = type;
+    nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+    ifi->ifi_family = AF_UNSPEC;
+    ifi->ifi_index = ifindex;
+    return nlh;
+}
+
+static int take_link(const struct nlmsghdr *nlh, void *data)
+{
+    netdev_parse(nlh, data);
+    return MNL_CB_OK;
+}
+
+int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
+{
+    char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, ifindex);
+    int rc;
+
+    if (name && (!*name || strlen(name) >= IFNAMSIZ))
+        return err_set(e, ENODEV, "no interface can have the name \"%s\"",
+                       name);
+    if (name)
+        mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+    mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    memset(d, 0, sizeof(*d));
+    rc = talk(nlh, take_link, d);
+    if (rc == -ENODEV || (rc == 0 && d->ifindex == 0))
+        return name ? err_set(e, ENODEV,
+                              "no interface %s here (see: ip link)", name)
+                    : err_set(e, ENODEV, "interface %d is gone", ifindex);
+    if (rc)
+        return err_sys(e, rc, "asking for interface %s", name ? name : "");
+    return 0;
+}
+
+/* ---- changing ---- */
+
+static int apply(struct nlmsghdr *nlh, struct err *e, const char *what)
+{
+    int rc = talk(nlh, NULL, NULL);
+
+    return rc ? err_sys(e, rc, "setting the %s", what) : 0;
+}
+
+int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e)
+{
+    char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+
+    mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+    return apply(nlh, e, "MTU");
+}
+
+int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e)
+{
+    char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+
+    mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(*mac), mac);
+    return apply(nlh, e, "MAC address");
+}
+
+int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e)
+{
+    char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+
+    mnl_attr_put_u32(nlh, IFLA_TXQLEN, len);
+    return apply(nlh, e, "length of the transmit queue");
+}
+
+int netdev_set_addr_gen(int ifindex, int mode, struct err *e)
+{
+    char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+    struct nlattr *spec, *inet6;
+
+    spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+    inet6 = mnl_attr_nest_start(nlh, AF_INET6);
+    mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, (uint8_t)mode);
+    mnl_attr_nest_end(nlh, inet6);
+    mnl_attr_nest_end(nlh, spec);
+    return apply(nlh, e, "generation of IPv6 addresses");
+}
+
+static int count_filter(const struct nlmsghdr *nlh, void *data)
+{
+    if (nlh->nlmsg_type == RTM_NEWTFILTER)
+        ++*(int *)data;
+    return MNL_CB_OK;
+}
+
+int netdev_clsact_filters(int ifindex)
+{
+    const uint32_t hook[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
+    int n = 0;
+
+    for (unsigned i = 0; i < 2; i++) {
+        char buf[REQUEST_MAX];
+        struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+        struct tcmsg *tc;
+        int rc;
+
+        nlh->nlmsg_type = RTM_GETTFILTER;
+        nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+        tc->tcm_family = AF_UNSPEC;
+        tc->tcm_ifindex = ifindex;
+        tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hook[i]);
+        rc = talk(nlh, count_filter, &n);
+        if (rc)
+            return rc;
+    }
+    return n;
+}
+
+/* ---- ethtool ---- */
+
+static int ethtool(const char *name, void *cmd)
+{
+    struct ifreq ifr = {0};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    memcpy(ifr.ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+    ifr.ifr_data = cmd;
+    rc = ioctl(fd, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+    close(fd);
+    return rc;
+}
+
+int netdev_offload_get(const char *name, enum netdev_offload w)
+{
+    struct ethtool_value v = {.cmd = w == NETDEV_LRO ? ETHTOOL_GFLAGS
+                                                     : ETHTOOL_GGRO};
+    int rc = ethtool(name, &v);
+
+    if (rc)
+        return rc;
+    return w == NETDEV_LRO ? (v.data & ETH_FLAG_LRO) != 0 : v.data != 0;
+}
+
+int netdev_offload_set(const char *name, enum netdev_offload w, bool on)
+{
+    struct ethtool_value v = {.cmd = ETHTOOL_GFLAGS};
+    int rc;
+
+    if (w == NETDEV_GRO) {
+        v.cmd = ETHTOOL_SGRO;
+        v.data = on;
+        return ethtool(name, &v);
+    }
+    /* The flags word holds others' bits as well. */
+    rc = ethtool(name, &v);
+    if (rc)
+        return rc;
+    v.cmd = ETHTOOL_SFLAGS;
+    v.data = on ? v.data | ETH_FLAG_LRO : v.data & ~(uint32_t)ETH_FLAG_LRO;
+    return ethtool(name, &v);
+}
+
+uint32_t netdev_speed(const char *name)
+{
+    struct {
+        struct ethtool_link_settings s;
+        uint32_t masks[3 * 127]; /* nwords is an int8_t */
+    } req = {.s = {.cmd = ETHTOOL_GLINKSETTINGS}};
+
+    /* The first call tells how long the link mode masks are. */
+    if (ethtool(name, &req) || req.s.link_mode_masks_nwords >= 0)
+        return 0;
+    req.s.cmd = ETHTOOL_GLINKSETTINGS;
+    req.s.link_mode_masks_nwords = (int8_t)-req.s.link_mode_masks_nwords;
+    if (ethtool(name, &req) || req.s.speed == (uint32_t)SPEED_UNKNOWN)
+        return 0;
+    return req.s.speed;
+}
+
+void netdev_driver(const char *name, char out[32])
+{
+    struct ethtool_drvinfo d = {.cmd = ETHTOOL_GDRVINFO};
+
+    out[0] = 0;
+    if (ethtool(name, &d) == 0)
+        memcpy(out, d.driver, 32);
+    out[31] = 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Asking for and changing the settings of one netdev: rtnetlink for what it
+ * knows, ethtool for the rest.
+ *
+ * Threads: job or control thread; every call opens a socket of its own, talks
+ * to the kernel only and so blocks for microseconds.  All work in the network
+ * namespace the calling thread is in (netns_enter).
+ */
+#ifndef PORTS_NETDEV_H
+#define PORTS_NETDEV_H
+
+#include "base/err.h"
+#include "base/mac.h"
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nlmsghdr;
+
+/* What rtnetlink says of a link. */
+struct netdev {
+    int ifindex;
+    char name[IFNAMSIZ];
+    char kind[16];       /* "veth", "bridge", "tun"; "" for hardware */
+    unsigned flags;      /* IFF_* */
+    unsigned short type; /* ARPHRD_* */
+    uint32_t mtu;
+    uint32_t txqlen;
+    struct mac mac;
+    int master;    /* its master's ifindex, 0 if none */
+    int addr_gen;  /* IN6_ADDR_GEN_MODE_*; -1: it has no IPv6 */
+    bool moved_ns; /* RTM_DELLINK because it went to another namespace */
+};
+
+/*
+ * Reads an RTM_NEWLINK or RTM_DELLINK message.  False if it is about
+ * something else (a bridge port, say) or malformed.
+ */
+bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d);
+
+/*
+ * Finds a link by name, or by ifindex if 'name' is NULL.  0, or -errno with a
+ * sentence (-ENODEV: none of that name).
+ */
+int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e);
+
+/* 0 or -errno, with the sentence naming the setting. */
+int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e);
+int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e);
+int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e);
+int netdev_set_addr_gen(int ifindex, int mode, struct err *e);
+
+/* How many filters are on its clsact hooks; or -errno. */
+int netdev_clsact_filters(int ifindex);
+
+/* ---- ethtool; by name, as that is what it takes ---- */
+
+enum netdev_offload { NETDEV_LRO, NETDEV_GRO };
+
+/* 1 on, 0 off, -errno if the driver does not say. */
+int netdev_offload_get(const char *name, enum netdev_offload w);
+int netdev_offload_set(const char *name, enum netdev_offload w, bool on);
+
+/* Mb/s, 0 if unknown. */
+uint32_t netdev_speed(const char *name);
+
+/* The driver's name, "" if it does not say. */
+void netdev_driver(const char *name, char out[32]);
+
+#endif

@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tap:NAME[,mac=MAC][,mtu=N]
+ *
+ * Creates a tap and holds its descriptor; the netdev belongs to whoever takes
+ * it: the host, a namespace, a container.  The descriptor is its truth: the
+ * netdev may be renamed and moved as people like, EIO says that it is down and
+ * EBADFD that it has been deleted.  It disappears with the descriptor, so
+ * nothing is left behind even by kill -9.
+ *
+ * One queue, one descriptor for all tx contexts (the kernel lets any number
+ * of threads write): a plain loop of read and writev.  More queues, io_uring
+ * and a thread per direction were all slower on few cores.
+ */
+#include "ports/tap.h"
+
+#include "ports/netdev.h"
+#include "ports/netns.h"
+#include "ports/netwatch.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+/* The default of 1000 is a millisecond of small frames: too few for a reader
+ * that shares its processor with the sender. */
+#define TXQLEN 4096
+/* In front of each frame; its end holds the virtio-net header while reading. */
+#define HEADROOM 64
+#define VNET_LEN sizeof(struct virtio_net_hdr)
+
+struct tap {
+    struct port port;
+    int fd; /* -1: not open */
+    /* Where the netdev is; control thread once open. */
+    int ifindex;
+    uint64_t netns;
+    char ifname[IFNAMSIZ];
+    bool away; /* moved out of the namespace it was made in */
+    ev_io readable;
+    struct port_queue *queue; /* NULL: not attached */
+};
+
+static struct tap *tap_of(struct port *p)
+{
+    return (struct tap *)((char *)p - offsetof(struct tap, port));
+}
+
+static const char *const tap_keys[] = {"mac", "mtu", NULL};
+
+/* ---- opening ---- */
+
+struct tap_wish {
+    bool has_mac;
+    struct mac mac;
+    uint32_t mtu; /* 0: the kernel's */
+};
+
+static int parse_wish(const struct port_spec *s, struct tap_wish *w,
+                      struct err *e)
+{
+    const char *mac = port_spec_get(s, "mac");
+    const char *mtu = port_spec_get(s, "mtu");
+    char *end;
+
+    memset(w, 0, sizeof(*w));
+    if (mac) {
+        if (!mac_parse(mac, &w->mac) || mac_is_group(&w->mac) ||
+            mac_is_zero(&w->mac))
+            return err_set(e, EINVAL,
+                           "mac=%s is not the address of one interface", mac);
+        w->has_mac = true;
+    }
+    if (mtu) {
+        unsigned long v = strtoul(mtu, &end, 10);
+
+        if (*mtu < '0' || *mtu > '9' || *end || v < 68 || v > 65521)
+            return err_set(e, EINVAL, "mtu=%s: must be from 68 to 65521", mtu);
+        w->mtu = (uint32_t)v;
+    }
+    return 0;
+}
+
+static int explain_open(int rc, struct err *e)
+{
+    if (rc == EPERM || rc == EACCES)
+        return err_set(e, rc,
+                       "no permission to open /dev/net/tun: run as root or "
+                       "with CAP_NET_ADMIN");
+    if (rc == ENOENT || rc == ENODEV || rc == ENXIO)
+        return err_set(e, rc,
+                       "no /dev/net/tun: load the module (modprobe tun) or "
+                       "give the container the device");
+    return err_sys(e, rc, "/dev/net/tun");
+}
+
+/* Makes the netdev 'name' in the namespace the thread is in. */
+static int create(struct tap *t, const char *name, struct err *e)
+{
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+
+    if (!*name || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
+        strchr(name, '/'))
+        return err_set(e, EINVAL, "\"%s\" cannot be an interface's name", name);
+    if (if_nametoindex(name))
+        return err_set(e, EEXIST,
+                       "interface %s exists already: delete it (ip link del "
+                       "%s) or take it over as packet:%s",
+                       name, name, name);
+    t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (t->fd < 0)
+        return explain_open(errno, e);
+    memcpy(ifr.ifr_name, name, strlen(name));
+    /* If another made it meanwhile, do not attach to theirs. */
+    ifr.ifr_flags |= (short)IFF_TUN_EXCL;
+    if (ioctl(t->fd, TUNSETIFF, &ifr) == 0)
+        return 0;
+    switch (errno) {
+    case EPERM:
+        return err_set(e, EPERM,
+                       "no permission to create interface %s: run as root or "
+                       "with CAP_NET_ADMIN",
+                       name);
+    case EBUSY:
+    case EEXIST:
+        return err_set(e, EEXIST, "interface %s exists already", name);
+    default:
+        return err_sys(e, errno, "creating interface %s", name);
+    }
+}
+
+/*
+ * Says what may come up the descriptor.  USO is newer (6.2) than the oldest
+ * kernels we meet; the answer also tells whether writes may carry it.
+ */
+static int set_offloads(struct tap *t, struct err *e)
+{
+    const unsigned base =
+        TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    int size = VNET_LEN, little = 1;
+
+    if (ioctl(t->fd, TUNSETVNETHDRSZ, &size) < 0 ||
+        ioctl(t->fd, TUNSETVNETLE, &little) < 0)
+        return err_sys(e, errno, "setting the virtio-net header");
+    t->port.caps.tx_uso = true;
+    if (ioctl(t->fd, TUNSETOFFLOAD, base | TUN_F_USO4 | TUN_F_USO6) == 0)
+        return 0;
+    t->port.caps.tx_uso = false;
+    if (ioctl(t->fd, TUNSETOFFLOAD, base) < 0)
+        return err_sys(e, errno, "setting the offloads");
+    return 0;
+}
+
+static void take_caps(struct tap *t, const struct netdev *d)
+{
+    struct port_caps *c = &t->port.caps;
+
+    c->mtu = d->mtu;
+    c->mac = d->mac;
+    c->link = d->flags & IFF_UP;
+    /* The carrier of the bridge's own interface is what the bridge says it
+     * is; of any other it is the user's (ip link set ... carrier off). */
+    if (!t->port.spec.local)
+        c->link = c->link && (d->flags & IFF_RUNNING);
+    memcpy(t->ifname, d->name, sizeof(t->ifname));
+}
+
+static int configure(struct tap *t, const struct tap_wish *w, struct err *e)
+{
+    struct netdev d;
+    int rc;
+
+    rc = netdev_get(t->port.spec.target, 0, &d, e);
+    if (!rc)
+        rc = netdev_set_txqlen(d.ifindex, TXQLEN, e);
+    if (!rc && w->has_mac)
+        rc = netdev_set_mac(d.ifindex, &w->mac, e);
+    if (!rc && w->mtu)
+        rc = netdev_set_mtu(d.ifindex, w->mtu, e);
+    if (!rc && (w->has_mac || w->mtu))
+        rc = netdev_get(NULL, d.ifindex, &d, e);
+    if (rc)
+        return rc;
+    t->ifindex = d.ifindex;
+    take_caps(t, &d);
+    t->port.caps.speed = netdev_speed(d.name);
+    return 0;
+}
+
+static void tap_close(struct port *p)
+{
+    struct tap *t = tap_of(p);
+
+    if (t->fd >= 0)
+        close(t->fd);
+    t->fd = -1;
+    t->ifindex = 0;
+}
+
+static int tap_open(struct port *p, struct err *e)
+{
+    struct tap *t = tap_of(p);
+    struct netns_scope scope;
+    struct tap_wish wish;
+    int rc;
+
+    p->caps = (struct port_caps){
+        .vnet = true,
+        .tx_csum = true,
+        .tx_tso4 = true,
+        .tx_tso6 = true,
+        .edge = true,
+    };
+    p->n_queues = 1;
+    t->away = false;
+    rc = parse_wish(&p->spec, &wish, e);
+    if (!rc)
+        rc = netns_enter(&scope, p->spec.netns_fd, e);
+    if (rc)
+        return rc;
+    t->netns = netns_id(p->spec.netns_fd);
+    rc = create(t, p->spec.target, e);
+    if (!rc)
+        rc = set_offloads(t, e);
+    if (!rc)
+        rc = configure(t, &wish, e);
+    netns_leave(&scope);
+    if (rc)
+        tap_close(p);
+    return rc;
+}
+
+/* ---- forwarding ---- */
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct tap *t = w->data;
+
+    (void)loop;
+    (void)revents;
+    t->queue->ready(t->queue);
+}
+
+static int tap_attach(struct port *p, struct port_queue *q,
+                      struct ev_loop *loop)
+{
+    struct tap *t = tap_of(p);
+
+    if (t->fd < 0 || q->index != 0)
+        return -EINVAL;
+    t->queue = q;
+    ev_io_init(&t->readable, on_readable, t->fd, EV_READ);
+    t->readable.data = t;
+    ev_io_start(loop, &t->readable);
+    return 0;
+}
+
+static void tap_detach(struct port *p, struct port_queue *q,
+                       struct ev_loop *loop)
+{
+    struct tap *t = tap_of(p);
+
+    if (t->queue != q)
+        return;
+    ev_io_stop(loop, &t->readable);
+    t->queue = NULL;
+}
+
+/* The netdev is gone from under the descriptor. */
+static int gone(struct tap *t)
+{
+    port_event(&t->port, PORT_EVENT_FAILED, "interface %s was deleted",
+               t->port.spec.target);
+    return -ENODEV;
+}
+
+/*
+ * Reads one frame into the end of the arena and keeps no more of it than what
+ * came, so that a turn's memory is dense.  1, 0 (none there), or -errno.
+ */
+static int read_one(struct tap *t, struct batch *b)
+{
+    struct arena *a = b->arena;
+    struct frame *f = &b->frame[b->n];
+    enum port_reason why = PORT_REASON_RX_BAD_VNET;
+    size_t mark = a->used;
+    uint8_t *at = arena_alloc(a, HEADROOM + FRAME_LEN_MAX);
+    ssize_t n;
+
+    if (!at)
+        return 0; /* the watcher will tell again next turn */
+    n = read(t->fd, at + HEADROOM - VNET_LEN, VNET_LEN + FRAME_LEN_MAX);
+    a->used = mark;
+    if (n < 0)
+        return -errno;
+    if ((size_t)n < VNET_LEN + FRAME_ETH_HLEN) {
+        b->lost[PORT_REASON_RX_RUNT]++;
+        return 1;
+    }
+    n -= VNET_LEN;
+    memcpy(&f->vnet, at + HEADROOM - VNET_LEN, VNET_LEN);
+    f->seg[0].iov_base = at + HEADROOM;
+    f->seg[0].iov_len = (size_t)n;
+    f->len = (uint32_t)n;
+    f->nseg = 1;
+    f->vid = 0;
+    if (!frame_vnet_check(f, &why)) {
+        b->lost[why]++;
+        return 1;
+    }
+    a->used = (size_t)(at + HEADROOM + n - a->base);
+    b->n++;
+    return 1;
+}
+
+static int tap_rx(struct port *p, unsigned queue, struct batch *b,
+                  unsigned budget)
+{
+    struct tap *t = tap_of(p);
+    unsigned first = b->n, tries = 0;
+
+    (void)queue;
+    /* Refused frames count against the budget too: a device that sends
+     * nothing else must not hold the turn. */
+    for (; tries < budget && b->n < b->max; tries++) {
+        int rc = read_one(t, b);
+
+        if (rc == 1)
+            continue;
+        if (rc == -EBADFD || rc == -ENODEV)
+            return gone(t);
+        if (rc == -EINTR)
+            continue;
+        break; /* EAGAIN: empty; EIO: down, which netlink tells */
+    }
+    return (int)(b->n - first);
+}
+
+static enum port_reason write_error(int err)
+{
+    switch (err) {
+    case EIO:
+        return PORT_REASON_TX_DOWN;
+    case EAGAIN:
+    case ENOBUFS:
+        return PORT_REASON_TX_QUEUE_FULL;
+    case ENOMEM:
+        return PORT_REASON_TX_NO_MEMORY;
+    case EMSGSIZE:
+        return PORT_REASON_TX_TOO_BIG;
+    case EBADFD:
+    case ENODEV:
+        return PORT_REASON_TX_FAILED;
+    default:
+        return PORT_REASON_TX_ERROR;
+    }
+}
+
+static int write_one(struct tap *t, const struct frame *f)
+{
+    struct virtio_net_hdr h = f->vnet;
+    struct iovec v[1 + FRAME_SEGS_MAX];
+
+    /* A hint that nobody answers for; the kernel refuses one that lies. */
+    if (h.hdr_len > f->len)
+        h.hdr_len = 0;
+    v[0].iov_base = &h;
+    v[0].iov_len = VNET_LEN;
+    memcpy(v + 1, f->seg, f->nseg * sizeof(v[0]));
+    return writev(t->fd, v, 1 + f->nseg) < 0 ? errno : 0;
+}
+
+static void tap_tx(struct port *p, unsigned ctx, struct frame *const *f,
+                   unsigned n, struct tx_result *r)
+{
+    struct tap *t = tap_of(p);
+
+    (void)ctx;
+    for (unsigned i = 0; i < n; i++) {
+        int err = write_one(t, f[i]);
+        enum port_reason why;
+
+        if (!err) {
+            r->sent++;
+            r->bytes += f[i]->len;
+            continue;
+        }
+        why = write_error(err);
+        r->refused[why]++;
+        if (why == PORT_REASON_TX_FAILED && !r->failed) {
+            r->failed = true;
+            gone(t);
+        }
+    }
+}
+
+/* ---- following the netdev ---- */
+
+int tap_netns(struct port *p)
+{
+    struct tap *t = tap_of(p);
+    int fd;
+
+    if (p->kind != &tap_kind || t->fd < 0)
+        return -ENODEV;
+    fd = ioctl(t->fd, TUNGETDEVNETNS);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Enters the namespace the netdev is in and finds it there. */
+static int enter_home(struct tap *t, struct netns_scope *scope,
+                      struct netdev *d, uint64_t *netns, struct err *e)
+{
+    struct ifreq ifr = {0};
+    int fd = tap_netns(&t->port);
+    int rc;
+
+    if (fd < 0)
+        return err_sys(e, fd, "finding the namespace of %s", t->ifname);
+    *netns = netns_id(fd);
+    rc = netns_enter(scope, fd, e);
+    close(fd);
+    if (rc)
+        return rc;
+    if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
+        rc = err_sys(e, errno, "finding the name of %s", t->ifname);
+    else
+        rc = netdev_get(ifr.ifr_name, 0, d, e);
+    if (rc)
+        netns_leave(scope);
+    return rc;
+}
+
+/*
+ * The netdev went to another namespace.  Nobody may be watching links there,
+ * so the port counts as up from now on; if the netdev is down, writing says
+ * so frame by frame and it is counted.  If somebody watches (tap_netns), its
+ * changes are followed as before.
+ */
+static void follow(struct tap *t)
+{
+    struct netns_scope scope;
+    struct netdev d;
+
+    if (enter_home(t, &scope, &d, &t->netns, NULL) == 0) {
+        netns_leave(&scope);
+        t->ifindex = d.ifindex;
+        take_caps(t, &d);
+    } else {
+        t->ifindex = 0;
+    }
+    t->away = true;
+    if (!t->port.spec.local)
+        t->port.caps.link = true;
+    port_event(&t->port, PORT_EVENT_CAPS,
+               "interface %s moved to another namespace", t->ifname);
+}
+
+static bool caps_equal(const struct port_caps *a, const struct port_caps *b)
+{
+    return a->mtu == b->mtu && mac_equal(&a->mac, &b->mac);
+}
+
+static void tap_link(struct port *p, const struct link_change *c)
+{
+    struct tap *t = tap_of(p);
+    struct port_caps old = p->caps;
+
+    if (t->fd < 0 || atomic_load(&p->failed) || c->netns != t->netns ||
+        c->ifindex != t->ifindex)
+        return;
+    if (c->gone && c->moved) {
+        follow(t);
+        return;
+    }
+    if (c->gone) {
+        gone(t);
+        return;
+    }
+    p->caps.mtu = c->mtu;
+    p->caps.mac = c->mac;
+    p->caps.link = c->up && (c->carrier || p->spec.local);
+    snprintf(t->ifname, sizeof(t->ifname), "%s", c->ifname);
+    if (!caps_equal(&old, &p->caps))
+        port_event(p, PORT_EVENT_CAPS, "interface %s: MTU or address changed",
+                   t->ifname);
+    if (old.link != p->caps.link)
+        port_event(p, p->caps.link ? PORT_EVENT_UP : PORT_EVENT_DOWN,
+                   "interface %s is %s", t->ifname,
+                   !c->up ? "down" : p->caps.link ? "up" : "without carrier");
+}
+
+static void tap_describe(struct port *p, struct port_desc *d)
+{
+    struct tap *t = tap_of(p);
+
+    memset(d, 0, sizeof(*d));
+    d->ifindex = t->ifindex;
+    snprintf(d->device, sizeof(d->device), "tap %s",
+             *t->ifname ? t->ifname : p->spec.target);
+    snprintf(d->detail, sizeof(d->detail), "%s%s",
+             p->caps.tx_uso ? "virtio-net header, TSO, USO"
+                            : "virtio-net header, TSO",
+             t->away ? ", moved to another namespace" : "");
+}
+
+/* ---- for the owner of the bridge's own interface ---- */
+
+static int check_open(struct port *p, struct err *e)
+{
+    if (p->kind == &tap_kind && tap_of(p)->fd >= 0)
+        return 0;
+    return err_set(e, ENODEV, "port %s is not an open tap", p->spec.name);
+}
+
+int tap_set_mac(struct port *p, const struct mac *mac, struct err *e)
+{
+    struct ifreq ifr = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
+    struct tap *t = tap_of(p);
+    int rc = check_open(p, e);
+
+    if (rc)
+        return rc;
+    memcpy(ifr.ifr_hwaddr.sa_data, mac->octet, sizeof(mac->octet));
+    if (ioctl(t->fd, SIOCSIFHWADDR, &ifr) < 0)
+        return err_sys(e, errno, "setting the MAC address of %s", t->ifname);
+    p->caps.mac = *mac;
+    return 0;
+}
+
+int tap_set_mtu(struct port *p, uint32_t mtu, struct err *e)
+{
+    struct netns_scope scope;
+    struct netdev d;
+    uint64_t netns;
+    int rc = check_open(p, e);
+
+    if (!rc)
+        rc = enter_home(tap_of(p), &scope, &d, &netns, e);
+    if (rc)
+        return rc;
+    rc = netdev_set_mtu(d.ifindex, mtu, e);
+    netns_leave(&scope);
+    if (!rc)
+        p->caps.mtu = mtu;
+    return rc;
+}
+
+int tap_set_carrier(struct port *p, bool on, struct err *e)
+{
+    int v = on, rc = check_open(p, e);
+
+    if (rc)
+        return rc;
+    if (ioctl(tap_of(p)->fd, TUNSETCARRIER, &v) < 0)
+        return err_sys(e, errno, "setting the carrier of %s",
+                       tap_of(p)->ifname);
+    return 0;
+}
+
+/* ---- the kind ---- */
+
+static struct port *tap_alloc(void)
+{
+    struct tap *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->fd = -1;
+    return &t->port;
+}
+
+static void tap_free(struct port *p)
+{
+    free(tap_of(p));
+}
+
+static const struct port_ops tap_ops = {
+    .open = tap_open,
+    .attach = tap_attach,
+    .detach = tap_detach,
+    .rx = tap_rx,
+    .tx = tap_tx,
+    .close = tap_close,
+    .link = tap_link,
+    .describe = tap_describe,
+};
+
+const struct port_kind tap_kind = {
+    .name = "tap",
+    .help = "tap:NAME[,mac=MAC][,mtu=N]: an interface made here, for a host, "
+            "a namespace or a container",
+    .keys = tap_keys,
+    .ops = &tap_ops,
+    .netdev = true,
+    .alloc = tap_alloc,
+    .free = tap_free,
+};

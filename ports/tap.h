@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the owner of a tap can do to its netdev beyond the port contract; used
+ * for the bridge's own interface.  The netdev may have been renamed or moved
+ * to another namespace since: these follow it.
+ *
+ * Threads: control or job thread, while the port is open.  Quick.
+ */
+#ifndef PORTS_TAP_H
+#define PORTS_TAP_H
+
+#include "base/err.h"
+#include "base/mac.h"
+#include "ports/port.h"
+
+/* 0 or -errno with a sentence; -ENODEV: not an open tap. */
+int tap_set_mac(struct port *p, const struct mac *mac, struct err *e);
+int tap_set_mtu(struct port *p, uint32_t mtu, struct err *e);
+int tap_set_carrier(struct port *p, bool on, struct err *e);
+
+/*
+ * A descriptor of the namespace the netdev lives in now, for netwatch_add;
+ * the caller closes it.  -errno: not an open tap, or no privilege to ask.
+ */
+int tap_netns(struct port *p);
+
+extern const struct port_kind tap_kind;
+
+#endif
