@@ -23,9 +23,9 @@
 
 struct ingress {
     int ifindex;
-    int lock_fd;   /* -1: not taken */
-    int link_fd;   /* tcx; -1: none */
-    bool filter;   /* cls_bpf instead */
+    int lock_fd;    /* -1: not taken */
+    int link_fd;    /* tcx; -1: none */
+    bool filter;    /* cls_bpf instead */
     bool made_hook; /* the clsact qdisc is ours */
 };
 

@@ -62,9 +62,9 @@ static void read_kind(const struct nlattr *info, struct netdev *d)
 
     if (!info)
         return;
-    mnl_attr_for_each_nested(a, info)
-        if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
-            copy_string(a, d->kind, sizeof(d->kind));
+    mnl_attr_for_each_nested(a,
+                             info) if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+        copy_string(a, d->kind, sizeof(d->kind));
 }
 
 static void read_addr_gen(const struct nlattr *af_spec, struct netdev *d)
@@ -73,12 +73,13 @@ static void read_addr_gen(const struct nlattr *af_spec, struct netdev *d)
 
     if (!af_spec)
         return;
-    mnl_attr_for_each_nested(af, af_spec) {
+    mnl_attr_for_each_nested(af, af_spec)
+    {
         if (mnl_attr_get_type(af) != AF_INET6)
             continue;
-        mnl_attr_for_each_nested(a, af)
-            if (mnl_attr_get_type(a) == IFLA_INET6_ADDR_GEN_MODE)
-                d->addr_gen = mnl_attr_get_u8(a);
+        mnl_attr_for_each_nested(a, af) if (mnl_attr_get_type(a) ==
+                                            IFLA_INET6_ADDR_GEN_MODE)
+            d->addr_gen = mnl_attr_get_u8(a);
     }
 }
 
@@ -112,8 +113,7 @@ bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d)
     copy_string(tb[IFLA_IFNAME], d->name, sizeof(d->name));
     if (tb[IFLA_ADDRESS] &&
         mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) == sizeof(d->mac))
-        memcpy(&d->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]),
-               sizeof(d->mac));
+        memcpy(&d->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]), sizeof(d->mac));
     read_kind(tb[IFLA_LINKINFO], d);
     read_addr_gen(tb[IFLA_AF_SPEC], d);
     return true;
@@ -141,8 +141,8 @@ static int talk(struct nlmsghdr *req, mnl_cb_t cb, void *data)
             rc = -errno;
             break;
         }
-        run = mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), cb,
-                         data);
+        run =
+            mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), cb, data);
         if (run < 0)
             rc = -errno;
         if (run <= MNL_CB_STOP)
@@ -188,8 +188,8 @@ int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
     memset(d, 0, sizeof(*d));
     rc = talk(nlh, take_link, d);
     if (rc == -ENODEV || (rc == 0 && d->ifindex == 0))
-        return name ? err_set(e, ENODEV,
-                              "no interface %s here (see: ip link)", name)
+        return name ? err_set(e, ENODEV, "no interface %s here (see: ip link)",
+                              name)
                     : err_set(e, ENODEV, "interface %d is gone", ifindex);
     if (rc)
         return err_sys(e, rc, "asking for interface %s", name ? name : "");

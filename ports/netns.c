@@ -55,10 +55,12 @@ static int explain(struct err *e, const char *text, int rc)
     case EINVAL:
         return err_set(e, rc, "%s is not a network namespace", text);
     case ENOENT:
-        return err_set(e, rc,
-                       "no network namespace \"%s\": neither a name under "
-                       NETNS_DIR " (ip netns list), nor a process id, nor a "
-                       "path", text);
+        return err_set(
+            e, rc,
+            "no network namespace \"%s\": neither a name under " NETNS_DIR
+            " (ip netns list), nor a process id, nor a "
+            "path",
+            text);
     default:
         return err_sys(e, rc, "network namespace %s", text);
     }
@@ -76,8 +78,7 @@ int netns_open(const char *text, struct err *e)
         return rc < 0 ? explain(e, text, rc) : rc;
     }
     /* A name wins over a process id, as nobody names one by accident. */
-    if (snprintf(path, sizeof(path), NETNS_DIR "/%s", text) <
-        (int)sizeof(path))
+    if (snprintf(path, sizeof(path), NETNS_DIR "/%s", text) < (int)sizeof(path))
         rc = open_path(path);
     if (rc == -ENOENT && all_digits(text)) {
         snprintf(path, sizeof(path), "/proc/%.16s/ns/net", text);

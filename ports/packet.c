@@ -194,6 +194,7 @@ static int packet_open(struct port *p, struct err *e)
     if (rc)
         return rc;
     k->netns = netns_id(p->spec.netns_fd);
+    atomic_store(&p->failed, false);
     k->lost = 0;
     p->n_queues = 1;
     rc = take_over(k, e);
@@ -300,7 +301,9 @@ static void follow(struct packet *k, const struct link_change *c)
     if (caps->link != old.link)
         port_event(&k->port, caps->link ? PORT_EVENT_UP : PORT_EVENT_DOWN,
                    "interface %s is %s", k->ifname,
-                   caps->link ? "up" : !c->up ? "down" : "without carrier");
+                   caps->link ? "up"
+                   : !c->up   ? "down"
+                              : "without carrier");
 }
 
 static void packet_link(struct port *p, const struct link_change *c)
@@ -376,7 +379,7 @@ static const struct port_ops packet_ops = {
     .describe = packet_describe,
 };
 
-const struct port_kind packet_kind = {
+const struct port_kind port_kind_packet = {
     .name = "packet",
     .help = "packet:IF[,batch=N][,bypass=on]: takes over an interface (NIC, "
             "veth, a VM's tap)",

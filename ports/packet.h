@@ -66,6 +66,6 @@ void packet_tx(struct port *p, unsigned ctx, struct frame *const *f, unsigned n,
 /* Reports that the device has gone.  -ENODEV. */
 int packet_gone(struct packet *k);
 
-extern const struct port_kind packet_kind;
+extern const struct port_kind port_kind_packet;
 
 #endif

@@ -196,8 +196,8 @@ int packet_rx(struct port *p, unsigned queue, struct batch *b, unsigned budget)
     unsigned first = b->n, tried = 0;
 
     while (tried < budget && b->n < b->max) {
-        unsigned want = smaller(smaller(budget - tried, b->max - b->n),
-                                k->batch);
+        unsigned want =
+            smaller(smaller(budget - tried, b->max - b->n), k->batch);
         int got = receive(fd, b, want);
 
         if (got == -EINVAL) {

@@ -33,15 +33,14 @@
 #define PROTO_FILTER(hit, miss)                                                \
     {                                                                          \
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),                                 \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0180c200, 1, 0),                 \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x01000ccc, 3, 5),                 \
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),                                 \
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff0),                           \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 2),                          \
-        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),                                 \
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xcccd, 1, 0),                     \
-        BPF_STMT(BPF_RET | BPF_K, miss),                                       \
-        BPF_STMT(BPF_RET | BPF_K, hit),                                        \
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0180c200, 1, 0),             \
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x01000ccc, 3, 5),             \
+            BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),                             \
+            BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xfff0),                       \
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 3, 2),                      \
+            BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 4),                             \
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xcccd, 1, 0),                 \
+            BPF_STMT(BPF_RET | BPF_K, miss), BPF_STMT(BPF_RET | BPF_K, hit),   \
     }
 
 static struct sock_filter data_filter[] = PROTO_FILTER(0, KEEP);

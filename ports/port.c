@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ports/port.h"
 #include "ports/mem.h"
+#include "ports/packet.h"
+#include "ports/tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,8 @@
 #include <unistd.h>
 
 const struct port_kind *const port_kinds[] = {
+    &port_kind_packet,
+    &port_kind_tap,
     &port_kind_mem,
     NULL,
 };

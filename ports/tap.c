@@ -149,8 +149,7 @@ static int create(struct tap *t, const char *name, struct err *e)
  */
 static int set_offloads(struct tap *t, struct err *e)
 {
-    const unsigned base =
-        TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+    const unsigned base = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
     int size = VNET_LEN, little = 1;
 
     if (ioctl(t->fd, TUNSETVNETHDRSZ, &size) < 0 ||
@@ -226,6 +225,7 @@ static int tap_open(struct port *p, struct err *e)
         .edge = true,
     };
     p->n_queues = 1;
+    atomic_store(&p->failed, false);
     t->away = false;
     rc = parse_wish(&p->spec, &wish, e);
     if (!rc)
@@ -415,7 +415,7 @@ int tap_netns(struct port *p)
     struct tap *t = tap_of(p);
     int fd;
 
-    if (p->kind != &tap_kind || t->fd < 0)
+    if (p->kind != &port_kind_tap || t->fd < 0)
         return -ENODEV;
     fd = ioctl(t->fd, TUNGETDEVNETNS);
     return fd < 0 ? -errno : fd;
@@ -501,7 +501,9 @@ static void tap_link(struct port *p, const struct link_change *c)
     if (old.link != p->caps.link)
         port_event(p, p->caps.link ? PORT_EVENT_UP : PORT_EVENT_DOWN,
                    "interface %s is %s", t->ifname,
-                   !c->up ? "down" : p->caps.link ? "up" : "without carrier");
+                   !c->up         ? "down"
+                   : p->caps.link ? "up"
+                                  : "without carrier");
 }
 
 static void tap_describe(struct port *p, struct port_desc *d)
@@ -522,7 +524,7 @@ static void tap_describe(struct port *p, struct port_desc *d)
 
 static int check_open(struct port *p, struct err *e)
 {
-    if (p->kind == &tap_kind && tap_of(p)->fd >= 0)
+    if (p->kind == &port_kind_tap && tap_of(p)->fd >= 0)
         return 0;
     return err_set(e, ENODEV, "port %s is not an open tap", p->spec.name);
 }
@@ -600,7 +602,7 @@ static const struct port_ops tap_ops = {
     .describe = tap_describe,
 };
 
-const struct port_kind tap_kind = {
+const struct port_kind port_kind_tap = {
     .name = "tap",
     .help = "tap:NAME[,mac=MAC][,mtu=N]: an interface made here, for a host, "
             "a namespace or a container",

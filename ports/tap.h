@@ -24,6 +24,6 @@ int tap_set_carrier(struct port *p, bool on, struct err *e);
  */
 int tap_netns(struct port *p);
 
-extern const struct port_kind tap_kind;
+extern const struct port_kind port_kind_tap;
 
 #endif
