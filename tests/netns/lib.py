@@ -252,8 +252,9 @@ class Host:
         self.lab.at_end(w.close)
         return w
 
-    def configure(self, addresses):
+    def configure(self, addresses, mtu):
         ip = ["ip", "-n", self.ns, "link", "set", self.dev]
+        sh(*ip, "mtu", mtu)
         sh(*ip, "address", mac_text(self.mac))
         sh(*ip, "up")
         if addresses:
@@ -269,7 +270,7 @@ class KernelBridge:
         self.lab, self.ns = lab, lab.ns("sw")
         self.log = None
 
-    def start(self, *args):
+    def start(self, *args, **kw):
         pass
 
     def stop(self):
@@ -277,6 +278,8 @@ class KernelBridge:
 
     def bridge(self, name="br0", *extra):
         sh("ip", "-n", self.ns, "link", "add", name, "type", "bridge")
+        sh("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do "
+           "[ ! -e $f ] || echo 0 >$f; done", ns=self.ns)
         sh("ip", "-n", self.ns, "link", "set", name, "up")
 
     def addif(self, br, spec):
@@ -285,6 +288,14 @@ class KernelBridge:
 
     def delif(self, br, port):
         sh("ip", "-n", self.ns, "link", "set", port, "nomaster")
+
+    def fwd_mask(self, mask, br="br0"):
+        sh("ip", "-n", self.ns, "link", "set", br, "type", "bridge", "group_fwd_mask",
+           hex(mask))
+
+    def has_mac(self, m, br="br0"):
+        r = sh("brctl", "showmacs", br, ns=self.ns)
+        return any(mac_text(m) in x and "\tno\t" in x for x in r.stdout.splitlines())
 
     def wait_forwarding(self, port, limit=5):
         def ok():
@@ -302,12 +313,12 @@ class Bascule:
         self.log = os.path.join(lab.dir, f"basculed{tag}.log")
         self.proc = None
 
-    def start(self, *args, wait=True):
+    def start(self, *args, wait=True, prefix=()):
         for exe in ("basculed", "bascule"):
             need(os.path.exists(os.path.join(BUILD, exe)), f"{BUILD}/{exe} is not built")
         with open(self.log, "ab") as f:
-            self.proc = self.lab.spawn(os.path.join(BUILD, "basculed"), "--socket", self.sock,
-                                       *args, ns=self.ns, stdout=f, stderr=f)
+            self.proc = self.lab.spawn(*prefix, os.path.join(BUILD, "basculed"), "--socket",
+                                       self.sock, *args, ns=self.ns, stdout=f, stderr=f)
         if wait:
             wait_until(self.ready, 10, "basculed answers")
 
@@ -356,6 +367,13 @@ class Bascule:
 
     def wait_forwarding(self, port, limit=5):
         self.cli("wait-forwarding", port, timeout=limit)
+
+    def fwd_mask(self, mask, br="br0"):
+        self.cli("bridge", "set", br, "group-fwd-mask", hex(mask))
+
+    def has_mac(self, m, br="br0"):
+        r = self.cli("showmacs", br)
+        return any(mac_text(m) in x and "\tno\t" in x for x in r.stdout.splitlines())
 
     def rss_kb(self):
         with open(f"/proc/{self.proc.pid}/status") as f:
@@ -421,16 +439,20 @@ class Lab:
            "peer", "name", dev, "netns", ns)
         sh("ip", "-n", self.ns("sw"), "link", "set", port, "up")
 
-    def host(self, name, kind="packet", addresses=True, br="br0", keys=""):
-        """A host behind a new port of kind tap or packet."""
+    def host(self, name, kind="packet", addresses=True, br="br0", keys="", mtu=1500):
+        """A host behind a new port of kind tap or packet; silent without addresses."""
         self.hosts += 1
         h = Host(self, name, kind, self.hosts, f"p{self.hosts}")
+        if not addresses:  # nothing but what the test sends
+            for k in ("all", "default"):
+                self.sysctl(name, f"net.ipv6.conf.{k}.disable_ipv6", 1)
         if kind == "tap" and not KERNEL:
             self.sw.addif(br, f"tap:eth0,netns={h.ns},name={h.port}{keys}")
-            h.configure(addresses)
+            h.configure(addresses, mtu)
         else:
             self.veth(h.port, h.ns)
-            h.configure(addresses)
+            sh("ip", "-n", self.ns("sw"), "link", "set", h.port, "mtu", mtu)
+            h.configure(addresses, mtu)
             self.sw.addif(br, h.port + keys)
         self.sw.wait_forwarding(h.port)
         return h
@@ -501,6 +523,8 @@ class Lab:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+# The only places that know the JSON of `stats` and `port show`.
+
 def port_counters(sw, br, port):
     """All counters of one port by name, from `bascule -j stats`."""
     for p in sw.json("stats", br).get("ports", []):
@@ -509,6 +533,29 @@ def port_counters(sw, br, port):
             c.update({k: v for k, v in p.items() if isinstance(v, int)})
             return c
     raise Failed(f"stats {br} does not list the port {port}")
+
+
+def port_info(sw, br, port):
+    for p in sw.json("port", "show", br):
+        if p["name"] == port:
+            return p
+    raise Failed(f"port show {br} does not list {port}")
+
+
+def port_state(sw, br, port):
+    """(forwarding?, the reason if it is not)"""
+    p = port_info(sw, br, port)
+    return p["state"] == "forwarding" and not p.get("failed"), p.get("why") or ""
+
+
+def bridge_fdb(sw, br):
+    """Counters of the bridge's forwarding database."""
+    return sw.json("stats", br)["fdb"]
+
+
+def loop_lag(sw):
+    """The control loop's longest turn in ms since last asked."""
+    return sw.json("stats")["loop_lag_max_ns"] / 1e6
 
 
 # ---- traffic ----

@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Devices go and come back, the daemon is killed and started again: the port
+says what is wrong, comes back by itself, and nothing stale stays behind."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import lib
+from lib import need
+
+
+def link_up(ns, dev, how="up"):
+    lib.sh("ip", "-n", ns, "link", "set", dev, how)
+
+
+def fails_with_reason(sw, port):
+    def down():
+        ok, why = lib.port_state(sw, "br0", port)
+        return not ok and len(why) > 4
+    lib.wait_until(down, 3, lambda: f"{port} has failed and says why: "
+                                    f"{lib.port_info(sw, 'br0', port)}")
+    print(f"     {port}: {lib.port_state(sw, 'br0', port)[1]}")
+
+
+def ours_only():
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge forgets a port whose device goes")
+
+
+def test_device_recreated(lab):
+    ours_only()
+    sw = lab.switch()
+    a, b, c = lab.host("a"), lab.host("b", "tap"), lab.host("c")
+    lib.reaches(a.ns, b.ip4)
+    for _ in range(3):
+        lib.sh("ip", "-n", sw.ns, "link", "del", a.port)
+        fails_with_reason(sw, a.port)
+        need(lib.ping(c.ns, b.ip4, 5) == 0, "other ports suffer")
+        lab.veth(a.port, a.ns)
+        a.configure(True, 1500)
+        sw.wait_forwarding(a.port)
+        lib.reaches(a.ns, b.ip4)
+    lib.tcp(a.ns, b.ns, b.ip4, 8 << 20)
+
+
+# holds a tap as QEMU would, until it is killed
+HOLDER = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1]); import lib
+v = lib.Vm(sys.argv[2], "vm0"); print("ready", flush=True)
+while True:
+    lib.select.select([v.fd], [], []); v.drain()
+"""
+
+
+def test_vm_killed(lab):
+    """kill -9 of the process that holds a VM's tap, under traffic; then the next."""
+    ours_only()
+    sw = lab.switch()
+    a, b = lab.host("a"), lab.host("b", "tap")
+
+    def boot():
+        p = lab.spawn(sys.executable, "-c", HOLDER, os.path.dirname(lib.__file__), sw.ns,
+                      stdout=subprocess.PIPE, text=True)
+        need(p.stdout.readline() == "ready\n", "the tap's holder did not start")
+        return p
+    vm = boot()
+    sw.addif("br0", "vm0")
+    sw.wait_forwarding("vm0")
+    w = a.wire()
+    for _ in range(3):
+        for i in range(500):
+            w.send(lib.frame(lib.BCAST, a.mac, bytes(200)))
+            if i == 250:
+                vm.send_signal(signal.SIGKILL)
+                vm.wait()
+        fails_with_reason(sw, "vm0")
+        need(lib.ping(a.ns, b.ip4, 5) == 0, "other ports suffer")
+        vm = boot()
+        sw.wait_forwarding("vm0")
+    before = lab.counters("vm0")["tx_frames"]
+    w.send(lib.frame(lib.BCAST, a.mac, bytes(200)))
+    lib.wait_until(lambda: lab.counters("vm0")["tx_frames"] > before, 3,
+                   "frames reach the new VM")
+
+
+def test_uplink_carrier(lab):
+    """The uplink's cable is pulled and put back."""
+    sw = lab.switch()
+    up, b, c = lab.host("up"), lab.host("b", "tap"), lab.host("c")
+    lib.reaches(b.ns, up.ip4)
+    for _ in range(3):
+        link_up(up.ns, "eth0", "down")
+        need(lib.ping(b.ns, up.ip4, 2, wait=0.3) == 100, "replies through a pulled cable")
+        if not lib.KERNEL:
+            fails_with_reason(sw, up.port)
+            lab.counted(up.port, "tx-down", 0)
+        need(lib.ping(b.ns, c.ip4, 5) == 0, "other ports suffer")
+        link_up(up.ns, "eth0")
+        t0 = time.monotonic()
+        lib.reaches(b.ns, up.ip4, 3)
+        print(f"     back after {time.monotonic() - t0:.2f} s")
+    # the same by the port's own device
+    link_up(sw.ns, up.port, "down")
+    need(lib.ping(b.ns, up.ip4, 2, wait=0.3) == 100, "replies through a port set down")
+    link_up(sw.ns, up.port)
+    lib.reaches(b.ns, up.ip4, 3)
+    lib.sh("ip", "-n", up.ns, "addr", "replace", f"{up.ip6}/64", "dev", "eth0", "nodad")
+    lib.tcp(b.ns, up.ns, up.ip4, 4 << 20)
+
+
+def snapshot(ns, dev):
+    """What a user would see of a device's settings."""
+    j = json.loads(lib.sh("ip", "-n", ns, "-d", "-j", "link", "show", "dev", dev).stdout)[0]
+    keep = {k: j.get(k) for k in ("mtu", "qdisc", "txqlen", "address", "promiscuity",
+                                  "inet6_addr_gen_mode", "flags", "allmulti", "group",
+                                  "gso_max_size", "gro_max_size", "master", "xdp")}
+    keep["ethtool"] = lib.sh("ethtool", "-k", dev, ns=ns).stdout
+    keep["qdiscs"] = lib.sh("tc", "-n", ns, "qdisc", "show", "dev", dev).stdout
+    keep["filters"] = lib.sh("tc", "-n", ns, "filter", "show", "dev", dev, "ingress",
+                             check=False).stdout
+    keep["sysctl"] = lib.sh("sysctl", f"net.ipv6.conf.{dev}.disable_ipv6",
+                            f"net.ipv6.conf.{dev}.addr_gen_mode", ns=ns).stdout
+    return keep
+
+
+def unchanged(before, ns, dev, when):
+    def same():
+        return snapshot(ns, dev) == before
+    try:
+        lib.wait_until(same, 3, "")
+    except lib.Failed:
+        now = snapshot(ns, dev)
+        diff = {k: (before[k], now[k]) for k in before if before[k] != now[k]}
+        raise lib.Failed(f"{dev} is not as it was {when}: {diff}")
+
+
+def stack_hears(ns, port, host):
+    """The host's own stack is on the device again."""
+    lib.sh("ip", "-n", ns, "addr", "add", "10.9.0.222/24", "dev", port)
+    lib.reaches(host.ns, "10.9.0.222", 3)
+    lib.sh("ip", "-n", ns, "addr", "del", "10.9.0.222/24", "dev", port)
+
+
+def test_delif_restores(lab):
+    sw = lab.switch()
+    lab.veth("p9", lab.ns("z"))
+    z = lib.Host(lab, "z", "packet", 99, "p9")
+    z.configure(True, 1500)
+    lib.sh("ethtool", "-K", "p9", "gro", "off", ns=sw.ns)
+    before = snapshot(sw.ns, "p9")
+    for _ in range(2):
+        sw.addif("br0", "p9")
+        sw.wait_forwarding("p9")
+        p = json.loads(lib.sh("ip", "-n", sw.ns, "-d", "-j", "link", "show", "p9").stdout)[0]
+        need(p["promiscuity"] >= 1, "a port is not promiscuous")
+        sw.delif("br0", "p9")
+        unchanged(before, sw.ns, "p9", "after delif")
+        stack_hears(sw.ns, "p9", z)
+
+
+def test_sigterm_cleans(lab):
+    """SIGTERM removes what the daemon made and puts back what it changed."""
+    ours_only()
+    sw = lab.switch(bridge=None)
+    lab.veth("p9", lab.ns("z"))
+    z = lib.Host(lab, "z", "packet", 99, "p9")
+    z.configure(True, 1500)
+    before = snapshot(sw.ns, "p9")
+    sw.bridge("br0")
+    t = lab.host("t", "tap")
+    sw.addif("br0", "p9")
+    sw.wait_forwarding("p9")
+    lib.reaches(t.ns, z.ip4)
+    rc = sw.stop()
+    need(rc == 0, f"SIGTERM: exit {rc}")
+    unchanged(before, sw.ns, "p9", "after SIGTERM")
+    stack_hears(sw.ns, "p9", z)
+    need(lib.sh("ip", "-n", sw.ns, "link", "show", "br0", check=False).returncode, "br0 stays")
+    need(lib.sh("ip", "-n", t.ns, "link", "show", "eth0", check=False).returncode,
+         "a tap of the daemon stays")
+    need(not os.path.exists(sw.sock), "the control socket stays")
+
+
+def test_daemon_killed(lab):
+    """kill -9 under traffic; start again with the same commands."""
+    ours_only()
+    sw = lab.switch()
+    a, b, t = lab.host("a"), lab.host("b"), lab.host("t", "tap")
+    vm = lab.vm("vm0")
+    lib.reaches(a.ns, t.ip4)
+    for _ in range(2):
+        srv = lab.spawn("ping", "-n", "-q", "-i", "0.002", "-c", "100000", b.ip4, ns=a.ns,
+                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.1)
+        sw.stop(signal.SIGKILL)
+        srv.terminate()
+        srv.wait()
+        gone = ("ip", "-n", sw.ns, "link", "show", "br0")
+        lib.wait_until(lambda: lib.sh(*gone, check=False).returncode, 3, "br0 goes")
+        # an uplink is a plain interface again
+        stack_hears(sw.ns, a.port, a)
+        sw.start()
+        need(sw.cli("show").stdout == "", "a bridge out of nowhere")
+        sw.bridge("br0")
+        for h in (a, b):
+            sw.addif("br0", h.port)
+        sw.addif("br0", "vm0")
+        sw.addif("br0", f"tap:eth0,netns={t.ns},name={t.port}")
+        t.configure(True, 1500)
+        for p in (a.port, b.port, t.port, "vm0"):
+            sw.wait_forwarding(p)
+        lib.reaches(a.ns, b.ip4)
+        lib.reaches(a.ns, t.ip4)
+        vm.drain()
+        f = lib.frame(lib.BCAST, a.mac, os.urandom(80))
+        a.wire().send(f)
+        need(vm.collect(lambda x: x == f), "the VM's port is dead after the restart")
+    lib.tcp(a.ns, t.ns, t.ip4, 8 << 20)
+    # and what the second life changed is put back as it was before the first
+    sw.delif("br0", a.port)
+    stack_hears(sw.ns, a.port, a)
+
+
+def test_tap_moves(lab):
+    """The netdev of a tap port moves into a namespace: no failure.  The namespace
+    is deleted: a failure, of that port only."""
+    ours_only()
+    sw = lab.switch()
+    a = lab.host("a")
+    sw.addif("br0", "tap:t0")
+    link_up(sw.ns, "t0")
+    lib.sh("ip", "-n", sw.ns, "addr", "add", "10.9.0.77/24", "dev", "t0")
+    lib.reaches(a.ns, "10.9.0.77")
+    extra = lab.ns("container")
+    lib.sh("ip", "-n", sw.ns, "link", "set", "t0", "netns", extra, "name", "eth7")
+    lib.sh("ip", "-n", extra, "addr", "add", "10.9.0.78/24", "dev", "eth7")
+    link_up(extra, "eth7")
+    sw.wait_forwarding("t0")
+    lib.reaches(a.ns, "10.9.0.78")
+    lib.tcp(a.ns, extra, "10.9.0.78", 8 << 20)
+    # down and up in there is followed too
+    link_up(extra, "eth7", "down")
+    need(lib.ping(a.ns, "10.9.0.78", 1, wait=0.3) == 100, "a tap set down answers")
+    link_up(extra, "eth7")
+    lib.reaches(a.ns, "10.9.0.78")
+    lib.sh("ip", "netns", "del", extra)
+    del lab.nss["container"]
+    fails_with_reason(sw, "t0")
+    b = lab.host("b", "tap")
+    lib.reaches(a.ns, b.ip4)
+    sw.delif("br0", "t0")
+
+
+lib.main()

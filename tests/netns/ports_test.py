@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A thousand ports: added in reasonable time without holding up the control loop
+or the traffic, flooded to, listed, removed."""
+import os
+import time
+
+import lib
+from lib import need
+
+VETHS, TAPS = 400, 596
+
+
+def test_thousand(lab):
+    if lib.KERNEL:
+        raise lib.Skip("figures are Bascule's")
+    sw = lab.switch()
+    a, b, z = lab.host("a", "tap"), lab.host("b"), lab.host("z", addresses=False)
+    far = lab.ns("far")
+    batch = "".join(f"link add v{i} type veth peer name w{i} netns {far}\n"
+                    f"link set v{i} up\n" for i in range(VETHS))
+    lib.sh("ip", "-n", sw.ns, "-batch", "-", stdin=batch, timeout=60)
+    lib.sh("ip", "-n", far, "-batch", "-",
+           stdin="".join(f"link set w{i} up\n" for i in range(VETHS)), timeout=60)
+    names = [f"v{i}" for i in range(VETHS)] + [f"tap:t{i}" for i in range(TAPS)]
+    lib.reaches(a.ns, b.ip4)
+    lib.loop_lag(sw)
+    p = lab.spawn("ping", "-n", "-q", "-i", "0.01", "-c", "100000", b.ip4, ns=a.ns,
+                  stdout=open(os.path.join(lab.dir, "ping"), "w"))
+    t0 = time.monotonic()
+    for i in range(0, len(names), 83):
+        sw.cli("addif", "br0", *names[i:i + 83], timeout=60)
+    took = time.monotonic() - t0
+    lag = lib.loop_lag(sw)
+    p.send_signal(2)
+    p.wait(5)
+    with open(os.path.join(lab.dir, "ping")) as f:
+        loss = float([w for w in f.read().replace(",", " ").split() if w.endswith("%")][0][:-1])
+    print(f"     {len(names)} ports added in {took:.1f} s; control loop's worst turn "
+          f"{lag:.1f} ms; loss of a ping meanwhile {loss} %; {sw.rss_kb() / 1024:.0f} MB")
+    need(lag <= 10, f"the control loop was held for {lag:.1f} ms")
+    need(loss <= 1, f"{loss} % of pings lost while ports were added")
+    need(took < 60, f"adding the ports took {took:.0f} s")
+    lib.sh("ip", "-n", sw.ns, "-batch", "-",
+           stdin="".join(f"link set t{i} up\n" for i in range(TAPS)), timeout=60)
+    sw.wait_forwarding(f"t{TAPS - 1}")
+    sw.wait_forwarding(f"v{VETHS - 1}")
+    listed = sw.cli("show", "br0").stdout
+    need(len(listed.splitlines()) == len(names) + 3 + 1, "show does not list all ports")
+    # a broadcast reaches all of them
+    f = lib.frame(lib.BCAST, z.mac, os.urandom(100))
+    first, last = lib.Wire(far, "w0"), lib.Wire(far, f"w{VETHS - 1}")
+    wz = z.wire()
+    wz.send(f)
+    for w, n in ((first, "first"), (last, "last")):
+        need(w.collect(lambda x: x == f, 1, 5), f"the {n} port did not get the broadcast")
+        w.close()
+    for p in ("v0", f"v{VETHS - 1}", "t0", f"t{TAPS - 1}"):
+        lab.counted(p, "tx_frames", 1)
+    need(lib.ping(a.ns, b.ip4, 20, 0.02) == 0, "pings are lost with a thousand ports")
+    t0 = time.monotonic()
+    for i in range(0, len(names), 83):
+        sw.cli("delif", "br0", *[n.split(":")[-1] for n in names[i:i + 83]], timeout=60)
+    lag = lib.loop_lag(sw)
+    print(f"     removed in {time.monotonic() - t0:.1f} s; control loop's worst turn {lag:.1f} ms")
+    need(lag <= 10, f"the control loop was held for {lag:.1f} ms")
+    need(lib.ping(a.ns, b.ip4, 5) == 0, "pings are lost after the removal")
+
+
+def test_too_many(lab):
+    """The 1024th port is refused, and a number that becomes free is used again."""
+    if lib.KERNEL:
+        raise lib.Skip("figures are Bascule's")
+    sw = lab.switch(bridge=None)
+    sw.bridge("br0", "--no-local")
+    for i in range(0, 1023, 93):
+        sw.cli("addif", "br0", *[f"mem:m{n}" for n in range(i, i + 93)], timeout=60)
+    r = sw.cli("addif", "br0", "mem:more", check=False)
+    need(r.returncode == 1 and r.stderr.count("\n") == 1, f"exit {r.returncode}: {r.stderr!r}")
+    print(f"     {r.stderr.strip()}")
+    sw.delif("br0", "m500")
+    sw.addif("br0", "mem:more")
+    no = lib.port_info(sw, "br0", "more")["no"]
+    need(no == 501, f"port number {no} instead of the free 501")
+
+
+lib.main()

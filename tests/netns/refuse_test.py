@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What cannot be done is refused with one clear sentence and exit code 1, and
+nothing is half-made: missing and taken devices, a second daemon, no /dev/net/tun,
+no privilege, no descriptors left."""
+import os
+import time
+
+import lib
+from lib import need
+
+
+def ours_only():
+    if lib.KERNEL:
+        raise lib.Skip("the sentences are Bascule's")
+
+
+def refused(r, *words):
+    """Exit 1 and one sentence that contains the words."""
+    text = r.stderr.strip()
+    need(r.returncode == 1, f"exit {r.returncode}: {r.stdout}{text}")
+    need(text and "\n" not in text, f"not one sentence: {text!r}")
+    for w in words:
+        need(w.lower() in text.lower(), f"{w!r} is not in: {text}")
+    print(f"     {text}")
+
+
+def ports_of(sw, br="br0"):
+    return [p["name"] for p in sw.json("port", "show", br) if p["name"] != br]
+
+
+def test_devices(lab):
+    ours_only()
+    sw = lab.switch()
+    a, b = lab.host("a"), lab.host("b", "tap")
+
+    def add(spec, br="br0"):
+        return sw.cli("addif", br, spec, check=False)
+    refused(add("nope0"), "interface nope0 does not exist!")
+    refused(add(a.port, "br7"), "bridge br7 does not exist!")
+    refused(add(a.port), a.port, "already a member of a bridge",
+            "can't enslave it to bridge br0")
+    sw.bridge("br1")
+    refused(add(a.port, "br1"), "already a member of a bridge")
+    refused(add("br1"), "bridge device", "br1")
+    # one that the kernel's bridge has
+    kbr = lib.KernelBridge(lab)
+    kbr.bridge("kbr")
+    lab.veth("k1", lab.ns("k"))
+    kbr.addif("kbr", "k1")
+    refused(add("k1"), "k1", "already a member of a bridge")
+    refused(add("kbr"), "bridge device", "kbr")
+    refused(add("lo"), "lo")
+    refused(add("tap:" + "x" * 16), "x" * 16)
+    refused(add("bogus:x"), "bogus")
+    refused(add("tap:t9,colour=red"), "colour")
+    refused(add("tap:t9,netns=nowhere"), "nowhere")
+    refused(add(f"tap:t8,name={a.port}"), a.port)
+    refused(add("tap:k1"), "k1")
+    refused(sw.cli("addbr", "br0", check=False), "br0", "already exists")
+    refused(sw.cli("addbr", "k1", check=False), "k1", "already exists")
+    refused(sw.cli("addbr", "a/b", check=False), "a/b")
+    refused(sw.cli("delbr", "br7", check=False), "bridge br7 doesn't exist; can't delete it")
+    refused(sw.cli("delif", "br0", "k1", check=False), "device k1 is not a slave of br0")
+    refused(sw.cli("stp", "br0", "on", check=False), "br0")
+    have = ports_of(sw)
+    need(have == [a.port, b.port], f"half-made ports: {have}")
+    left = lib.sh("ip", "-n", sw.ns, "-br", "link").stdout
+    need("t9" not in left and "t8" not in left, f"half-made devices: {left}")
+    need(lib.ping(a.ns, b.ip4, 3) == 0, "the refusals hurt others")
+
+
+def test_second_daemon(lab):
+    ours_only()
+    sw = lab.switch()
+    a, b = lab.host("a"), lab.host("b")
+    vm = lab.vm("vm0")
+    second = lib.Bascule(lab, "2")
+    second.start()
+    second.bridge("br2")
+    for dev in (a.port, "vm0"):
+        refused(second.cli("addif", "br2", dev, check=False), dev)
+    need(ports_of(second, "br2") == [], "the second daemon has a port")
+    refused(second.cli("addbr", "br0", check=False), "br0", "already exists")
+    need(lib.ping(a.ns, b.ip4, 5) == 0, "the first daemon was hurt")
+    # free again when the first lets go
+    sw.delif("br0", a.port)
+    second.addif("br2", a.port)
+    second.wait_forwarding(a.port)
+    refused(sw.cli("addif", "br0", a.port, check=False), a.port)
+    need(second.stop() == 0, "the second daemon did not end well")
+    sw.addif("br0", a.port)
+    lib.reaches(a.ns, b.ip4)
+    vm.drain()
+    # same socket
+    r = lib.sh(os.path.join(lib.BUILD, "basculed"), "--socket", sw.sock, ns=sw.ns, check=False,
+               timeout=10)
+    need(r.returncode == 1 and sw.sock in r.stderr, f"exit {r.returncode}: {r.stderr}")
+    print(f"     {r.stderr.strip()}")
+    need(sw.cli("show").returncode == 0, "the first daemon lost its socket")
+    need(lib.ping(a.ns, b.ip4, 3) == 0, "the first daemon was hurt")
+
+
+def test_no_tun(lab):
+    """Without /dev/net/tun: no taps, but everything else."""
+    ours_only()
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start(prefix=("unshare", "-m", "sh", "-c",
+                     'mount -t tmpfs none /dev/net && exec "$@"', "sh"))
+    refused(sw.cli("addbr", "br0", check=False), "/dev/net/tun")
+    need(sw.cli("show").stdout == "", "a half-made bridge")
+    sw.bridge("br0", "--no-local")
+    refused(sw.cli("addif", "br0", "tap:t0", check=False), "/dev/net/tun")
+    a, b = lab.host("a"), lab.host("b")
+    lib.reaches(a.ns, b.ip4)
+
+
+def test_no_privilege(lab):
+    """As nobody: a sentence that says what is missing; mem ports work."""
+    ours_only()
+    sw = lab.sw = lib.Bascule(lab)
+    os.chmod(lab.dir, 0o777)
+    sw.start(prefix=("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                     "--inh-caps", "-all", "--bounding-set", "-all"))
+    lab.veth("p9", lab.ns("z"))
+    refused(sw.cli("addbr", "br0", check=False))
+    sw.bridge("br0", "--no-local")
+    refused(sw.cli("addif", "br0", "tap:t0", check=False))
+    r = sw.cli("addif", "br0", "p9", check=False)
+    refused(r, "p9")
+    need("CAP_NET" in r.stderr or "root" in r.stderr or "permitted" in r.stderr, r.stderr)
+    need(ports_of(sw) == [], "a half-made port")
+    sw.addif("br0", "mem:m0")
+    sw.addif("br0", "mem:m1")
+    sw.cli("mem", "inject", "m0", lib.frame(lib.BCAST, b"\x02" * 6, bytes(46)).hex())
+    lab.counted("m1", "tx_frames", 1)
+
+
+def test_descriptors(lab):
+    """No descriptors left: a sentence, and what is there goes on."""
+    ours_only()
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start(prefix=("prlimit", "--nofile=64:64"))
+    sw.bridge("br0")
+    a, b = lab.host("a", "tap"), lab.host("b")
+    lib.reaches(a.ns, b.ip4)
+    n, r = 0, None
+    while n < 100:
+        r = sw.cli("addif", "br0", f"tap:x{n}", check=False, timeout=10)
+        if r.returncode:
+            break
+        n += 1
+    refused(r, "descriptor")
+    need(n >= 3, f"only {n} taps with 64 descriptors")
+    need(len(ports_of(sw)) == n + 2, "a half-made port")
+    need(lib.ping(a.ns, b.ip4, 5) == 0, "the data path suffers")
+    for i in range(3):
+        sw.delif("br0", f"x{i}")
+    time.sleep(0.1)
+    sw.addif("br0", "tap:again")
+
+
+lib.main()
