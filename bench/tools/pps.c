@@ -426,19 +426,40 @@ static void trial(unsigned size, double rate, unsigned ms, bool bcast)
            (unsigned long long)(result.last - result.first));
 }
 
+static void misunderstood(const char *line)
+{
+    fprintf(stderr, "pps: what is %s", line);
+    exit(2);
+}
+
+/* The next word of a line as a number; what is none is not understood. */
+static double number(char **rest, double low, double high, const char *line)
+{
+    char *end, *word = strsep(rest, " \n");
+    double v = word ? strtod(word, &end) : -1;
+
+    if (!word || end == word || *end || v < low || v > high)
+        misunderstood(line);
+    return v;
+}
+
 static void obey(const char *line)
 {
-    char option[8] = "";
+    char copy[128], *rest = copy;
     unsigned size, ms;
     double rate;
-    int n = sscanf(line, "trial %u %lf %u %7s", &size, &rate, &ms, option);
-    bool bcast = strcmp(option, "bcast") == 0;
+    bool bcast;
 
-    if (n < 3 || size < 60 || size > FRAME_MAX || rate < 0 || ms > 60000 ||
-        (n == 4 && !bcast)) {
-        fprintf(stderr, "pps: what is %s", line);
-        exit(2);
-    }
+    snprintf(copy, sizeof copy, "%s", line);
+    if (strncmp(copy, "trial ", 6) != 0)
+        misunderstood(line);
+    rest += 6;
+    size = (unsigned)number(&rest, 60, FRAME_MAX, line);
+    rate = number(&rest, 0, 1e9, line);
+    ms = (unsigned)number(&rest, 1, 60000, line);
+    bcast = rest && strcmp(rest, "bcast\n") == 0;
+    if (rest && *rest && !bcast)
+        misunderstood(line);
     trial(size, rate, ms, bcast);
 }
 
