@@ -29,8 +29,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FDB_PORTS   4096 /* 12 bits; port 0 is the bridge itself */
-#define FDB_GEN_MAX 4095 /* 12 bits; a build with fewer bits is tested */
+#define FDB_PORTS      4096  /* 12 bits; port 0 is the bridge itself */
+#define FDB_GEN_MAX    4095  /* 12 bits; the step after it is 0 */
+#define FDB_AGEING_MAX 60000 /* 6000 s: ages are told apart up to there */
 
 /* ---- key and value ---- */
 
@@ -57,10 +58,10 @@ struct fdb_value {
     uint16_t hint; /* for the port: tunnel remote; 0 */
 };
 
-#define FDB_STATIC 0x01 /* set by an administrator: does not age, not moved */
-#define FDB_STICKY 0x02 /* learned or set; ages, but stays on its port */
-#define FDB_LOCAL  0x04 /* the bridge's or a port's own address */
-#define FDB_EXTERN 0x08 /* learned by someone else (extern_learn) */
+#define FDB_STATIC 0x01 /* by an administrator: no ageing, flush or move */
+#define FDB_STICKY 0x02 /* ages and is flushed, but stays on its port */
+#define FDB_LOCAL  0x04 /* the bridge's or a port's own address: as static */
+#define FDB_EXTERN 0x08 /* someone else's learning: flushed, does not age */
 /* 0x40, 0x80: the table's own slot states */
 
 /* ---- life ---- */
@@ -70,9 +71,15 @@ struct fdb;
 struct fdb_config {
     uint32_t limit;     /* most learned entries; 0: 1 << 20 */
     uint64_t hash_seed; /* 0: random (tests fix it) */
-    uint32_t slots;     /* initial size, power of two; 0: 1024 */
-    /* Tests: all keys hash to (hash & mask) << shift; 0: all bits. */
-    uint64_t hash_mask;
+    uint32_t slots;     /* least and first size, power of two; 0: 1024 */
+    uint32_t hash_mask; /* tests: bits of the hash that are used; 0: all */
+    uint16_t gen_max;   /* tests: 2^n - 1; 0: FDB_GEN_MAX */
+    /*
+     * Called by fdb_step, on the owner's thread, for each entry it removes;
+     * for observers.  It must not call back.  NULL: nobody looks.
+     */
+    void (*gone)(void *arg, uint64_t key, const struct fdb_value *v);
+    void *gone_arg;
 };
 
 /* NULL when out of memory. */
@@ -84,7 +91,9 @@ void fdb_free(struct fdb *f);
 
 /*
  * gens[port] is the current generation of each port (FDB_PORTS numbers, of
- * the caller's view); 'now' and 'ageing' in 100 ms units, ageing 0: never.
+ * the caller's view; a flush steps it by one); 'now' and 'ageing' in 100 ms
+ * units, ageing at most FDB_AGEING_MAX, 0: never.  Threads' clocks may differ
+ * by minutes: an age from the future is 0.
  * True and *v if a live, current, unexpired entry exists.
  */
 struct fdb_now {
@@ -101,7 +110,22 @@ bool fdb_lookup(struct fdb *f, const struct fdb_now *t, uint64_t key,
  */
 void fdb_lookup_batch(struct fdb *f, const struct fdb_now *t,
                       const uint64_t *key, uint64_t *found, unsigned n);
-struct fdb_value fdb_unpack(uint64_t packed);
+
+/* Starts fetching what look-up or learning of these keys will touch. */
+void fdb_prefetch(struct fdb *f, const uint64_t *key, unsigned n);
+
+static inline struct fdb_value fdb_unpack(uint64_t packed)
+{
+    struct fdb_value v = {
+        .port = (uint16_t)(packed >> 52),
+        .gen = (uint16_t)(packed >> 40 & 0xfff),
+        .flags = (uint8_t)(packed >> 32 & 0x3f),
+        .age = (uint16_t)(packed >> 16),
+        .hint = (uint16_t)packed,
+    };
+
+    return v;
+}
 
 /* ---- learners ---- */
 
@@ -123,9 +147,20 @@ enum fdb_learned {
 enum fdb_learned fdb_learn(struct fdb *f, const struct fdb_now *t, uint64_t key,
                            uint16_t port, struct fdb_value *old);
 
+/*
+ * Was a learn refused that housekeeping could have made room for, or is the
+ * table filling up?  Then the owner should be woken for fdb_step.  True once:
+ * the next true comes after a step.  Any thread; after a FDB_NEW, FDB_FULL,
+ * FDB_PORT_FULL or FDB_BUSY is soon enough.
+ */
+bool fdb_pressed(struct fdb *f);
+
 /* ---- owner ---- */
 
-/* Most learned entries on 'port' (0: none of its own) and in all. */
+/*
+ * Most learned entries on 'port' (0: no limit of its own) and in all.  An
+ * entry of the owner's is never refused, but counts if it is not static.
+ */
 void fdb_set_port_limit(struct fdb *f, uint16_t port, uint32_t limit);
 void fdb_set_limit(struct fdb *f, uint32_t limit);
 /* Ports that take part, for the fair share limit / active. */
@@ -142,31 +177,38 @@ int fdb_set(struct fdb *f, const struct fdb_now *t, uint64_t key,
 int fdb_del(struct fdb *f, const struct fdb_now *t, uint64_t key,
             struct fdb_value *old);
 
-/* Has 'port' learned anything in generation 'gen'?  Else a flush is moot. */
+/*
+ * Entries of 'port' learned in generation 'gen'.  0: a flush is moot, save for
+ * a learn that is under way in another thread right now.
+ */
 uint32_t fdb_port_learned(const struct fdb *f, uint16_t port, uint16_t gen);
 
 /*
- * Deletes every entry of 'port', static ones included, whatever generation:
- * before its number or a generation is reused.  A walk of the whole table:
- * starts it; fdb_step carries it on; fdb_port_purged says when it is done.
- * Several ports may be purged at once, in one pass.
+ * Deletes every entry of 'port', static ones only if 'statics', whatever the
+ * generation.  A walk of the whole table after a grace period: fdb_step
+ * carries it out, fdb_port_purged says when it is done.  Many ports may be
+ * purged in one pass.  A port number may be used again once a purge is done
+ * that was asked for after the last view with the port in it; a generation of
+ * a port once one is done that was asked for after it was last current.
  */
 void fdb_port_purge(struct fdb *f, uint16_t port, bool statics);
 bool fdb_port_purged(const struct fdb *f, uint16_t port);
 
 /*
  * Housekeeping: sweeps expired and stale entries, keeps ages from wrapping,
- * frees slots, resizes.  Visits about 'budget' slots and returns.
+ * makes room at the limit, frees slots, resizes.  Visits about 'budget' slots
+ * and returns.  't' is the newest view's.
  *
- * Grace periods are the owner's: 'grace' is how many have *completed* since
- * the start (a grace period counts only if it also began after the request).
- * want_grace: the table waits for one that begins after now.  wait: nothing
- * to do before this many 100 ms units (0: call again this turn).
+ * Grace periods are run by the owner.  want_grace is 0 or the number of the
+ * one the table waits for: it must begin after this return.  When it is over,
+ * call again with that number as 'grace' (0 before the first).
+ * Call again after 'wait' times 100 ms at the latest (0: this turn or the
+ * next), when a grace period is over, and when fdb_pressed was true.
  */
 struct fdb_step {
-    bool want_grace;
+    uint64_t want_grace;
     uint16_t wait;
-    uint32_t expired; /* entries removed by this step */
+    uint32_t expired; /* entries removed by this step, for whatever reason */
 };
 struct fdb_step fdb_step(struct fdb *f, const struct fdb_now *t,
                          unsigned budget, uint64_t grace);
