@@ -157,7 +157,7 @@ bench: benches  ## all benchmarks with their peers (quiet machine, root)
 	@bench/run $(BUILD)
 
 lab: deps all  ## the five-minute lab; KEEP=1 leaves it up
-	@docs/lab/lab.sh $(if $(KEEP),--keep)
+	@BUILD='$(BUILD)' docs/lab/lab.sh $(if $(KEEP),--keep)
 
 lint: layers  ## clang-tidy, cppcheck, SPDX lines
 	@tools/lint

@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# The five-minute lab: a switch, two hosts, an uplink, each in a network
+# namespace of its own, so nothing of this machine is touched.
+#
+#   docs/lab/lab.sh          builds it, tries it, removes it      (make lab)
+#   docs/lab/lab.sh --keep   leaves it up and says how to look around
+#   docs/lab/lab.sh --end    ends a lab that was kept
+#
+# LAB=NAME gives a kept lab another name than "lab": several can be up.
+#
+#      alice                  bob                    outside
+#      eth0, a tap whose      eth0, one end of       eth0, one end of a veth;
+#      descriptor the         a veth                 router and DHCP server
+#      switch holds             |                        |
+#        |                      |                        |
+#    port alice (tap)     port bob (packet)     port uplink (packet)
+#        +----------------------+------------------------+
+#                 bridge br0 in the namespace switch,
+#                 with the interface br0 for its own host
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=${BUILD:-build}
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+name=${LAB:-lab}
+kept=/run/bascule-$name
+keep=
+namespaces=()
+
+bold='' plain=''
+[ ! -t 1 ] || { bold=$'\033[1m' plain=$'\033[0m'; }
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+die() { echo "lab: $*" >&2; exit 1; }
+
+inside_any() {
+    local n
+    for n in "${namespaces[@]}"; do ip netns pids "$n" 2>/dev/null; done
+}
+
+remove() {
+    local n p i
+    # SIGTERM first: the switch puts the devices back as they were
+    for p in $(inside_any); do kill "$p" 2>/dev/null; done
+    for i in {1..50}; do
+        [ -n "$(inside_any)" ] || break
+        sleep 0.1
+    done
+    for p in $(inside_any); do kill -9 "$p" 2>/dev/null; done
+    for n in "${namespaces[@]}"; do ip netns del "$n" 2>/dev/null; done
+    [ -z "${dir:-}" ] || rm -rf "$dir"
+}
+
+end_kept() {
+    [ -e "$kept/namespaces" ] || die "no lab is up"
+    dir=$kept
+    mapfile -t namespaces <"$kept/namespaces"
+    remove
+    echo "lab: ended, nothing is left"
+}
+
+finish() {
+    local rc=$?
+    trap - EXIT INT TERM
+    [ $rc -eq 0 ] && [ -n "$keep" ] && exit 0
+    if [ $rc -ne 0 ] && [ -s "${dir:-}/basculed.log" ]; then
+        echo "lab: the last words of the switch:" >&2
+        tail -n 10 "$dir/basculed.log" >&2
+    fi
+    remove
+    exit $rc
+}
+
+# do_ TEXT COMMAND...: shows and runs a command; TEXT is what fails if it does
+do_() {
+    local what=$1
+    shift
+    echo "  # $*" | sed 's/ at switch / /'
+    "$@" || die "$what failed: $*"
+}
+quietly() {
+    local what=$1
+    shift
+    "$@" >"$dir/out" 2>&1 </dev/null || { cat "$dir/out" >&2; die "$what failed: $*"; }
+}
+within() {
+    local limit=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $limit ] || die "$what did not happen: $*"
+        sleep 0.05
+    done
+}
+at() {
+    local ns=$1
+    shift
+    ip netns exec "$tag-$ns" "$@"
+}
+bascule() { at switch "$build/bascule" -S "$dir/control.sock" "$@"; }
+background() {
+    local ns=$1 log=$2
+    shift 2
+    ip netns exec "$tag-$ns" "$@" >"$dir/$log" 2>&1 </dev/null &
+}
+
+case ${1:-} in
+'') ;;
+--keep) keep=1 ;;
+--end) [ "$(id -u)" -eq 0 ] || die "needs root"; end_kept; exit 0 ;;
+*) die "usage: docs/lab/lab.sh [--keep|--end]" ;;
+esac
+
+# ---- may we, can we? ----
+
+[ "$(id -u)" -eq 0 ] || die "needs root, for namespaces and devices: sudo make lab"
+for c in ip ping iperf3 dnsmasq udhcpc; do
+    command -v $c >/dev/null || die "$c is missing: make deps installs it"
+done
+[ -x "$build/basculed" ] && [ -x "$build/bascule" ] || die "nothing is built yet: make"
+if [ -n "$keep" ]; then
+    [ ! -e "$kept" ] || die "a lab is up already; docs/lab/lab.sh --end ends it"
+    tag=$name dir=$kept
+    mkdir -m 755 "$kept" || die "cannot make $kept"
+else
+    tag=lab$$
+    dir=$(mktemp -d /tmp/bascule-lab.XXXXXX) || die "cannot make a directory in /tmp"
+fi
+trap finish EXIT
+trap 'exit 1' INT TERM
+cat >"$dir/lease" <<'END'
+#!/bin/sh
+case $1 in bound | renew)
+    ip addr flush dev $interface
+    ip addr add $ip/$mask dev $interface
+    [ -z "$router" ] || ip route replace default via $router dev $interface
+    ;;
+esac
+END
+chmod +x "$dir/lease"
+
+say "1. Four namespaces: the switch, two hosts, and an outside world behind the uplink."
+for n in switch alice bob outside; do
+    quietly "making a namespace" ip netns add "$tag-$n"
+    namespaces+=("$tag-$n")
+    ip -n "$tag-$n" link set lo up
+done
+ip netns list | grep "^$tag-" | sed 's/ .*//; s/^/  /'
+
+say "2. The switch starts; it runs in userspace and asks for nothing but a socket to be controlled by."
+background switch basculed.log "$build/basculed" --socket "$dir/control.sock"
+within 10 "the start of basculed" bascule show
+echo "  # basculed --socket $dir/control.sock"
+
+say "3. A bridge, as with brctl; it comes with an interface br0 for its own host."
+do_ "adding the bridge" bascule addbr br0
+do_ "setting br0 up" at switch ip link set br0 up
+
+say "4. alice on a tap: the switch makes it in her namespace and holds its other side."
+do_ "adding alice" bascule addif br0 "tap:eth0,netns=$tag-alice,name=alice"
+
+say "5. bob and the uplink on veth pairs: the switch takes over existing interfaces."
+for n in bob outside; do
+    port=${n/outside/uplink}
+    quietly "making a veth" ip -n "$tag-switch" link add "$port" type veth \
+        peer name eth0 netns "$tag-$n"
+    quietly "setting $port up" ip -n "$tag-switch" link set "$port" up
+done
+do_ "adding bob and the uplink" bascule addif br0 bob uplink
+for n in alice bob outside; do
+    quietly "setting eth0 up" ip -n "$tag-$n" link set eth0 up
+done
+for p in alice bob uplink; do
+    quietly "forwarding on $p" bascule wait-forwarding "$p" 10
+done
+
+say "6. Outside: a router with a DHCP server, and 192.0.2.1 as the rest of the world."
+quietly "addresses outside" ip -n "$tag-outside" addr add 10.77.0.1/24 dev eth0
+quietly "addresses outside" ip -n "$tag-outside" addr add 192.0.2.1/32 dev lo
+background outside dnsmasq.log dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
+    --no-ping --user=root --pid-file= --interface=eth0 --bind-interfaces \
+    --dhcp-leasefile="$dir/leases" --dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h \
+    --dhcp-option=3,10.77.0.1
+within 10 "the start of the DHCP server" grep -q 'DHCP, ' "$dir/dnsmasq.log"
+
+say "7. alice, bob and br0 itself get their addresses through the switch, by DHCP."
+for n in alice bob switch; do
+    dev=eth0
+    [ $n = switch ] && dev=br0
+    quietly "DHCP for $n" at $n timeout 20 udhcpc -i $dev -f -q -n -t 10 -T 1 -s "$dir/lease"
+    ip -n "$tag-$n" -4 -br addr show dev $dev | awk -v n=$n '{printf "  %-7s %-5s %s\n", n, $1, $3}'
+done
+addr() { ip -n "$tag-$1" -4 -o addr show dev "$2" | awk '{split($4, a, "/"); print a[1]}'; }
+bob=$(addr bob eth0)
+
+say "8. Pings: host to host, host to outside, the switch's own host to outside."
+for w in "alice $bob" "alice 192.0.2.1" "bob 192.0.2.1" "switch 192.0.2.1"; do
+    set -- $w
+    quietly "ping from $1 to $2" at "$1" ping -n -c 3 -i 0.1 -W 2 "$2"
+    printf '  %-7s -> %-12s %s\n' "$1" "$2" "$(tail -n 1 "$dir/out")"
+done
+
+say "9. TCP from alice (tap) to bob (veth), three seconds, all offloads as they come."
+background bob iperf3.log iperf3 -s -1 --forceflush
+within 10 "the start of iperf3" grep -q listening "$dir/iperf3.log"
+quietly "TCP from alice to bob" at alice timeout 30 iperf3 -c "$bob" -t 3
+grep -E 'sender|receiver' "$dir/out" | sed 's/^/  /'
+
+say "10. What the switch says: its bridge, whom it has learned where, its ports."
+do_ "show" bascule show
+do_ "showmacs" bascule showmacs br0
+do_ "port show" bascule port show br0
+
+if [ -z "$keep" ]; then
+    say "Everything worked; the lab is removed again.  make lab KEEP=1 leaves it up."
+    exit 0
+fi
+printf '%s\n' "${namespaces[@]}" >"$kept/namespaces"
+cat <<END
+
+The lab is up.  To look around:
+
+  alias lab-bascule='ip netns exec $tag-switch $build/bascule -S $kept/control.sock'
+  lab-bascule show
+  lab-bascule monitor                            what happens, as it happens
+  lab-bascule stats                              what became of each frame
+  ip netns exec $tag-alice ping $bob       alice pings bob
+  ip netns exec $tag-switch tcpdump -ni bob       what passes bob's port
+  lab-bascule help                               all commands
+
+To end it:
+
+  ${LAB:+LAB=$LAB }docs/lab/lab.sh --end
+END
