@@ -591,7 +591,7 @@ static void refused_change(enum port_reason expected, bool gso,
     static struct shape s;
     struct bytes *b = malloc(sizeof(*b));
     enum port_reason why = PORT_REASON_COUNT;
-    struct frame f;
+    struct frame f, laid;
 
     s = (struct shape){.proto = TCP, .payload = 4000, .nseg = 2};
     s.gso_size = gso ? 1000 : 0;
@@ -599,11 +599,12 @@ static void refused_change(enum port_reason expected, bool gso,
     arena.used = 0;
     assert_true(offload_plain(&f, false, out, 4, &arena, &why));
     arena.used = 0;
+    laid = f;
     change(&f, f.seg[0].iov_base);
     assert_int_equal(offload_plain(&f, false, out, 4, &arena, &why), 0);
     assert_int_equal(why, expected);
     assert_int_equal(arena.used, 0);
-    unlay(&f);
+    unlay(&laid);
     free(b);
 }
 
