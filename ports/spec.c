@@ -189,6 +189,17 @@ static int parse(struct port_spec *s, const char *text, struct err *e)
     return rc;
 }
 
+/* As much of 'text' as fits, fit for a sentence on one line. */
+static const char *printable(const char *text, char *out, size_t n)
+{
+    snprintf(out, n, "%s", text);
+    for (char *c = out; *c; c++) {
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    }
+    return out;
+}
+
 int port_spec_parse(struct port_spec *s, const char *text, struct err *e)
 {
     int rc;
@@ -197,9 +208,11 @@ int port_spec_parse(struct port_spec *s, const char *text, struct err *e)
     s->netns_fd = -1;
     rc = parse(s, text, e);
     if (rc) {
+        char shown[100];
+
         memset(s, 0, sizeof(*s));
         s->netns_fd = -1;
-        return err_wrap(e, rc, "port '%.100s'", text);
+        return err_wrap(e, rc, "port '%s'", printable(text, shown, 100));
     }
     return 0;
 }
