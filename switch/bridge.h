@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control side of the switch, inside: bridges, their ports and what one
+ * turn of the control thread has changed.  switch/switch.h is the outside.
+ *
+ * Threads: everything here belongs to the control thread, but for what says
+ * otherwise.
+ */
+#ifndef SWITCH_BRIDGE_H
+#define SWITCH_BRIDGE_H
+
+#include "ports/netwatch.h"
+#include "switch/job.h"
+#include "switch/view.h"
+#include "switch/worker.h"
+
+#define WORKERS_MAX    (PORT_TXCTX_MAX - 1)
+#define FORWARDERS_MAX PORT_TXCTX_MAX
+
+/* ---- answers ---- */
+
+/* A caller's callback, waiting for its change to be in force. */
+struct change {
+    struct change *next;
+    sw_done done;
+    void *arg;
+    int rc;
+    struct err e;
+};
+
+struct changes {
+    struct change *head, **tail;
+};
+
+/* ---- ports ---- */
+
+/*
+ * The life of a port.  Allowed moves are in life.c.
+ *
+ *   opening    a job opens the device
+ *   attaching  workers start its queues
+ *   running    in the view
+ *   detaching  out of the view; workers let go of its queues
+ *   grace      no forwarder may still hold it after this
+ *   closing    a job closes the device
+ *   failed     closed, kept, waiting for the device to come back
+ *   purging    closed and deleted; its entries leave the table
+ *   gone       freed
+ */
+enum life {
+    LIFE_OPENING,
+    LIFE_ATTACHING,
+    LIFE_RUNNING,
+    LIFE_DETACHING,
+    LIFE_GRACE,
+    LIFE_CLOSING,
+    LIFE_FAILED,
+    LIFE_PURGING,
+    LIFE_GONE,
+    LIFE_STATES
+};
+
+struct queue {
+    struct ingress in;
+    struct mail mail;
+    struct worker *worker; /* NULL: the control thread's */
+    struct bport *p;
+    int rc; /* of attach */
+    bool attached;
+};
+
+struct setting;
+
+struct bport {
+    struct bridge *b;
+    struct port *port;
+    uint16_t no;
+    enum life life;
+    bool deleting;   /* on its way to gone */
+    bool adding;     /* not yet been running: a failure ends it */
+    bool ready;      /* READY came while it could not be used */
+    bool watched;    /* netwatch_add was called */
+    bool from_link;  /* a link change waits for the open to end */
+    bool stale;      /* its record in the view must be made anew */
+    bool in_grace;   /* the grace period it waits for has begun */
+    enum bport_state shown; /* last state told to the observer */
+    bool shown_failed;
+    struct port_desc desc; /* the kind's, as of the last look */
+    unsigned outstanding; /* queues whose worker has yet to answer */
+    uint32_t param[BPORT_PARAMS];
+    char why[160];             /* of the failure */
+    struct port_caps caps;     /* the kind's, as of its last event */
+    struct mac entry;          /* its local entry in the table; 0: none */
+    struct lane *lane;         /* [forwarders] */
+    struct view_port *record;  /* in the view, or to be */
+    struct changes on_add, on_del;
+    struct job job;            /* open or close */
+    int job_rc;
+    struct err job_err;
+    uint64_t netns;            /* inode, for link changes */
+    struct link_change link;   /* see from_link */
+    char link_name[PORT_NAME_MAX];
+    struct port_losses past;   /* kernel's losses before the last close */
+    struct queue queue[PORT_QUEUES_MAX + 1];
+    /* from any thread, under the switch's event lock */
+    struct message message;
+    unsigned events; /* bits of enum port_event */
+    char reason[160];
+};
+
+/* ---- bridges ---- */
+
+/* What we set on the bridge's own interface, to tell echoes from the user. */
+#define OWN_HISTORY 8
+struct own_setting {
+    uint64_t time;
+    struct mac mac;
+    uint32_t mtu;
+};
+
+struct bridge {
+    struct sw *sw;
+    struct bridge *next;
+    char name[PORT_NAME_MAX];
+    int netns_fd;
+    uint64_t netns;
+    uint32_t number; /* never reused; names the bridge in events */
+    bool adding, deleting;
+    bool dirty;   /* on the switch's list of bridges to publish */
+    bool carrier; /* as set on the interface */
+    uint32_t param[BRIDGE_PARAMS];
+    struct plane plane;
+    struct bport *port[VIEW_PORTS]; /* [0]: the interface */
+    uint16_t n_ports;
+    uint16_t gens[FDB_PORTS];
+    bool gen_new[VIEW_PORTS];  /* stepped, and not yet published */
+    bool gen_wait[VIEW_PORTS]; /* generations used up: entries must leave */
+    unsigned purging;          /* ports and generations that wait for that */
+    struct setting *settings;  /* entries that wait for room in the table */
+    /* the bridge's own interface */
+    struct mac mac, id_mac; /* of the interface; of the bridge id */
+    bool mac_set, mtu_set;
+    uint32_t mtu;
+    struct mac entry; /* local entry of the bridge's own address */
+    bool entries_due; /* local entries could not be written: try again */
+    struct own_setting own[OWN_HISTORY];
+    unsigned own_at;
+    /* housekeeping of the table */
+    ev_timer keeper;
+    uint64_t grace_wanted;  /* the table waits for one that begins after now */
+    uint64_t grace_running; /* ... which is under way */
+    uint64_t graces;        /* the last of the table's that has ended */
+    struct changes on_add, on_del;
+};
+
+/* ---- the switch ---- */
+
+struct sw {
+    struct ev_loop *loop;
+    unsigned n_workers, n_forwarders;
+    struct worker *worker[WORKERS_MAX];
+    struct forwarder *fwd; /* the control thread's */
+    struct inbox inbox;
+    struct jobs devices; /* open and close */
+    struct jobs graces;  /* a thread of its own: devices may take long */
+    struct netwatch *netwatch;
+    pthread_mutex_t event_lock;
+    struct bridge *bridges, **bridges_tail;
+    uint32_t next_number;
+    /* changes of this turn */
+    ev_prepare prepare;
+    ev_check check;
+    ev_idle idle; /* runs while the control forwarder has ready queues */
+    struct changes answers; /* need no grace period */
+    struct message answer_message;
+    struct changes staged; /* answered after the next grace period */
+    struct view *retired;
+    bool grace_due; /* somebody waits for a grace period */
+    bool grace_running;
+    struct job grace;
+    struct changes in_grace;
+    struct view *retired_in_grace;
+    /* observers */
+    void (*observer)(void *arg, const struct sw_event *e);
+    void *observer_arg;
+    _Atomic bool observed;
+    ev_timer drain; /* events that wait for the next helping */
+    /* health */
+    uint64_t turn_began;
+    uint64_t lag_max, lag_total_max, grace_count, events_lost;
+};
+
+/* publish.c */
+void changes_init(struct changes *c);
+void changes_move(struct changes *to, struct changes *from);
+/* Calls back with rc and the sentence of each; frees them. */
+void changes_run(struct changes *c);
+/* NULL, and 'done' has been called with -ENOMEM, when there is no memory. */
+struct change *change_new(struct changes *c, sw_done done, void *arg);
+/* All of 'c' get this result. */
+void changes_fail(struct changes *c, int rc, const struct err *e);
+/* Answers in the next turn, without a grace period. */
+void sw_answer(struct sw *sw, sw_done done, void *arg, int rc,
+               const struct err *e);
+void sw_answer_all(struct sw *sw, struct changes *c);
+/* Answers after a grace period that begins now or later. */
+void sw_stage(struct sw *sw, struct changes *c);
+void sw_want_grace(struct sw *sw);
+/* The bridge's view is to be published at the end of this turn. */
+void bridge_dirty(struct bridge *b);
+/* ... this port's record in it is to be made anew. */
+void bport_dirty(struct bport *p);
+void publish_start(struct sw *sw);
+/* Publishes what is dirty and starts a grace period if one is due. */
+void publish_turn(struct sw *sw);
+
+/* life.c */
+struct bport *bport_new(struct bridge *b, const struct port_spec *spec,
+                        uint16_t no, int *rc, struct err *e);
+void life_open(struct bport *p);
+void life_delete(struct bport *p);
+/* A grace period is over that began after the port left the view. */
+void life_graced(struct bport *p);
+/* The port's entries have left the table. */
+void life_purged(struct bport *p);
+void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
+bool bport_forwarding(const struct bport *p);
+/* Looks at the device's description, if it may be asked now. */
+void life_describe(struct bport *p);
+
+/* local.c */
+/* Follows ports as they come, go and change: address, MTU, carrier. */
+void local_update(struct bridge *b);
+/* The interface itself changed. */
+void local_changed(struct bridge *b);
+/* The bridge's and its ports' own addresses into the table. */
+void local_entries(struct bridge *b);
+bool bridge_up(const struct bridge *b);
+/* The port's device is ours, and so is its address. */
+struct mac bport_own_mac(const struct bport *p);
+
+/* table.c */
+struct fdb_now table_now(const struct bridge *b);
+void table_start(struct bridge *b);
+void table_stop(struct bridge *b);
+/* Housekeeping is due now. */
+void table_kick(struct bridge *b);
+/* A grace period the table asked for has ended. */
+void table_graced(struct bridge *b);
+/* Forgets what the port learned: a new generation, if there is need. */
+/* 'always': even if it seems to have learned nothing. */
+void table_flush_port(struct bridge *b, uint16_t no, bool always);
+/* Everything the table has of a deleted port leaves it; then life_purged. */
+void table_purge_port(struct bport *p);
+/* Writes an entry now or, when the table must grow first, soon. */
+int table_set(struct bridge *b, uint64_t key, const struct fdb_value *v,
+              struct changes *told);
+
+/* bridge.c */
+struct bridge *bridge_by_number(struct sw *sw, uint32_t number);
+/* All its ports are gone. */
+void bridge_port_gone(struct bridge *b);
+void bridge_ready(struct bridge *b, int rc, const struct err *e);
+
+/* observe.c */
+void observe_bridge(struct bridge *b, enum sw_event_type type, const char *fmt,
+                    ...) __attribute__((format(printf, 3, 4)));
+void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
+                  ...) __attribute__((format(printf, 3, 4)));
+void observe_fdb(struct bridge *b, enum sw_event_type type, uint64_t key,
+                 uint16_t port, uint8_t flags);
+/* Tells the observer if the port's state is not what it was told last. */
+void observe_state(struct bport *p);
+void observe_start(struct sw *sw);
+/* Events of the forwarders, a bounded helping. */
+void observe_poll(struct sw *sw);
+
+#endif

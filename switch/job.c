@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "switch/job.h"
+
+#include "base/rcu.h"
+
+#include <stddef.h>
+
+static struct job *next_job(struct jobs *q)
+{
+    struct job *j;
+
+    pthread_mutex_lock(&q->lock);
+    while (!q->head && !q->stop)
+        pthread_cond_wait(&q->more, &q->lock);
+    j = q->head;
+    if (j) {
+        q->head = j->next;
+        if (!q->head)
+            q->tail = &q->head;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return j;
+}
+
+static void *run(void *arg)
+{
+    struct jobs *q = arg;
+    struct job *j;
+
+    rcu_thread_enter();
+    rcu_offline();
+    while ((j = next_job(q))) {
+        j->work(j);
+        inbox_post(q->inbox, &j->done);
+    }
+    rcu_thread_leave();
+    return NULL;
+}
+
+int jobs_start(struct jobs *q, struct inbox *inbox, struct err *e)
+{
+    int rc;
+
+    q->inbox = inbox;
+    q->stop = false;
+    q->head = NULL;
+    q->tail = &q->head;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->more, NULL);
+    rc = pthread_create(&q->thread, NULL, run, q);
+    return rc ? err_sys(e, rc, "job thread") : 0;
+}
+
+void jobs_stop(struct jobs *q)
+{
+    pthread_mutex_lock(&q->lock);
+    q->stop = true;
+    pthread_cond_signal(&q->more);
+    pthread_mutex_unlock(&q->lock);
+    pthread_join(q->thread, NULL);
+    pthread_cond_destroy(&q->more);
+    pthread_mutex_destroy(&q->lock);
+}
+
+void jobs_add(struct jobs *q, struct job *j)
+{
+    pthread_mutex_lock(&q->lock);
+    j->next = NULL;
+    *q->tail = j;
+    q->tail = &j->next;
+    pthread_cond_signal(&q->more);
+    pthread_mutex_unlock(&q->lock);
+}

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of a port, as a table of states and allowed moves; what brings
+ * about each move is below it.  A port whose device fails walks to "failed"
+ * and waits there for the device; one that is deleted walks to "gone".
+ */
+#include "switch/bridge.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define MAY(s) (1u << LIFE_##s)
+
+static const unsigned allowed[LIFE_STATES] = {
+    [LIFE_OPENING] =
+        MAY(ATTACHING) | MAY(FAILED) | MAY(GRACE) | MAY(PURGING) | MAY(GONE),
+    [LIFE_ATTACHING] = MAY(RUNNING) | MAY(DETACHING),
+    [LIFE_RUNNING] = MAY(DETACHING),
+    [LIFE_DETACHING] = MAY(GRACE),
+    [LIFE_GRACE] = MAY(CLOSING),
+    [LIFE_CLOSING] = MAY(FAILED) | MAY(PURGING),
+    [LIFE_FAILED] = MAY(OPENING) | MAY(PURGING),
+    [LIFE_PURGING] = MAY(GONE),
+};
+
+static void move(struct bport *p, enum life to)
+{
+    assert(allowed[p->life] & 1u << to);
+    p->life = to;
+}
+
+static struct bport *of_job(struct job *j)
+{
+    return (struct bport *)(void *)((char *)j - offsetof(struct bport, job));
+}
+
+static struct bport *of_job_done(struct message *m)
+{
+    return (struct bport *)(void *)((char *)m -
+                                    offsetof(struct bport, job.done));
+}
+
+static struct queue *of_mail(struct mail *m)
+{
+    return (struct queue *)(void *)((char *)m - offsetof(struct queue, mail));
+}
+
+static struct queue *of_mail_done(struct message *m)
+{
+    return (struct queue *)(void *)((char *)m -
+                                    offsetof(struct queue, mail.done));
+}
+
+bool bport_forwarding(const struct bport *p)
+{
+    if (p->life != LIFE_RUNNING || !bridge_up(p->b))
+        return false;
+    return p->no == BRIDGE_LOCAL || p->caps.link;
+}
+
+static void detach(struct bport *p);
+static void failed(struct bport *p);
+
+/* ---- the end ---- */
+
+static void free_port(struct bport *p)
+{
+    struct sw *sw = p->b->sw;
+
+    inbox_cancel(&sw->inbox, &p->message);
+    if (p->watched)
+        netwatch_remove(sw->netwatch, p->port->spec.netns_fd);
+    port_free(p->port);
+    view_port_put(p->record);
+    free(p->lane);
+    free(p);
+}
+
+static void gone(struct bport *p)
+{
+    struct bridge *b = p->b;
+    struct changes told;
+
+    move(p, LIFE_GONE);
+    changes_init(&told);
+    changes_move(&told, &p->on_add);
+    changes_move(&told, &p->on_del);
+    b->port[p->no] = NULL;
+    if (p->no != BRIDGE_LOCAL)
+        b->n_ports--;
+    free_port(p);
+    sw_answer_all(b->sw, &told);
+    bridge_port_gone(b);
+}
+
+void life_purged(struct bport *p)
+{
+    gone(p);
+}
+
+static void purge(struct bport *p)
+{
+    move(p, LIFE_PURGING);
+    if (p->b->deleting)
+        gone(p); /* the table goes as a whole */
+    else
+        table_purge_port(p);
+}
+
+/* ---- opening ---- */
+
+static void open_work(struct job *j)
+{
+    struct bport *p = of_job(j);
+
+    p->job_err.text[0] = '\0';
+    p->job_rc = p->port->ops->open(p->port, &p->job_err);
+}
+
+/* A job that has the port would be in the way. */
+void life_describe(struct bport *p)
+{
+    if (p->life == LIFE_OPENING || p->life == LIFE_CLOSING)
+        return;
+    memset(&p->desc, 0, sizeof(p->desc));
+    if (p->port->ops->describe)
+        p->port->ops->describe(p->port, &p->desc);
+}
+
+static void attach_answered(struct message *m);
+
+static void attach_run(struct mail *m, struct ev_loop *loop)
+{
+    struct queue *q = of_mail(m);
+    struct port *port = q->in.q.port;
+
+    q->rc = port->ops->attach(port, &q->in.q, loop);
+}
+
+static struct worker *least_busy(struct sw *sw)
+{
+    struct worker *w = sw->worker[0];
+
+    for (unsigned i = 1; i < sw->n_workers; i++)
+        if (sw->worker[i]->queues < w->queues)
+            w = sw->worker[i];
+    return w;
+}
+
+static void queue_init(struct bport *p, unsigned index, struct worker *w)
+{
+    struct queue *q = &p->queue[index];
+    struct forwarder *fwd = w ? &w->fwd : p->b->sw->fwd;
+
+    q->p = p;
+    q->worker = w;
+    q->in = (struct ingress){
+        .q = {.port = p->port, .index = index, .ready = turn_ready},
+        .fwd = fwd,
+        .plane = &p->b->plane,
+        .lane = &p->lane[fwd->ctx],
+        .no = p->no,
+    };
+    q->attached = true;
+    if (w)
+        w->queues++;
+}
+
+static void attach_queue(struct bport *p, unsigned index, struct worker *w)
+{
+    struct queue *q = &p->queue[index];
+
+    queue_init(p, index, w);
+    q->mail.run = attach_run;
+    q->mail.done.run = attach_answered;
+    p->outstanding++;
+    if (w) {
+        worker_mail(w, &q->mail);
+    } else {
+        attach_run(&q->mail, p->b->sw->loop);
+        inbox_post(&p->b->sw->inbox, &q->mail.done);
+    }
+}
+
+static void attach(struct bport *p)
+{
+    unsigned n = p->port->n_queues;
+
+    move(p, LIFE_ATTACHING);
+    if (n > PORT_QUEUES_MAX)
+        n = PORT_QUEUES_MAX;
+    for (unsigned i = 0; i < n; i++)
+        attach_queue(p, i, least_busy(p->b->sw));
+    if (p->caps.proto_queue)
+        attach_queue(p, PORT_QUEUE_PROTO, NULL);
+}
+
+static void tell_came_back(struct bport *p)
+{
+    if (p->adding && p->no != BRIDGE_LOCAL)
+        observe_port(p, SW_EVENT_PORT_ADD, "port %s added to bridge %s as %u",
+                     p->port->spec.name, p->b->name, p->no);
+    else if (!p->adding)
+        log_info("bridge %s: port %s is back", p->b->name, p->port->spec.name);
+}
+
+static void running(struct bport *p)
+{
+    move(p, LIFE_RUNNING);
+    tell_came_back(p);
+    p->adding = false;
+    p->why[0] = '\0';
+    bport_dirty(p);
+    if (p->no == BRIDGE_LOCAL)
+        local_changed(p->b);
+    local_entries(p->b);
+    sw_stage(p->b->sw, &p->on_add);
+    if (p->from_link) {
+        p->from_link = false;
+        if (p->port->ops->link)
+            p->port->ops->link(p->port, &p->link);
+    }
+}
+
+/* The first failure of a new port is the answer to whoever adds it. */
+static void give_up(struct bport *p, int rc, const struct err *e)
+{
+    changes_fail(&p->on_add, rc, e);
+    p->deleting = true;
+    if (p->no == BRIDGE_LOCAL)
+        bridge_ready(p->b, rc, e);
+}
+
+static void attach_answered(struct message *m)
+{
+    struct queue *q = of_mail_done(m);
+    struct bport *p = q->p;
+
+    if (q->rc && !p->port->failed && !p->job_rc) {
+        p->job_rc = q->rc;
+        err_sys(&p->job_err, q->rc, "port %s: starting queue %u",
+                p->port->spec.name, q->in.q.index);
+    }
+    if (--p->outstanding)
+        return;
+    if (p->job_rc && p->adding)
+        give_up(p, p->job_rc, &p->job_err);
+    if (p->job_rc)
+        snprintf(p->why, sizeof(p->why), "%s", p->job_err.text);
+    if (p->job_rc || p->deleting || p->port->failed)
+        detach(p);
+    else
+        running(p);
+}
+
+static void open_done(struct message *m)
+{
+    struct bport *p = of_job_done(m);
+
+    if (p->job_rc == 0) {
+        p->caps = p->port->caps;
+        attach(p);
+        life_describe(p);
+        return;
+    }
+    if (p->adding)
+        give_up(p, p->job_rc, &p->job_err);
+    else
+        snprintf(p->why, sizeof(p->why), "%s", p->job_err.text);
+    if (p->deleting)
+        purge(p);
+    else
+        failed(p);
+}
+
+void life_open(struct bport *p)
+{
+    p->job.work = open_work;
+    p->job.done.run = open_done;
+    p->ready = false;
+    jobs_add(&p->b->sw->devices, &p->job);
+}
+
+static void reopen(struct bport *p)
+{
+    move(p, LIFE_OPENING);
+    life_open(p);
+}
+
+/* ---- closing ---- */
+
+static void failed(struct bport *p)
+{
+    move(p, LIFE_FAILED);
+    observe_state(p);
+    if (p->ready)
+        reopen(p);
+}
+
+static void close_work(struct job *j)
+{
+    struct bport *p = of_job(j);
+
+    p->port->ops->close(p->port);
+}
+
+static void close_done(struct message *m)
+{
+    struct bport *p = of_job_done(m);
+
+    if (p->deleting)
+        purge(p);
+    else
+        failed(p);
+}
+
+/* The kernel's losses end with the device: keep them. */
+static void keep_losses(struct bport *p)
+{
+    life_describe(p);
+    for (unsigned i = 0; i < PORT_REASON_COUNT; i++)
+        p->past.n[i] += p->desc.losses.n[i];
+    memset(&p->desc.losses, 0, sizeof(p->desc.losses));
+}
+
+static void close_it(struct bport *p)
+{
+    keep_losses(p);
+    move(p, LIFE_CLOSING);
+    p->job.work = close_work;
+    p->job.done.run = close_done;
+    jobs_add(&p->b->sw->devices, &p->job);
+}
+
+void life_graced(struct bport *p)
+{
+    p->in_grace = false;
+    close_it(p);
+}
+
+static void detach_run(struct mail *m, struct ev_loop *loop)
+{
+    struct queue *q = of_mail(m);
+    struct port *port = q->in.q.port;
+
+    port->ops->detach(port, &q->in.q, loop);
+    turn_forget(&q->in);
+}
+
+static void detached(struct bport *p)
+{
+    move(p, LIFE_GRACE);
+    sw_want_grace(p->b->sw);
+}
+
+static void detach_answered(struct message *m)
+{
+    struct queue *q = of_mail_done(m);
+    struct bport *p = q->p;
+
+    q->attached = false;
+    if (q->worker)
+        q->worker->queues--;
+    if (--p->outstanding == 0)
+        detached(p);
+}
+
+static void detach_queue(struct queue *q)
+{
+    q->mail.run = detach_run;
+    q->mail.done.run = detach_answered;
+    q->p->outstanding++;
+    if (q->worker) {
+        worker_mail(q->worker, &q->mail);
+    } else {
+        detach_run(&q->mail, q->p->b->sw->loop);
+        inbox_post(&q->p->b->sw->inbox, &q->mail.done);
+    }
+}
+
+static void detach(struct bport *p)
+{
+    move(p, LIFE_DETACHING);
+    table_flush_port(p->b, p->no, true);
+    bport_dirty(p);
+    local_entries(p->b);
+    for (unsigned i = 0; i <= PORT_QUEUE_PROTO; i++)
+        if (p->queue[i].attached)
+            detach_queue(&p->queue[i]);
+    if (p->outstanding == 0)
+        detached(p);
+}
+
+void life_delete(struct bport *p)
+{
+    bool was = p->deleting;
+
+    p->deleting = true;
+    if (was)
+        return;
+    if (p->no != BRIDGE_LOCAL)
+        observe_port(p, SW_EVENT_PORT_DEL, "port %s left bridge %s",
+                     p->port->spec.name, p->b->name);
+    if (p->life == LIFE_RUNNING)
+        detach(p);
+    else if (p->life == LIFE_FAILED)
+        purge(p);
+    /* in all other states an answer is due that looks at 'deleting' */
+}
+
+/* ---- what the device says ---- */
+
+static void on_failed(struct bport *p, const char *reason)
+{
+    snprintf(p->why, sizeof(p->why), "%s", reason);
+    log_warn("bridge %s: port %s failed: %s", p->b->name, p->port->spec.name,
+             reason);
+    if (p->life == LIFE_RUNNING)
+        detach(p);
+}
+
+static void on_ready(struct bport *p)
+{
+    if (p->life == LIFE_FAILED)
+        reopen(p);
+    else if (p->life != LIFE_RUNNING)
+        p->ready = true;
+}
+
+static void on_caps(struct bport *p)
+{
+    bool link = p->caps.link;
+
+    if (p->life != LIFE_RUNNING)
+        return;
+    p->caps = p->port->caps;
+    if (link && !p->caps.link)
+        table_flush_port(p->b, p->no, true);
+    bport_dirty(p);
+    if (p->no == BRIDGE_LOCAL)
+        local_changed(p->b);
+    local_entries(p->b);
+}
+
+#define BIT(e) (1u << PORT_EVENT_##e)
+
+static void on_message(struct message *m)
+{
+    struct bport *p =
+        (struct bport *)(void *)((char *)m - offsetof(struct bport, message));
+    struct sw *sw = p->b->sw;
+    char reason[sizeof(p->reason)];
+    unsigned events;
+
+    pthread_mutex_lock(&sw->event_lock);
+    events = p->events;
+    p->events = 0;
+    memcpy(reason, p->reason, sizeof(reason));
+    pthread_mutex_unlock(&sw->event_lock);
+    if (events & (BIT(UP) | BIT(DOWN) | BIT(CAPS)))
+        on_caps(p);
+    if (events & BIT(FAILED))
+        on_failed(p, reason);
+    if (events & BIT(READY))
+        on_ready(p);
+}
+
+/* Any thread. */
+static void on_event(struct port *port, enum port_event ev, const char *reason)
+{
+    struct bport *p = port->owner;
+    struct sw *sw = p->b->sw;
+
+    pthread_mutex_lock(&sw->event_lock);
+    p->events |= 1u << ev;
+    if (ev == PORT_EVENT_FAILED)
+        snprintf(p->reason, sizeof(p->reason), "%s", reason ? reason : "");
+    pthread_mutex_unlock(&sw->event_lock);
+    inbox_post(&sw->inbox, &p->message);
+}
+
+/* While a job has the port its changes wait; the last one is enough. */
+static void link_later(struct bport *p, const struct link_change *c)
+{
+    p->from_link = true;
+    p->link = *c;
+    snprintf(p->link_name, sizeof(p->link_name), "%s",
+             c->ifname ? c->ifname : "");
+    p->link.ifname = p->link_name;
+}
+
+static void link_port(struct bport *p, const struct link_change *c)
+{
+    bool named = c->ifname && strcmp(c->ifname, p->port->spec.target) == 0;
+
+    if (!named && (p->desc.ifindex == 0 || c->ifindex != p->desc.ifindex))
+        return;
+    if (p->life == LIFE_RUNNING || p->life == LIFE_FAILED)
+        p->port->ops->link(p->port, c);
+    else
+        link_later(p, c);
+}
+
+void life_link(struct sw *sw, uint64_t netns, const struct link_change *c)
+{
+    for (struct bridge *b = sw->bridges; b; b = b->next)
+        for (unsigned i = 0; i < VIEW_PORTS; i++)
+            if (b->port[i] && b->port[i]->watched &&
+                b->port[i]->netns == netns && b->port[i]->port->ops->link)
+                link_port(b->port[i], c);
+}
+
+/* ---- birth ---- */
+
+static int lanes_new(struct bport *p)
+{
+    size_t size = p->b->sw->n_forwarders * sizeof(*p->lane);
+
+    p->lane = aligned_alloc(_Alignof(struct lane), size);
+    if (!p->lane)
+        return -ENOMEM;
+    memset(p->lane, 0, size);
+    return 0;
+}
+
+static int watch(struct bport *p, struct err *e)
+{
+    int fd = p->port->spec.netns_fd;
+    int rc;
+
+    if (!p->port->kind->netdev || !p->port->ops->link)
+        return 0;
+    rc = netwatch_add(p->b->sw->netwatch, fd, e);
+    p->watched = rc == 0;
+    p->netns = netns_id(fd);
+    return rc;
+}
+
+static int birth(struct bport *p, const struct port_spec *spec, struct err *e)
+{
+    int rc;
+
+    p->port = port_new(spec, &rc, e);
+    if (!p->port)
+        return rc;
+    p->port->owner = p;
+    p->port->event = on_event;
+    p->port->n_txctx = p->b->sw->n_forwarders;
+    if (lanes_new(p))
+        return err_set(e, ENOMEM, "port %s: no memory", spec->name);
+    return watch(p, e);
+}
+
+struct bport *bport_new(struct bridge *b, const struct port_spec *spec,
+                        uint16_t no, int *rc, struct err *e)
+{
+    struct bport *p = calloc(1, sizeof(*p));
+
+    if (!p) {
+        *rc = err_set(e, ENOMEM, "port %s: no memory", spec->name);
+        return NULL;
+    }
+    p->b = b;
+    p->no = no;
+    p->adding = true;
+    p->life = LIFE_OPENING;
+    p->message.run = on_message;
+    changes_init(&p->on_add);
+    changes_init(&p->on_del);
+    *rc = birth(p, spec, e);
+    if (*rc) {
+        free_port(p);
+        return NULL;
+    }
+    return p;
+}
