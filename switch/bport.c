@@ -4,9 +4,8 @@
 #include "ports/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-#define EDGE_FDB_LIMIT 1024
 
 /* ---- finding ---- */
 
@@ -80,8 +79,7 @@ static bool same_device(const struct bport *p, const struct port_spec *s,
            strcmp(p->port->spec.target, s->target) == 0;
 }
 
-static int check_device(struct sw *sw, const struct port_spec *s,
-                        struct err *e)
+static int check_device(struct sw *sw, const struct port_spec *s, struct err *e)
 {
     const struct port_kind *k = port_kind_find(s->kind);
     uint64_t netns;
@@ -254,7 +252,7 @@ static uint32_t cost_of_speed(uint32_t mbps)
 {
     static const struct {
         uint32_t speed, cost;
-    } table[] = {{10, 100}, {100, 19},  {1000, 5},
+    } table[] = {{10, 100}, {100, 19}, {1000, 5},
                  {2500, 4}, {5000, 3}, {10000, 2}};
 
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -281,7 +279,7 @@ static void say_why(const struct bport *p, struct bport_info *i)
         why = "the bridge interface is down";
     else if (!p->caps.link)
         why = "no link";
-    snprintf(i->why, sizeof(i->why), "%s", why);
+    text_copy(i->why, sizeof(i->why), why);
 }
 
 static void show_caps(const struct port_caps *c, struct bport_info *i)
@@ -303,9 +301,9 @@ void bport_info(const struct bport *p, struct bport_info *i)
 
     memset(i, 0, sizeof(*i));
     life_describe(w);
-    snprintf(i->name, sizeof(i->name), "%s", p->port->spec.name);
+    text_copy(i->name, sizeof(i->name), p->port->spec.name);
     (void)port_spec_format(&p->port->spec, i->spec, sizeof(i->spec));
-    snprintf(i->kind, sizeof(i->kind), "%s", p->port->kind->name);
+    text_copy(i->kind, sizeof(i->kind), p->port->kind->name);
     i->no = p->no;
     i->state = bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
     i->failed = p->life == LIFE_FAILED ||
@@ -315,8 +313,8 @@ void bport_info(const struct bport *p, struct bport_info *i)
     if (!p->param[BPORT_PATH_COST])
         i->param[BPORT_PATH_COST] = cost_of_speed(p->caps.speed);
     show_caps(&p->caps, i);
-    snprintf(i->device, sizeof(i->device), "%s", p->desc.device);
-    snprintf(i->detail, sizeof(i->detail), "%s", p->desc.detail);
+    text_copy(i->device, sizeof(i->device), p->desc.device);
+    text_copy(i->detail, sizeof(i->detail), p->desc.detail);
     i->ifindex = p->desc.ifindex;
     i->fdb_learned =
         fdb_port_learned(p->b->plane.fdb, p->no, p->b->gens[p->no]);

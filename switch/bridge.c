@@ -4,14 +4,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static const uint32_t defaults[BRIDGE_PARAMS] = {
-    [BRIDGE_AGEING] = 30000,        [BRIDGE_PRIORITY] = 32768,
-    [BRIDGE_FORWARD_DELAY] = 1500,  [BRIDGE_HELLO] = 200,
-    [BRIDGE_MAX_AGE] = 2000,        [BRIDGE_STP] = 0,
-    [BRIDGE_FWD_MASK] = 0,          [BRIDGE_FDB_LIMIT] = 1U << 20,
+    [BRIDGE_AGEING] = 30000,       [BRIDGE_PRIORITY] = 32768,
+    [BRIDGE_FORWARD_DELAY] = 1500, [BRIDGE_HELLO] = 200,
+    [BRIDGE_MAX_AGE] = 2000,       [BRIDGE_STP] = 0,
+    [BRIDGE_FWD_MASK] = 0,         [BRIDGE_FDB_LIMIT] = 1U << 20,
 };
 
 /* ---- finding ---- */
@@ -72,6 +73,16 @@ static void bridge_free(struct bridge *b)
     free(b);
 }
 
+/* A forwarder never meets a bridge without a view. */
+static int first_view(struct bridge *b)
+{
+    static const struct view_port *const none[VIEW_PORTS];
+    struct view *v = view_new(none, b->gens);
+
+    rcu_publish(&b->plane.view, v);
+    return v ? 0 : -ENOMEM;
+}
+
 static int set_up(struct bridge *b, const struct bridge_config *c,
                   struct err *e)
 {
@@ -85,7 +96,7 @@ static int set_up(struct bridge *b, const struct bridge_config *c,
     }
     b->netns = netns_id(b->netns_fd);
     b->plane.fdb = fdb_new(&fc);
-    if (!b->plane.fdb)
+    if (!b->plane.fdb || first_view(b))
         return err_set(e, ENOMEM, "bridge %s: no memory", c->name);
     b->mac = mac_random();
     return 0;
@@ -105,7 +116,7 @@ static struct bridge *bridge_new(struct sw *sw, const struct bridge_config *c,
     b->number = sw->next_number++;
     b->plane.bridge = b->number;
     b->adding = true;
-    snprintf(b->name, sizeof(b->name), "%s", c->name);
+    text_copy(b->name, sizeof(b->name), c->name);
     memcpy(b->param, defaults, sizeof(defaults));
     changes_init(&b->on_add);
     changes_init(&b->on_del);
@@ -296,7 +307,7 @@ static int set_check(const struct bridge *b, enum bridge_param p, uint32_t v,
 {
     const struct limits *l;
 
-    if ((unsigned)p >= BRIDGE_PARAMS)
+    if (p >= BRIDGE_PARAMS)
         return err_set(e, EINVAL, "bridge %s: no parameter %u", b->name, p);
     l = &limits[p];
     if (v < l->min || v > l->max)
@@ -316,7 +327,7 @@ void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
     struct err e = {{0}};
     int rc = set_check(b, p, v, &e);
 
-    if (rc) {
+    if (rc || p >= BRIDGE_PARAMS) {
         sw_answer(b->sw, done, arg, rc, &e);
         return;
     }
@@ -349,7 +360,7 @@ void bridge_info(const struct bridge *b, struct bridge_info *i)
     struct bport *l = b->port[BRIDGE_LOCAL];
 
     memset(i, 0, sizeof(*i));
-    snprintf(i->name, sizeof(i->name), "%s", b->name);
+    text_copy(i->name, sizeof(i->name), b->name);
     i->mac = b->id_mac;
     i->mac_set = b->mac_set;
     memcpy(i->param, b->param, sizeof(i->param));

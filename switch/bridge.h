@@ -76,31 +76,31 @@ struct bport {
     struct port *port;
     uint16_t no;
     enum life life;
-    bool deleting;   /* on its way to gone */
-    bool adding;     /* not yet been running: a failure ends it */
-    bool ready;      /* READY came while it could not be used */
-    bool watched;    /* netwatch_add was called */
-    bool from_link;  /* a link change waits for the open to end */
-    bool stale;      /* its record in the view must be made anew */
-    bool in_grace;   /* the grace period it waits for has begun */
+    bool deleting;          /* on its way to gone */
+    bool adding;            /* not yet been running: a failure ends it */
+    bool ready;             /* READY came while it could not be used */
+    bool watched;           /* netwatch_add was called */
+    bool from_link;         /* a link change waits for the open to end */
+    bool stale;             /* its record in the view must be made anew */
+    bool in_grace;          /* the grace period it waits for has begun */
     enum bport_state shown; /* last state told to the observer */
     bool shown_failed;
     struct port_desc desc; /* the kind's, as of the last look */
-    unsigned outstanding; /* queues whose worker has yet to answer */
+    unsigned outstanding;  /* queues whose worker has yet to answer */
     uint32_t param[BPORT_PARAMS];
-    char why[160];             /* of the failure */
-    struct port_caps caps;     /* the kind's, as of its last event */
-    struct mac entry;          /* its local entry in the table; 0: none */
-    struct lane *lane;         /* [forwarders] */
-    struct view_port *record;  /* in the view, or to be */
+    char why[160];            /* of the failure */
+    struct port_caps caps;    /* the kind's, as of its last event */
+    struct mac entry;         /* its local entry in the table; 0: none */
+    struct lane *lane;        /* [forwarders] */
+    struct view_port *record; /* in the view, or to be */
     struct changes on_add, on_del;
-    struct job job;            /* open or close */
+    struct job job; /* open or close */
     int job_rc;
     struct err job_err;
-    uint64_t netns;            /* inode, for link changes */
-    struct link_change link;   /* see from_link */
+    uint64_t netns;          /* inode, for link changes */
+    struct link_change link; /* see from_link */
     char link_name[PORT_NAME_MAX];
-    struct port_losses past;   /* kernel's losses before the last close */
+    struct port_losses past; /* kernel's losses before the last close */
     struct queue queue[PORT_QUEUES_MAX + 1];
     /* from any thread, under the switch's event lock */
     struct message message;
@@ -189,6 +189,15 @@ struct sw {
     uint64_t turn_began;
     uint64_t lag_max, lag_total_max, grace_count, events_lost;
 };
+
+/* Copies a text, cut to what fits. */
+static inline void text_copy(char *to, size_t size, const char *from)
+{
+    size_t n = strnlen(from, size - 1);
+
+    memcpy(to, from, n);
+    to[n] = '\0';
+}
 
 /* publish.c */
 void changes_init(struct changes *c);

@@ -10,7 +10,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#define EDGE_FDB_LIMIT 1024
 
 #define MAY(s) (1u << LIFE_##s)
 
@@ -207,10 +210,20 @@ static void tell_came_back(struct bport *p)
         log_info("bridge %s: port %s is back", p->b->name, p->port->spec.name);
 }
 
+/* A guest has few addresses, an uplink any number. */
+static void default_limit(struct bport *p)
+{
+    if (!p->adding || p->no == BRIDGE_LOCAL || !p->caps.edge)
+        return;
+    p->param[BPORT_FDB_LIMIT] = EDGE_FDB_LIMIT;
+    fdb_set_port_limit(p->b->plane.fdb, p->no, EDGE_FDB_LIMIT);
+}
+
 static void running(struct bport *p)
 {
     move(p, LIFE_RUNNING);
     tell_came_back(p);
+    default_limit(p);
     p->adding = false;
     p->why[0] = '\0';
     bport_dirty(p);
@@ -249,7 +262,7 @@ static void attach_answered(struct message *m)
     if (p->job_rc && p->adding)
         give_up(p, p->job_rc, &p->job_err);
     if (p->job_rc)
-        snprintf(p->why, sizeof(p->why), "%s", p->job_err.text);
+        text_copy(p->why, sizeof(p->why), p->job_err.text);
     if (p->job_rc || p->deleting || p->port->failed)
         detach(p);
     else
@@ -269,7 +282,7 @@ static void open_done(struct message *m)
     if (p->adding)
         give_up(p, p->job_rc, &p->job_err);
     else
-        snprintf(p->why, sizeof(p->why), "%s", p->job_err.text);
+        text_copy(p->why, sizeof(p->why), p->job_err.text);
     if (p->deleting)
         purge(p);
     else
@@ -415,7 +428,7 @@ void life_delete(struct bport *p)
 
 static void on_failed(struct bport *p, const char *reason)
 {
-    snprintf(p->why, sizeof(p->why), "%s", reason);
+    text_copy(p->why, sizeof(p->why), reason);
     log_warn("bridge %s: port %s failed: %s", p->b->name, p->port->spec.name,
              reason);
     if (p->life == LIFE_RUNNING)
@@ -477,7 +490,7 @@ static void on_event(struct port *port, enum port_event ev, const char *reason)
     pthread_mutex_lock(&sw->event_lock);
     p->events |= 1u << ev;
     if (ev == PORT_EVENT_FAILED)
-        snprintf(p->reason, sizeof(p->reason), "%s", reason ? reason : "");
+        text_copy(p->reason, sizeof(p->reason), reason ? reason : "");
     pthread_mutex_unlock(&sw->event_lock);
     inbox_post(&sw->inbox, &p->message);
 }
@@ -487,8 +500,7 @@ static void link_later(struct bport *p, const struct link_change *c)
 {
     p->from_link = true;
     p->link = *c;
-    snprintf(p->link_name, sizeof(p->link_name), "%s",
-             c->ifname ? c->ifname : "");
+    text_copy(p->link_name, sizeof(p->link_name), c->ifname ? c->ifname : "");
     p->link.ifname = p->link_name;
 }
 

@@ -40,7 +40,7 @@ struct mac bport_own_mac(const struct bport *p)
     const struct mac none = {{0}};
 
     if (p->life != LIFE_RUNNING ||
-        (p->no != BRIDGE_LOCAL && p->port->kind == &tap_kind))
+        (p->no != BRIDGE_LOCAL && p->port->kind == &port_kind_tap))
         return none;
     return p->caps.mac;
 }

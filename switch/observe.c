@@ -9,6 +9,7 @@
 #include "base/clock.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
 #define HELPING       256
 #define HELPING_EVERY 0.01
@@ -28,7 +29,7 @@ void observe_bridge(struct bridge *b, enum sw_event_type type, const char *fmt,
 
     if (!b->sw->observer)
         return;
-    snprintf(e.bridge, sizeof(e.bridge), "%s", b->name);
+    text_copy(e.bridge, sizeof(e.bridge), b->name);
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);
     va_end(ap);
@@ -43,8 +44,8 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
 
     if (!p->b->sw->observer)
         return;
-    snprintf(e.bridge, sizeof(e.bridge), "%s", p->b->name);
-    snprintf(e.port, sizeof(e.port), "%s", p->port->spec.name);
+    text_copy(e.bridge, sizeof(e.bridge), p->b->name);
+    text_copy(e.port, sizeof(e.port), p->port->spec.name);
     e.state = bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);
@@ -98,11 +99,10 @@ static void tell_fdb(struct bridge *b, const struct fdb_event *f)
                          .key = f->key,
                          .flags = f->flags};
 
-    snprintf(e.bridge, sizeof(e.bridge), "%s", b->name);
-    snprintf(e.port, sizeof(e.port), "%s", port_name(b, f->port));
+    text_copy(e.bridge, sizeof(e.bridge), b->name);
+    text_copy(e.port, sizeof(e.port), port_name(b, f->port));
     if (f->type == SW_EVENT_FDB_MOVE)
-        snprintf(e.old_port, sizeof(e.old_port), "%s",
-                 port_name(b, f->old_port));
+        text_copy(e.old_port, sizeof(e.old_port), port_name(b, f->old_port));
     say(&e);
     tell(b->sw, &e);
 }
@@ -110,10 +110,8 @@ static void tell_fdb(struct bridge *b, const struct fdb_event *f)
 void observe_fdb(struct bridge *b, enum sw_event_type type, uint64_t key,
                  uint16_t port, uint8_t flags)
 {
-    struct fdb_event f = {.key = key,
-                          .port = port,
-                          .type = (uint8_t)type,
-                          .flags = flags};
+    struct fdb_event f = {
+        .key = key, .port = port, .type = (uint8_t)type, .flags = flags};
 
     if (b->sw->observer)
         tell_fdb(b, &f);

@@ -9,7 +9,7 @@
 #define MAC_BROADCAST 0xffffffffffffULL
 #define MAC_GROUP_BIT (1ULL << 40)
 /* 01:80:c2:00:00:0X without its last four bits (802.1Q-2018, table 8-1) */
-#define MAC_RESERVED  0x0180c200000ULL
+#define MAC_RESERVED 0x0180c200000ULL
 
 static void drop(struct fate *t, enum reason why)
 {
@@ -109,8 +109,8 @@ static void stage_source(const struct scene *s, struct fate *t, uint64_t found)
         else
             t->learn = in->learning;
     } else {
-        t->learn = in->learning && !(v.flags & FDB_STATIC) &&
-                   v.age != s->now.now;
+        t->learn =
+            in->learning && !(v.flags & FDB_STATIC) && v.age != s->now.now;
     }
 }
 

@@ -230,8 +230,8 @@ static void free_views(struct view **list)
 
 static void grace_done(struct message *m)
 {
-    struct sw *sw = (struct sw *)(void *)((char *)m -
-                                          offsetof(struct sw, grace.done));
+    struct sw *sw =
+        (struct sw *)(void *)((char *)m - offsetof(struct sw, grace.done));
     struct bridge *next;
 
     sw->grace_running = false;

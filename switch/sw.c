@@ -132,8 +132,8 @@ static int start_workers(struct sw *sw, const struct sw_config *c,
     while (sw->n_workers < c->workers) {
         unsigned i = sw->n_workers;
 
-        sw->worker[i] = worker_start(i + 1, c->cpu[i], &sw->inbox,
-                                     &sw->observed, &rc, e);
+        sw->worker[i] =
+            worker_start(i + 1, c->cpu[i], &sw->inbox, &sw->observed, &rc, e);
         if (!sw->worker[i])
             return rc;
         sw->n_workers++;

@@ -82,8 +82,7 @@ static void look_purged(struct bridge *b)
     for (uint16_t no = 0; no < VIEW_PORTS && b->purging; no++) {
         bool waits = b->port[no] && b->port[no]->life == LIFE_PURGING;
 
-        if ((!waits && !b->gen_wait[no]) ||
-            !fdb_port_purged(b->plane.fdb, no))
+        if ((!waits && !b->gen_wait[no]) || !fdb_port_purged(b->plane.fdb, no))
             continue;
         b->purging--;
         if (b->gen_wait[no]) {
@@ -323,8 +322,8 @@ void bridge_fdb_flush(struct bridge *b, struct bport *p, sw_done done,
         if (b->port[no])
             table_flush_port(b, no, false);
     if (p)
-        observe_port(p, SW_EVENT_FDB_FLUSH, "port %s: learned addresses flushed",
-                     p->port->spec.name);
+        observe_port(p, SW_EVENT_FDB_FLUSH,
+                     "port %s: learned addresses flushed", p->port->spec.name);
     else
         observe_bridge(b, SW_EVENT_FDB_FLUSH,
                        "bridge %s: learned addresses flushed", b->name);

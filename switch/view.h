@@ -68,7 +68,7 @@ struct plane {
     _Atomic(struct view *) view;
     struct fdb *fdb;
     _Atomic bool pressed; /* set by a forwarder: the table wants its owner */
-    uint32_t bridge; /* the bridge's number, for events */
+    uint32_t bridge;      /* the bridge's number, for events */
 };
 
 /* NULL when out of memory.  'ports' by number; NULL where there is none. */
