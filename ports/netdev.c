@@ -12,6 +12,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -175,7 +176,7 @@ static int take_link(const struct nlmsghdr *nlh, void *data)
 
 int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
 {
-    char buf[REQUEST_MAX];
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
     struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, ifindex);
     int rc;
 
@@ -207,7 +208,7 @@ static int apply(struct nlmsghdr *nlh, struct err *e, const char *what)
 
 int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e)
 {
-    char buf[REQUEST_MAX];
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
     struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
 
     mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
@@ -216,7 +217,7 @@ int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e)
 
 int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e)
 {
-    char buf[REQUEST_MAX];
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
     struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
 
     mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(*mac), mac);
@@ -225,7 +226,7 @@ int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e)
 
 int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e)
 {
-    char buf[REQUEST_MAX];
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
     struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
 
     mnl_attr_put_u32(nlh, IFLA_TXQLEN, len);
@@ -234,7 +235,7 @@ int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e)
 
 int netdev_set_addr_gen(int ifindex, int mode, struct err *e)
 {
-    char buf[REQUEST_MAX];
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
     struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
     struct nlattr *spec, *inet6;
 
@@ -259,7 +260,7 @@ int netdev_clsact_filters(int ifindex)
     int n = 0;
 
     for (unsigned i = 0; i < 2; i++) {
-        char buf[REQUEST_MAX];
+        alignas(struct nlmsghdr) char buf[REQUEST_MAX];
         struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
         struct tcmsg *tc;
         int rc;

@@ -28,10 +28,18 @@ void netwatch_free(struct netwatch *w);
 /*
  * Starts (or counts one more user of) the watch of the namespace 'netns_fd'
  * (-1: our own).  May block for a moment (setns in the calling thread, a
- * socket): quick enough for the control thread.  0 or -errno.
+ * socket): quick enough for the control thread.  0 or -errno.  The first user
+ * of a namespace is told of all its links.  'change' may call these.
  */
 int netwatch_add(struct netwatch *w, int netns_fd, struct err *e);
 void netwatch_remove(struct netwatch *w, int netns_fd);
+
+/*
+ * Reads one link again and tells 'change', soon: what happened between
+ * reading a device while opening a port and listening for it is not missed.
+ * A device that is gone is told as gone, with an empty name.
+ */
+void netwatch_ask(struct netwatch *w, int netns_fd, int ifindex);
 
 /* Inode number that identifies a namespace; 0 on failure. */
 uint64_t netns_id(int netns_fd);
