@@ -79,23 +79,26 @@ TCP_UNITS = {"throughput": "Gb/s", "cpu": "CPU s per GB"}
 
 
 def tcp_veth(c):
-    names = ["bascule/veth", "kbr/veth", "ovs/veth", "vde/tap"]
+    names = ["bascule/veth", "bare/veth", "kbr/veth", "ovs/veth", "vde/tap"]
     compare(c, "tcp-veth", "one TCP stream between namespaces on veth",
             names, lambda r: tcp(c, r), TCP_UNITS, [
                 ("throughput", "bascule/veth", "kbr/veth", ">=", 0.95),
                 ("cpu", "bascule/veth", "kbr/veth", "<=", 1.7),
                 ("throughput", "bascule/veth", "ovs/veth", ">=", 1.25),
                 ("throughput", "bascule/veth", "vde/tap", ">=", None),
+                ("throughput", "bare/veth", "kbr/veth", ">=", None),
+                ("cpu", "bare/veth", "kbr/veth", "<=", None),
                 ("throughput", "ovs/veth", "kbr/veth", ">=", None)])
 
 
 def tcp_tap(c):
-    names = ["bascule/tap", "kbr/veth", "ovs/veth", "vde/tap"]
+    names = ["bascule/tap", "bare/tap", "kbr/veth", "ovs/veth", "vde/tap"]
     compare(c, "tcp-tap", "one TCP stream, taps moved into the namespaces",
             names, lambda r: tcp(c, r), TCP_UNITS, [
                 ("throughput", "bascule/tap", "kbr/veth", ">=", 0.88),
                 ("cpu", "bascule/tap", "kbr/veth", "<=", None),
                 ("throughput", "bascule/tap", "ovs/veth", ">=", 1.25),
+                ("throughput", "bare/tap", "kbr/veth", ">=", None),
                 ("throughput", "bascule/tap", "vde/tap", ">=", None)])
 
 
@@ -121,11 +124,14 @@ def rtt(c, rig):
 
 
 def round_trip(c):
-    names = ["bascule/tap", "bascule/veth", "kbr/veth", "ovs/veth", "vde/tap"]
+    names = ["bascule/tap", "bascule/veth", "bare/tap", "bare/veth",
+             "kbr/veth", "ovs/veth", "vde/tap"]
     compare(c, "rtt", "ping every 0.5 ms", names, lambda r: rtt(c, r),
             {"rtt": "us", "rtt-p99": "us", "cpu": "CPU us per ping"}, [
                 ("rtt", "bascule/tap", "kbr/veth", "<=", 1.6),
                 ("rtt", "bascule/veth", "kbr/veth", "<=", 2.5),
+                ("rtt", "bare/tap", "kbr/veth", "<=", None),
+                ("rtt", "bare/veth", "kbr/veth", "<=", None),
                 ("rtt", "bascule/veth", "ovs/veth", "<=", None)])
 
 
@@ -170,10 +176,11 @@ PPS_UNITS = {"full": "Mpps", "lossless": "Mpps", "cpu": "CPU us per frame"}
 
 def pps_tap(c):
     compare(c, "pps-tap", "60-byte frames between namespaces",
-            ["bascule/tap", "kbr/veth", "ovs/veth"],
+            ["bascule/tap", "bare/tap", "kbr/veth", "ovs/veth"],
             lambda r: frame_rate(c, r, 60), PPS_UNITS, [
                 ("lossless", "bascule/tap", "kbr/veth", ">=", 1.4),
                 ("full", "bascule/tap", "kbr/veth", ">=", None),
+                ("lossless", "bare/tap", "kbr/veth", ">=", None),
                 ("lossless", "bascule/tap", "ovs/veth", ">=", None),
                 ("cpu", "bascule/tap", "kbr/veth", "<=", None)])
 
@@ -181,12 +188,13 @@ def pps_tap(c):
 def pps_vm(c, size=60):
     wanted = size == 60
     compare(c, "pps-vm-%d" % size, "%d-byte frames, guest tap to guest tap"
-            % size, ["bascule/vm", "kbr/vm", "ovs/vm"],
+            % size, ["bascule/vm", "bare/vm", "kbr/vm", "ovs/vm"],
             lambda r: frame_rate(c, r, size), PPS_UNITS, [
                 ("lossless", "bascule/vm", "kbr/vm", ">=",
                  1.0 if wanted else None),
                 ("lossless", "bascule/vm", "ovs/vm", ">=",
                  1.8 if wanted else None),
+                ("lossless", "bare/vm", "kbr/vm", ">=", None),
                 ("full", "bascule/vm", "kbr/vm", ">=", None),
                 ("full", "bascule/vm", "ovs/vm", ">=", None),
                 ("cpu", "bascule/vm", "kbr/vm", "<=", None)])

@@ -241,7 +241,32 @@ class Bascule(Peer):
             self.call(ns, "addif", "br0", "tap:" + n)
 
 
-PEERS = {c.name: c for c in (KernelBridge, OpenVSwitch, Vde, Bascule)}
+class Bare(Peer):
+    """Bascule's ports without the switch (bench/tools/bare.c): the floor."""
+
+    name = "bare"
+
+    def start(self, stack, ns, build):
+        self.stack = stack
+        self.tool = os.path.join(build, "bench/tools/bare")
+        if not os.access(self.tool, os.X_OK):
+            raise Unavailable("build %s" % self.tool)
+
+    def forward(self, ns, kind, names):
+        self.daemon = ns.spawn(self.stack, self.tool, *(
+            "%s:%s" % (kind, n) for n in names), stderr=None, text=True,
+            stdout=subprocess.PIPE)
+        if self.daemon.stdout.readline() != "ready\n":
+            raise RuntimeError("bare did not start")
+
+    def take(self, ns, names):
+        self.forward(ns, "packet", names)
+
+    def make_taps(self, ns, names):
+        self.forward(ns, "tap", names)
+
+
+PEERS = {c.name: c for c in (KernelBridge, OpenVSwitch, Vde, Bascule, Bare)}
 
 
 def rigs(stack, report, part, build, names):
