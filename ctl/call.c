@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct call *call_new(struct conn *c, const struct rpc_request *r)
+{
+    struct call *call = calloc(1, sizeof(*call));
+
+    if (!call) {
+        struct rpc_request copy = *r;
+
+        rpc_request_free(&copy);
+        return NULL;
+    }
+    call->server = c->server;
+    call->conn = c;
+    call->req = *r;
+    call->params = r->params;
+    c->call = call;
+    LIST_INSERT_HEAD(&c->server->calls, call, link);
+    return call;
+}
+
+void call_free(struct call *call)
+{
+    struct conn *c = call->conn;
+
+    LIST_REMOVE(call, link);
+    rpc_request_free(&call->req);
+    free(call);
+    if (c) {
+        c->call = NULL;
+        conn_call_done(c);
+    }
+}
+
+/* Where the answer goes; NULL: nobody wants it. */
+static struct text *answer_to(struct call *c)
+{
+    return c->conn && c->req.id ? &c->conn->out : NULL;
+}
+
+void call_ok(struct call *c, json_t *result)
+{
+    struct text *out = answer_to(c);
+
+    if (!result) {
+        call_fail(c, ENOMEM, NULL, "%s: out of memory", c->req.cmd->name);
+        return;
+    }
+    if (out && rpc_write_result(out, c->req.id, result) < 0) {
+        json_decref(result);
+        call_fail(c, ENOMEM, NULL, "%s: out of memory", c->req.cmd->name);
+        return;
+    }
+    json_decref(result);
+    call_free(c);
+}
+
+static void answer_error(struct call *c, const struct rpc_error *e)
+{
+    struct text *out = answer_to(c);
+
+    if (out && rpc_write_error(out, c->req.id, e) < 0)
+        c->conn->closing = true; /* no memory even for that */
+    call_free(c);
+}
+
+void call_fail(struct call *c, int err, const char *what, const char *fmt, ...)
+{
+    struct rpc_error e = {
+        .code = RPC_FAILED, .err = err < 0 ? -err : err, .what = what};
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(e.text, sizeof(e.text), fmt, ap);
+    va_end(ap);
+    answer_error(c, &e);
+}
+
+void call_bad_params(struct call *c, const char *fmt, ...)
+{
+    struct rpc_error e = {.code = RPC_BAD_PARAMS};
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(e.text, sizeof(e.text), fmt, ap);
+    va_end(ap);
+    answer_error(c, &e);
+}
+
+void call_done(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+
+    if (rc == 0)
+        call_ok(c, json_true());
+    else
+        call_fail(c, rc, c->what, "%s", e->text[0] ? e->text : strerror(-rc));
+}
+
+void call_dump(struct call *c, struct dump *d)
+{
+    struct text *out = answer_to(c);
+
+    d->server = c->server;
+    if (!out) { /* a dump to nobody */
+        d->free(d);
+        call_free(c);
+        return;
+    }
+    if (rpc_write_head(out, c->req.id, ",\"result\":") < 0 ||
+        text_add(out, d->head, strlen(d->head)) < 0) {
+        d->free(d);
+        c->conn->closing = true;
+        call_free(c);
+        return;
+    }
+    c->conn->dump = d;
+    conn_flush(c->conn);
+    conn_ready(c->conn);
+}
+
+int dump_comma(struct dump *d, struct text *out)
+{
+    return d->count++ ? text_add(out, ",", 1) : 0;
+}
+
+/* ---- parameters ---- */
+
+struct bridge *call_bridge(struct call *c)
+{
+    const char *name = rpc_string(c->params, "bridge");
+    struct bridge *b = bridge_find(c->server->sw, name);
+
+    if (!b)
+        call_fail(c, ENODEV, "bridge", "there is no bridge %.15s", name);
+    return b;
+}
+
+struct bport *call_port(struct call *c, const char *name)
+{
+    const char *bridge = rpc_string(c->params, "bridge");
+    struct bport *p = NULL;
+    struct bridge *b;
+
+    if (bridge) {
+        b = call_bridge(c);
+        if (!b)
+            return NULL;
+        p = bport_find(b, name);
+        if (!p)
+            call_fail(c, ENOENT, "port", "bridge %.15s has no port %.15s",
+                      bridge, name);
+        return p;
+    }
+    b = bport_owner(c->server->sw, name);
+    p = b ? bport_find(b, name) : NULL;
+    if (!p)
+        call_fail(c, ENOENT, "port", "no bridge has a port %.15s", name);
+    return p;
+}
+
+static bool is_own_netns(int fd)
+{
+    struct stat a, b;
+
+    return fstat(fd, &a) == 0 && stat("/proc/self/ns/net", &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int call_netns(struct call *c, int *fd)
+{
+    struct conn *conn = c->conn;
+
+    *fd = -1;
+    if (!rpc_bool(c->params, "netns", false))
+        return 0;
+    if (conn->n_fds == 0) {
+        call_bad_params(c, "%s: \"netns\" is true but no descriptor came along",
+                        c->req.cmd->name);
+        return -1;
+    }
+    *fd = conn->fds[0];
+    memmove(conn->fds, conn->fds + 1, --conn->n_fds * sizeof(conn->fds[0]));
+    if (ioctl(*fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
+        close(*fd);
+        *fd = -1;
+        call_bad_params(c, "%s: the descriptor is no network namespace",
+                        c->req.cmd->name);
+        return -1;
+    }
+    if (is_own_netns(*fd)) {
+        close(*fd);
+        *fd = -1;
+    }
+    return 0;
+}

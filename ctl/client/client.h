@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The client: one connection to the daemon, and what its commands share.
+ *
+ * Threads: one.
+ */
+#ifndef CTL_CLIENT_CLIENT_H
+#define CTL_CLIENT_CLIENT_H
+
+#include "base/err.h"
+#include "ctl/table.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct client {
+    const char *socket; /* as asked for; NULL: by rule */
+    bool json;          /* -j */
+    bool brctl;         /* we are called brctl */
+    int fd;             /* -1: not connected yet */
+    char *buf;          /* received, not yet read */
+    size_t at, len, cap;
+};
+
+/* How a call went: a result, or who said what. */
+struct reply {
+    json_t *root;
+    json_t *result;   /* borrowed; NULL: failed */
+    int err;          /* errno value > 0; EIO if the daemon gave none */
+    int code;         /* JSON-RPC's; 0: the daemon was not reached */
+    const char *what; /* "bridge", "port", "member", ... or "" */
+    char text[400];   /* the sentence */
+};
+void reply_free(struct reply *r);
+
+/*
+ * Carries out one method.  'params' is taken over (NULL: none).  'fd' >= 0 is
+ * passed along; it stays the caller's.  True if there is a result.
+ */
+bool client_call(struct client *c, const char *method, json_t *params, int fd,
+                 struct reply *r);
+
+/*
+ * The same for a result that is a long array: 'each' gets item by item (it
+ * borrows them).  r->result is then an empty array.
+ */
+bool client_stream(struct client *c, const char *method, json_t *params,
+                   void (*each)(void *arg, const json_t *item), void *arg,
+                   struct reply *r);
+
+/* The next line the daemon sends, parsed: an event.  NULL: the end. */
+json_t *client_event(struct client *c);
+
+void client_close(struct client *c);
+
+/* Prints "bascule: SENTENCE" on stderr; returns 1, the exit status. */
+int client_complain(const struct client *c, const struct reply *r);
+int complain(const struct client *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Prints v as one line of JSON. */
+void print_json(const json_t *v);
+
+/*
+ * A call whose answer is printed as JSON under -j and is else not worth a
+ * word.  The exit status.
+ */
+int client_simple(struct client *c, const char *method, json_t *params);
+
+/* Our own network namespace, to be passed on; -1 if it cannot be opened. */
+int open_own_netns(void);
+
+/* ---- the commands: exit status; argv[0] is the first argument ---- */
+
+#define X(id, ...) int run_##id(struct client *c, int argc, char **argv);
+COMMAND_LIST(X)
+#undef X
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Usage, manual and completion, all from the command table.
+ */
+#include "ctl/client/client.h"
+
+#include <string.h>
+
+static void list_commands(FILE *out)
+{
+    char usage[160];
+
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &command_table[i];
+
+        fprintf(out, "  %s\n        %s\n",
+                command_usage(c, usage, sizeof(usage)), c->help);
+    }
+}
+
+static const char overview[] =
+    "Usage: bascule [-S PATH] [-j] COMMAND [ARGUMENT]...\n"
+    "\n"
+    "  -S PATH   the daemon's control socket\n"
+    "  -j        print results as JSON\n"
+    "  -h        this list\n"
+    "  -V        version\n"
+    "\n"
+    "A device is KIND:NAME[,key=value]... or the bare name of a network\n"
+    "interface: tap:vm1, packet:eth1, eth1, mem:a; name= gives the port "
+    "another\n"
+    "name, netns=NAME|PID|PATH says where the device lives.\n"
+    "\n";
+
+static void list_params(FILE *out, const struct param_name *p)
+{
+    for (; p->name; p++)
+        fprintf(out, "    %-15s %s\n", p->name, p->help);
+}
+
+static void one_command(FILE *out, const struct command *c)
+{
+    char usage[160];
+
+    fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
+            c->help);
+    if (command_id_of(c) == CMD_ID_bridge_set)
+        list_params(out, bridge_param_names);
+    if (command_id_of(c) == CMD_ID_port_set)
+        list_params(out, port_param_names);
+}
+
+/* ---- manual ---- */
+
+/* Text for roff: '-' as typed, no line that starts with a control. */
+static void roff(FILE *out, const char *s)
+{
+    if (*s == '.' || *s == '\'')
+        fputs("\\&", out);
+    for (; *s; s++) {
+        if (*s == '-')
+            fputs("\\-", out);
+        else if (*s == '\\')
+            fputs("\\e", out);
+        else
+            fputc(*s, out);
+    }
+}
+
+static void roff_params(FILE *out, const char *title,
+                        const struct param_name *p)
+{
+    fprintf(out, ".SS %s\n", title);
+    for (; p->name; p++) {
+        fprintf(out, ".TP\n.B ");
+        roff(out, p->name);
+        fprintf(out, "\n");
+        roff(out, p->help);
+        fprintf(out, "\n");
+    }
+}
+
+static void roff_commands(FILE *out, const char *title, unsigned mask,
+                          unsigned want)
+{
+    fprintf(out, ".SH %s\n", title);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &command_table[i];
+        char usage[160];
+
+        if ((c->flags & mask) != want)
+            continue;
+        fprintf(out, ".TP\n.B ");
+        roff(out, command_usage(c, usage, sizeof(usage)));
+        fprintf(out, "\n");
+        roff(out, c->help);
+        if (c->flags & CMD_CHANGE)
+            fputs(".  Needs authority", out);
+        fprintf(out, ".\n");
+    }
+}
+
+static void manual(FILE *out)
+{
+    fprintf(out,
+            ".TH BASCULE 8 \"\" \"bascule %s\"\n"
+            ".SH NAME\nbascule \\- control the switch basculed\n"
+            ".SH SYNOPSIS\n.B bascule\n[\\-S PATH] [\\-j] COMMAND "
+            "[ARGUMENT]...\n.br\n.B brctl\nCOMMAND [ARGUMENT]...\n"
+            ".SH DESCRIPTION\n"
+            "Asks the daemon\n.B basculed\nto do something, or how things "
+            "are.  Called by the name\n.B brctl\nit takes the commands, prints "
+            "the texts and ends with the exit codes of brctl(8).\n"
+            ".PP\nWith \\-j results are printed as JSON.\n",
+            BASCULE_VERSION);
+    roff_commands(out, "COMMANDS OF BRCTL", CMD_BRCTL, CMD_BRCTL);
+    roff_commands(out, "FURTHER COMMANDS", CMD_BRCTL, 0);
+    fprintf(out, ".SH PARAMETERS\n");
+    roff_params(out, "bridge set", bridge_param_names);
+    roff_params(out, "port set", port_param_names);
+    fprintf(out,
+            ".SH AUTHORITY\nRoot, the user that runs the daemon and the "
+            "members of the group given to it may change things; everybody "
+            "who can connect may read.\n"
+            ".SH ENVIRONMENT\n.TP\n.B BASCULE_SOCKET\nThe control socket, "
+            "unless \\-S names one.\n"
+            ".SH FILES\n.TP\n.B /run/bascule/control.sock\nThe control socket "
+            "of a daemon that runs as root.\n.TP\n.B "
+            "$XDG_RUNTIME_DIR/bascule.sock\nThat of others.\n"
+            ".SH EXIT STATUS\n0, or 1 and one sentence on standard error.\n"
+            ".SH SEE ALSO\nbrctl(8), bridge(8)\n");
+}
+
+int run_help(struct client *c, int argc, char **argv)
+{
+    const struct command *cmd;
+    int used;
+
+    if (argc == 1 && strcmp(argv[0], "--man") == 0) {
+        manual(stdout);
+        return 0;
+    }
+    if (argc == 0) {
+        fputs(overview, stdout);
+        list_commands(stdout);
+        return 0;
+    }
+    cmd = command_by_words(argv, argc, &used);
+    if (!cmd)
+        return complain(c, "there is no command %s; see bascule help", argv[0]);
+    one_command(stdout, cmd);
+    return 0;
+}
+
+/* ---- completion ---- */
+
+static void offer(const char *word, size_t n, const char *begun)
+{
+    if (strncmp(word, begun, strlen(begun)) == 0)
+        printf("%.*s\n", (int)n, word);
+}
+
+static void offer_params(const struct param_name *p, const char *begun)
+{
+    for (; p->name; p++)
+        offer(p->name, strlen(p->name), begun);
+}
+
+/* The names of what the daemon has; silent without a daemon. */
+static void offer_names(struct client *c, const char *method, const char *begun)
+{
+    const json_t *o;
+    struct reply r;
+    size_t i;
+
+    if (client_call(c, method, NULL, -1, &r)) {
+        json_array_foreach(r.result, i, o)
+        {
+            const char *s = json_string_value(json_object_get(o, "name"));
+
+            if (s)
+                offer(s, strlen(s), begun);
+        }
+    }
+    reply_free(&r);
+}
+
+/* First (k 0) or second words of all commands. */
+static void offer_commands(const char *first, const char *begun)
+{
+    const char *last = "";
+
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const char *name = command_table[i].name, *blank = strchr(name, ' ');
+        size_t n = blank ? (size_t)(blank - name) : strlen(name);
+
+        if (!first) {
+            if (strncmp(last, name, n + 1) != 0)
+                offer(name, n, begun);
+            last = name;
+        } else if (blank && strncmp(name, first, n) == 0 && !first[n]) {
+            offer(blank + 1, strlen(blank + 1), begun);
+        }
+    }
+}
+
+/* What argument number 'k' of a command is: the k-th word of its usage. */
+static void argument_word(const struct command *cmd, int k, char *out, size_t n)
+{
+    const char *s = cmd->args;
+    size_t len;
+
+    *out = '\0';
+    for (;;) {
+        s += strspn(s, " []");
+        len = strcspn(s, " ]");
+        if (len == 0)
+            return;
+        snprintf(out, n, "%.*s", (int)len, s);
+        if (k-- == 0)
+            return;
+        s += len;
+        if (s[strspn(s, " []")] == '\0') { /* the last one may repeat */
+            if (cmd->max != CMD_ANY)
+                *out = '\0';
+            return;
+        }
+    }
+}
+
+/* "{on|off}", "fdb|port|all": the words between the bars. */
+static void offer_choice(const char *word, const char *begun)
+{
+    for (word += strspn(word, "{"); *word; word += strspn(word, "|}")) {
+        size_t n = strcspn(word, "|}");
+
+        if (*word != '<')
+            offer(word, n, begun);
+        word += n;
+    }
+}
+
+static void offer_argument(struct client *c, const struct command *cmd, int k,
+                           const char *begun)
+{
+    char word[80];
+
+    argument_word(cmd, k, word, sizeof(word));
+    if (strstr(word, "<bridge>"))
+        offer_names(c, "show", begun);
+    if (strstr(word, "<port>") ||
+        (strstr(word, "<device>") && command_id_of(cmd) == CMD_ID_delif))
+        offer_names(c, "port.show", begun);
+    if (strcmp(word, "<parameter>") == 0)
+        offer_params(command_id_of(cmd) == CMD_ID_bridge_set
+                         ? bridge_param_names
+                         : port_param_names,
+                     begun);
+    if (strchr(word, '|'))
+        offer_choice(word, begun);
+}
+
+int run_complete(struct client *c, int argc, char **argv)
+{
+    const struct command *cmd;
+    int used;
+
+    if (argc <= 1) {
+        offer_commands(NULL, argc ? argv[0] : "");
+        return 0;
+    }
+    cmd = command_by_words(argv, argc - 1, &used);
+    if (cmd)
+        offer_argument(c, cmd, argc - 1 - used, argv[argc - 1]);
+    else if (used == 1 && argc == 2)
+        offer_commands(argv[0], argv[1]);
+    return 0;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bascule: one command to the daemon.  Called by the name brctl it behaves
+ * as brctl does, down to how it reads its options.
+ */
+#include "ctl/client/client.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What Debian's brctl says of itself; scripts look at it. */
+#define BRCTL_VERSION "bridge-utils, 1.7"
+
+typedef int (*run_fn)(struct client *c, int argc, char **argv);
+
+static run_fn const run_table[COMMAND_COUNT] = {
+#define X(id, ...) [CMD_ID_##id] = run_##id,
+    COMMAND_LIST(X)
+#undef X
+};
+
+static int finish(struct client *c, int status)
+{
+    client_close(c);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return 1;
+    return status;
+}
+
+/* ---- brctl ---- */
+
+static int brctl_options(int argc, char **argv)
+{
+    static const struct option list[] = {
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "Vh", list, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+            command_brctl_help(stdout);
+            return 0;
+        case 'V':
+            puts(BRCTL_VERSION);
+            return 0;
+        default:
+            fprintf(stderr, "Unknown option '%c'\n", option);
+            command_brctl_help(stdout);
+            return 1;
+        }
+    }
+    return -1;
+}
+
+static int brctl_main(struct client *c, int argc, char **argv)
+{
+    int status = brctl_options(argc, argv), used;
+    const struct command *cmd;
+
+    if (status >= 0)
+        return status;
+    argc -= optind;
+    argv += optind;
+    if (argc == 0) {
+        command_brctl_help(stdout);
+        return 1;
+    }
+    cmd = command_by_words(argv, 1, &used);
+    if (!cmd || !(cmd->flags & CMD_BRCTL)) {
+        fprintf(stderr, "never heard of command [%s]\n", argv[0]);
+        command_brctl_help(stdout);
+        return 1;
+    }
+    if (argc - 1 < cmd->min) {
+        command_brctl_usage(cmd, stdout);
+        return 1;
+    }
+    return run_table[command_id_of(cmd)](c, argc - 1, argv + 1);
+}
+
+/* ---- bascule ---- */
+
+/* Options that stand for themselves do not count as arguments. */
+static int count_arguments(int argc, char **argv)
+{
+    int n = 0;
+
+    for (int i = 0; i < argc; i++)
+        n += strncmp(argv[i], "--", 2) != 0;
+    return n;
+}
+
+static int wrong_count(const struct client *c, const struct command *cmd, int n)
+{
+    char usage[160];
+
+    return complain(c, "%s: too %s arguments; usage: bascule %s", cmd->name,
+                    n < cmd->min ? "few" : "many",
+                    command_usage(cmd, usage, sizeof(usage)));
+}
+
+static int command_main(struct client *c, int argc, char **argv)
+{
+    const struct command *cmd;
+    int used, n;
+
+    cmd = command_by_words(argv, argc, &used);
+    if (!cmd && used == 1)
+        return complain(c, "%s %s: there is no such command; see bascule help",
+                        argv[0], argc > 1 ? argv[1] : "without another word");
+    if (!cmd)
+        return complain(c, "%s: there is no such command; see bascule help",
+                        argv[0]);
+    argc -= used;
+    argv += used;
+    n = cmd->flags & CMD_CLIENT ? argc : count_arguments(argc, argv);
+    if (n < cmd->min || (cmd->max != CMD_ANY && n > cmd->max))
+        return wrong_count(c, cmd, n);
+    return run_table[command_id_of(cmd)](c, argc, argv);
+}
+
+static int bascule_main(struct client *c, int argc, char **argv)
+{
+    static const struct option list[] = {
+        {"socket", required_argument, NULL, 'S'},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "+:S:jhV", list, NULL)) != -1) {
+        switch (option) {
+        case 'S':
+            c->socket = optarg;
+            break;
+        case 'j':
+            c->json = true;
+            break;
+        case 'h':
+            return run_help(c, 0, NULL);
+        case 'V':
+            printf("bascule %s\n", BASCULE_VERSION);
+            return 0;
+        case ':':
+            return complain(c, "%s needs a value; see bascule -h",
+                            argv[optind - 1]);
+        default:
+            return complain(c, "there is no option %s; see bascule -h",
+                            argv[optind - 1]);
+        }
+    }
+    if (optind == argc)
+        return complain(c, "which command?  See bascule help");
+    return command_main(c, argc - optind, argv + optind);
+}
+
+int main(int argc, char **argv)
+{
+    struct client c = {.fd = -1};
+    const char *slash = strrchr(argv[0], '/');
+
+    c.brctl = strcmp(slash ? slash + 1 : argv[0], "brctl") == 0;
+    return finish(&c, c.brctl ? brctl_main(&c, argc, argv)
+                              : bascule_main(&c, argc, argv));
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Methods on bridges, and brctl's on ports.
+ */
+#include "ctl/call.h"
+#include "ctl/object.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- making and ending ---- */
+
+void rpc_addbr(struct call *c)
+{
+    const char *name = rpc_string(c->params, "bridge");
+    struct bridge_config bc = {
+        .local = rpc_bool(c->params, "local", true),
+    };
+
+    if (strlen(name) >= sizeof(bc.name)) {
+        call_fail(c, ENAMETOOLONG, "bridge",
+                  "bridge name %.40s: at most 15 characters", name);
+        return;
+    }
+    strcpy(bc.name, name);
+    if (call_netns(c, &bc.netns_fd) < 0)
+        return;
+    c->what = "bridge";
+    bridge_add(c->server->sw, &bc, call_done, c);
+    if (bc.netns_fd >= 0)
+        close(bc.netns_fd); /* the switch has its own */
+}
+
+void rpc_delbr(struct call *c)
+{
+    c->what = "bridge";
+    bridge_del(c->server->sw, rpc_string(c->params, "bridge"),
+               rpc_bool(c->params, "force", false), call_done, c);
+}
+
+/* ---- membership ---- */
+
+void rpc_addif(struct call *c)
+{
+    struct bridge *b = call_bridge(c), *owner;
+    struct port_spec spec;
+    struct err e = {""};
+    int rc;
+
+    if (!b)
+        return;
+    rc = port_spec_parse(&spec, rpc_string(c->params, "port"), &e);
+    if (rc < 0) {
+        call_fail(c, rc, "spec", "%s", e.text);
+        return;
+    }
+    if (spec.netns && !rpc_bool(c->params, "netns", false)) {
+        call_bad_params(c,
+                        "addif: netns=%.40s: the client must open the "
+                        "namespace and pass it",
+                        spec.netns);
+        return;
+    }
+    if (call_netns(c, &spec.netns_fd) < 0)
+        return;
+    owner = spec.name[0] ? bport_owner(c->server->sw, spec.name) : NULL;
+    c->what = owner ? "member" : "port";
+    bport_add(b, &spec, call_done, c);
+    if (spec.netns_fd >= 0)
+        close(spec.netns_fd);
+}
+
+void rpc_delif(struct call *c)
+{
+    struct bridge *b = call_bridge(c);
+
+    if (!b)
+        return;
+    c->what = "port";
+    bport_del(b, rpc_string(c->params, "port"), call_done, c);
+}
+
+/* ---- parameters ---- */
+
+static void set_bridge(struct call *c, enum bridge_param p)
+{
+    struct bridge *b = call_bridge(c);
+    uint64_t v = rpc_value(c->params, "value");
+
+    if (!b)
+        return;
+    if (v > UINT32_MAX) {
+        call_fail(c, ERANGE, "value", "%s: the value is too large",
+                  bridge_param_names[p].name);
+        return;
+    }
+    c->what = "value";
+    bridge_set(b, p, (uint32_t)v, call_done, c);
+}
+
+static void set_port(struct call *c, enum bport_param p)
+{
+    struct bport *port = call_port(c, rpc_string(c->params, "port"));
+    uint64_t v = rpc_value(c->params, "value");
+
+    if (!port)
+        return;
+    if (v > UINT32_MAX) {
+        call_fail(c, ERANGE, "value", "%s: the value is too large",
+                  port_param_names[p].name);
+        return;
+    }
+    c->what = "value";
+    bport_set(port, p, (uint32_t)v, call_done, c);
+}
+
+void rpc_setageing(struct call *c)
+{
+    set_bridge(c, BRIDGE_AGEING);
+}
+
+void rpc_setbridgeprio(struct call *c)
+{
+    set_bridge(c, BRIDGE_PRIORITY);
+}
+
+void rpc_setfd(struct call *c)
+{
+    set_bridge(c, BRIDGE_FORWARD_DELAY);
+}
+
+void rpc_sethello(struct call *c)
+{
+    set_bridge(c, BRIDGE_HELLO);
+}
+
+void rpc_setmaxage(struct call *c)
+{
+    set_bridge(c, BRIDGE_MAX_AGE);
+}
+
+void rpc_stp(struct call *c)
+{
+    set_bridge(c, BRIDGE_STP);
+}
+
+void rpc_hairpin(struct call *c)
+{
+    set_port(c, BPORT_HAIRPIN);
+}
+
+/* brctl's path cost has no "automatic" */
+void rpc_setpathcost(struct call *c)
+{
+    if (rpc_value(c->params, "value") == 0)
+        call_fail(c, ERANGE, "value", "path cost: 1 to 65535");
+    else
+        set_port(c, BPORT_PATH_COST);
+}
+
+void rpc_setportprio(struct call *c)
+{
+    set_port(c, BPORT_PRIORITY);
+}
+
+/* The parameter by its typed or its JSON name; -1 after an answer. */
+static int param_index(struct call *c, const struct param_name *list)
+{
+    const char *name = rpc_string(c->params, "parameter");
+    char known[256] = "";
+    int i = param_find(list, name);
+
+    for (int k = 0; i < 0 && list[k].name; k++) {
+        if (strcmp(list[k].key, name) == 0)
+            i = k;
+        if (k)
+            strncat(known, ", ", sizeof(known) - strlen(known) - 1);
+        strncat(known, list[k].name, sizeof(known) - strlen(known) - 1);
+    }
+    if (i < 0)
+        call_bad_params(c, "there is no parameter \"%.20s\"; known: %s", name,
+                        known);
+    return i;
+}
+
+void rpc_bridge_set(struct call *c)
+{
+    int p = param_index(c, bridge_param_names);
+
+    if (p >= 0)
+        set_bridge(c, (enum bridge_param)p);
+}
+
+void rpc_port_set(struct call *c)
+{
+    int p = param_index(c, port_param_names);
+
+    if (p >= 0)
+        set_port(c, (enum bport_param)p);
+}

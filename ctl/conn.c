@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/conn.h"
+
+#include "base/clock.h"
+#include "ctl/call.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_MAX  (16UL << 10) /* octets taken from one client in a turn */
+#define LINE_MIN  (4UL << 10)
+#define LINE_MAX_ (RPC_REQUEST_MAX + 1) /* with its newline */
+
+void conn_ready(struct conn *c)
+{
+    struct server *s = c->server;
+
+    if (c->is_ready)
+        return;
+    c->is_ready = true;
+    TAILQ_INSERT_TAIL(&s->ready, c, ready);
+    if (!ev_is_active(&s->runner)) {
+        ev_timer_set(&s->runner, 0., 0.);
+        ev_timer_start(s->loop, &s->runner);
+    }
+}
+
+/* ---- input ---- */
+
+static void drop_fds(struct conn *c)
+{
+    for (unsigned i = 0; i < c->n_fds; i++)
+        close(c->fds[i]);
+    c->n_fds = 0;
+}
+
+static void drop_input(struct conn *c)
+{
+    free(c->in);
+    c->server->memory -= c->in_cap;
+    c->in = NULL;
+    c->in_len = c->in_cap = c->in_seen = 0;
+}
+
+/* Its last words; what it has sent after that is not looked at. */
+static void refuse(struct conn *c, const char *why)
+{
+    struct rpc_error e = {.code = RPC_LIMIT};
+
+    c->server->n_refused++;
+    snprintf(e.text, sizeof(e.text), "%s", why);
+    (void)rpc_write_error(&c->out, NULL, &e);
+    c->closing = true;
+    drop_input(c);
+    drop_fds(c);
+    ev_io_stop(c->server->loop, &c->rd);
+    conn_flush(c);
+}
+
+/* Makes room for more input.  False: the client has been refused. */
+static bool grow_input(struct conn *c)
+{
+    struct server *s = c->server;
+    size_t want = c->in_cap ? c->in_cap * 2 : LINE_MIN;
+    char *p;
+
+    if (c->in_len < c->in_cap)
+        return true;
+    if (want > LINE_MAX_)
+        want = LINE_MAX_;
+    if (want == c->in_cap) {
+        refuse(c, "request is longer than 1048576 octets");
+        return false;
+    }
+    if (s->memory + (want - c->in_cap) > SERVER_MEMORY_MAX) {
+        refuse(c, "too many long requests at once; try again later");
+        return false;
+    }
+    p = realloc(c->in, want);
+    if (!p) {
+        refuse(c, "out of memory");
+        return false;
+    }
+    s->memory += want - c->in_cap;
+    c->in = p;
+    c->in_cap = want;
+    return true;
+}
+
+/* Descriptors that came along.  False: more than a client may have waiting. */
+static bool take_fds(struct conn *c, struct msghdr *m)
+{
+    bool ok = !(m->msg_flags & MSG_CTRUNC);
+
+    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+        size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
+            if (c->n_fds < CONN_FDS_MAX) {
+                c->fds[c->n_fds++] = fd;
+            } else {
+                close(fd);
+                ok = false;
+            }
+        }
+    }
+    return ok;
+}
+
+/* Is there a whole line?  Looks only at what it has not seen. */
+static bool has_line(struct conn *c)
+{
+    if (c->in_seen < c->in_len &&
+        memchr(c->in + c->in_seen, '\n', c->in_len - c->in_seen))
+        return true;
+    c->in_seen = c->in_len;
+    return false;
+}
+
+static void end_of_input(struct conn *c)
+{
+    struct pollfd p = {.fd = c->fd};
+
+    ev_io_stop(c->server->loop, &c->rd);
+    c->eof = true;
+    if (c->in_len > 0) { /* a last line without its newline is one */
+        c->in[c->in_len++] = '\n';
+    } else if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR)) {
+        conn_free(c); /* gone altogether, not only done with sending */
+        return;
+    }
+    conn_ready(c);
+}
+
+static void on_read(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct conn *c = w->data;
+    union {
+        char room[CMSG_SPACE(sizeof(int) * CONN_FDS_MAX)];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov;
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n;
+
+    (void)revents;
+    if (!grow_input(c))
+        return;
+    iov.iov_base = c->in + c->in_len;
+    iov.iov_len = c->in_cap - c->in_len;
+    if (iov.iov_len > READ_MAX)
+        iov.iov_len = READ_MAX;
+    n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0 && !take_fds(c, &m)) {
+        refuse(c, "too many descriptors passed (8)");
+        return;
+    }
+    if (n <= 0) {
+        if (n < 0)
+            conn_free(c);
+        else
+            end_of_input(c);
+        return;
+    }
+    c->in_len += (size_t)n;
+    if (!has_line(c))
+        return;
+    ev_io_stop(loop, w); /* until these requests are answered */
+    conn_ready(c);
+}
+
+/* ---- output ---- */
+
+static void finish_if_done(struct conn *c)
+{
+    bool idle = !c->call && !c->dump && !c->is_ready;
+
+    if (text_size(&c->out) > 0)
+        return;
+    if (c->closing || (c->eof && idle && !c->monitor && !has_line(c)))
+        conn_free(c);
+}
+
+static void on_write(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct conn *c = w->data;
+    ssize_t n;
+
+    (void)revents;
+    n = send(c->fd, c->out.p + c->out.head, text_size(&c->out),
+             MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            conn_free(c);
+        return;
+    }
+    text_take(&c->out, (size_t)n);
+    if (c->lost)
+        monitor_caught_up(c);
+    if (text_size(&c->out) == 0)
+        ev_io_stop(loop, w);
+    if (text_size(&c->out) < CONN_QUEUE_LOW && (c->dump || !c->call))
+        conn_ready(c);
+    finish_if_done(c);
+}
+
+void conn_flush(struct conn *c)
+{
+    if (text_size(&c->out) > 0 && !ev_is_active(&c->wr))
+        ev_io_start(c->server->loop, &c->wr);
+}
+
+/* ---- work ---- */
+
+static bool is_blank(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r')
+            return false;
+    }
+    return true;
+}
+
+static void answer_error(struct conn *c, const struct rpc_request *r,
+                         const struct rpc_error *e)
+{
+    if (rpc_write_error(&c->out, r->id, e) < 0)
+        refuse(c, "out of memory");
+    else
+        conn_flush(c);
+}
+
+static void no_authority(struct conn *c, struct rpc_request *r)
+{
+    struct rpc_error e = {.code = RPC_DENIED, .err = EPERM};
+
+    snprintf(e.text, sizeof(e.text),
+             "%s: only root, the daemon's user and its group may change things",
+             r->cmd->name);
+    if (r->id)
+        answer_error(c, r, &e);
+}
+
+static void carry_out(struct conn *c, const char *line, size_t n)
+{
+    struct rpc_request r;
+    struct rpc_error e;
+    struct call *call;
+
+    c->server->n_requests++;
+    if (rpc_parse(line, n, &r, &e) < 0) {
+        answer_error(c, &r, &e);
+        rpc_request_free(&r);
+        return;
+    }
+    if (r.cmd->flags & CMD_CHANGE && !c->may_change) {
+        no_authority(c, &r);
+        rpc_request_free(&r);
+        return;
+    }
+    call = call_new(c, &r); /* takes r over */
+    if (!call) {
+        refuse(c, "out of memory");
+        return;
+    }
+    switch (command_id_of(call->req.cmd)) {
+#define X(id, ...)                                                             \
+    case CMD_ID_##id:                                                          \
+        rpc_##id(call);                                                        \
+        break;
+        DAEMON_COMMAND_LIST(X)
+#undef X
+    default:
+        call_bad_params(call, "the client does this by itself");
+    }
+}
+
+/* Takes the first line off the input and carries it out. */
+static void next_request(struct conn *c)
+{
+    char *end = memchr(c->in + c->in_seen, '\n', c->in_len - c->in_seen);
+    size_t n = (size_t)(end - c->in), rest = c->in_len - n - 1;
+    char *line = c->in;
+    size_t cap = c->in_cap;
+
+    /* Out of the connection, which may close while its request is done. */
+    c->in = NULL;
+    c->in_len = c->in_cap = c->in_seen = 0;
+    if (rest > 0) {
+        c->in = malloc(rest < LINE_MIN ? LINE_MIN : rest);
+        if (!c->in) {
+            c->server->memory -= cap;
+            free(line);
+            refuse(c, "out of memory");
+            return;
+        }
+        memcpy(c->in, end + 1, rest);
+        c->in_len = rest;
+        c->in_cap = rest < LINE_MIN ? LINE_MIN : rest;
+        c->server->memory += c->in_cap;
+    }
+    if (!is_blank(line, n))
+        carry_out(c, line, n);
+    c->server->memory -= cap;
+    free(line);
+}
+
+static void dump_slice(struct conn *c)
+{
+    struct dump *d = c->dump;
+    enum dump_next next = d->next(d, &c->out);
+
+    if (next == DUMP_END && text_addf(&c->out, "%s}\n", d->tail) < 0)
+        next = DUMP_FAILED;
+    if (next == DUMP_FAILED) { /* half a line cannot be taken back */
+        c->closing = true;
+        text_free(&c->out);
+        next = DUMP_END;
+    }
+    if (next == DUMP_END) {
+        c->dump = NULL;
+        d->free(d);
+        call_free(c->call);
+    }
+    conn_flush(c);
+}
+
+bool conn_run(struct conn *c)
+{
+    struct server *s = c->server;
+
+    if (c->closing) {
+        finish_if_done(c);
+        return false;
+    }
+    if (text_size(&c->out) >= CONN_QUEUE_LOW)
+        return false; /* on_write comes back to us */
+    if (c->dump) {
+        dump_slice(c);
+        return true;
+    }
+    if (has_line(c)) {
+        if (c->call)
+            return false; /* conn_call_done comes back to us */
+        next_request(c);
+        return true;
+    }
+    if (!c->call)
+        drop_fds(c); /* nobody asked for them */
+    if (c->eof)
+        finish_if_done(c);
+    else /* also while a request is carried out: to see the client go */
+        ev_io_start(s->loop, &c->rd);
+    return false;
+}
+
+void conn_call_done(struct conn *c)
+{
+    conn_flush(c);
+    conn_ready(c);
+}
+
+/* ---- life ---- */
+
+struct conn *conn_new(struct server *s, int fd, bool may_change)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+
+    if (!c) {
+        close(fd);
+        return NULL;
+    }
+    c->server = s;
+    c->fd = fd;
+    c->may_change = may_change;
+    ev_io_init(&c->rd, on_read, fd, EV_READ);
+    ev_io_init(&c->wr, on_write, fd, EV_WRITE);
+    c->rd.data = c->wr.data = c;
+    ev_io_start(s->loop, &c->rd);
+    TAILQ_INSERT_TAIL(&s->conns, c, all);
+    s->n_conns++;
+    s->n_readers += !may_change;
+    return c;
+}
+
+void conn_free(struct conn *c)
+{
+    struct server *s = c->server;
+
+    ev_io_stop(s->loop, &c->rd);
+    ev_io_stop(s->loop, &c->wr);
+    if (c->is_ready)
+        TAILQ_REMOVE(&s->ready, c, ready);
+    TAILQ_REMOVE(&s->conns, c, all);
+    s->n_conns--;
+    s->n_readers -= !c->may_change;
+    s->n_monitors -= c->monitor != 0;
+    if (c->dump)
+        c->dump->free(c->dump);
+    if (c->call) {
+        struct call *call = c->call;
+
+        call->conn = NULL;
+        if (c->dump)
+            call_free(call);
+        else if (call->cancel)
+            call->cancel(call);
+    }
+    drop_input(c);
+    drop_fds(c);
+    text_free(&c->out);
+    close(c->fd);
+    free(c);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bridges, ports and entries as JSON.
+ *
+ * Threads: control thread.
+ */
+#ifndef CTL_OBJECT_H
+#define CTL_OBJECT_H
+
+#include "ctl/text.h"
+#include "switch/switch.h"
+
+/* New objects; NULL when out of memory. */
+json_t *object_bridge(struct bridge *b);
+json_t *object_port(struct bport *p, const char *bridge);
+json_t *object_fdb(const struct fdb_stats *f);
+/* Counters that are not zero: {"name": n, ...} */
+json_t *object_reasons(const struct bport_stats *s);
+
+/*
+ * An FDB entry with iproute2's keys, and our "port_no" and "age"
+ * (centiseconds since last seen).  Appended as text: there may be a million.
+ */
+int object_entry(struct text *out, const struct fdb_entry *e, uint32_t age_cs,
+                 const char *port, const char *bridge);
+
+/* "forwarding" */
+const char *object_state(enum bport_state s);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Groups of a peer that are looked at; more is unheard of on a lab's host. */
+#define GROUPS_MAX 1024
+
+static bool in_group(int fd, const struct ucred *cred, gid_t group)
+{
+    gid_t list[GROUPS_MAX];
+    socklen_t len = sizeof(list);
+
+    if (group == (gid_t)-1)
+        return false;
+    if (cred->gid == group)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, list, &len) < 0)
+        return false;
+    for (unsigned i = 0; i < len / sizeof(list[0]); i++) {
+        if (list[i] == group)
+            return true;
+    }
+    return false;
+}
+
+static bool peer_may_change(const struct server *s, int fd)
+{
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+        return false;
+    return cred.uid == 0 || cred.uid == geteuid() ||
+           in_group(fd, &cred, s->group);
+}
+
+/* A socket we will not serve hears why; what it cannot take is lost. */
+static void turn_away(struct server *s, int fd, const char *why)
+{
+    struct rpc_error e = {.code = RPC_LIMIT};
+    struct text t = {0};
+
+    s->n_refused++;
+    snprintf(e.text, sizeof(e.text), "%s", why);
+    if (rpc_write_error(&t, NULL, &e) == 0)
+        (void)!send(fd, t.p, t.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    text_free(&t);
+    close(fd);
+}
+
+int server_adopt(struct server *s, int fd, bool may_change)
+{
+    struct conn *c;
+
+    if (s->n_conns >= SERVER_CLIENTS_MAX) {
+        turn_away(s, fd, "too many clients (256); try again later");
+        return -EUSERS;
+    }
+    if (!may_change && s->n_readers >= SERVER_READERS_MAX) {
+        turn_away(s, fd,
+                  "too many clients without authority (192); try again later");
+        return -EUSERS;
+    }
+    c = conn_new(s, fd, may_change);
+    if (!c)
+        return -ENOMEM;
+    return 0;
+}
+
+/* No descriptor for the next client: others go on, new ones wait. */
+static void pause_accepting(struct server *s)
+{
+    if (!s->told_full)
+        log_warn("control socket: no file descriptors left; new clients wait "
+                 "(raise LimitNOFILE)");
+    s->told_full = true;
+    ev_io_stop(s->loop, &s->accept);
+    ev_timer_set(&s->retry, 1., 0.);
+    ev_timer_start(s->loop, &s->retry);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct server *s = w->data;
+
+    (void)revents;
+    ev_io_start(loop, &s->accept);
+}
+
+static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct server *s = w->data;
+
+    (void)loop;
+    (void)revents;
+    for (int i = 0; i < 16; i++) { /* the rest in the next turn */
+        int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+            (void)server_adopt(s, fd, peer_may_change(s, fd));
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+            errno == ENOMEM)
+            pause_accepting(s);
+        return;
+    }
+}
+
+/*
+ * Everybody who has work gets a piece of it in rotation until the slice is
+ * used up; the rest waits for the next turn, which the timer makes come at
+ * once while other watchers get theirs.
+ */
+static void on_run(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct server *s = w->data;
+    uint64_t end = clock_now() + SERVER_SLICE_NS;
+    struct conn *c;
+
+    (void)revents;
+    while ((c = TAILQ_FIRST(&s->ready)) != NULL) {
+        TAILQ_REMOVE(&s->ready, c, ready);
+        c->is_ready = false;
+        if (conn_run(c))
+            conn_ready(c);
+        if (clock_now() >= end)
+            break;
+    }
+    if (!TAILQ_EMPTY(&s->ready)) {
+        ev_timer_set(w, 0., 0.);
+        ev_timer_start(loop, w);
+    }
+}
+
+int server_new(struct server **out, const struct server_config *c,
+               struct err *e)
+{
+    struct server *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return err_sys(e, ENOMEM, "control socket");
+    s->loop = c->loop;
+    s->sw = c->sw;
+    s->fd = c->fd;
+    s->group = c->group;
+    s->started = clock_now();
+    TAILQ_INIT(&s->conns);
+    TAILQ_INIT(&s->ready);
+    LIST_INIT(&s->calls);
+    LIST_INIT(&s->waiters);
+    ev_timer_init(&s->runner, on_run, 0., 0.);
+    ev_timer_init(&s->retry, on_retry, 1., 0.);
+    ev_io_init(&s->accept, on_accept, s->fd, EV_READ);
+    s->runner.data = s->retry.data = s->accept.data = s;
+    if (s->fd >= 0)
+        ev_io_start(s->loop, &s->accept);
+    sw_observe(s->sw, monitor_event, s);
+    *out = s;
+    return 0;
+}
+
+void server_close(struct server *s)
+{
+    struct conn *c;
+
+    sw_observe(s->sw, NULL, NULL);
+    while ((c = TAILQ_FIRST(&s->conns)) != NULL)
+        conn_free(c);
+    ev_timer_stop(s->loop, &s->runner);
+    ev_timer_stop(s->loop, &s->retry);
+    ev_io_stop(s->loop, &s->accept);
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+void server_free(struct server *s)
+{
+    struct call *c;
+
+    if (!s)
+        return;
+    while ((c = LIST_FIRST(&s->calls)) != NULL)
+        call_free(c);
+    free(s);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket: listening, its clients, and the turns they get.
+ *
+ * A client has one request carried out at a time, in the order they came.
+ * Answers wait in a queue per client; while it is long, the client's next
+ * requests are not read.  All clients together get at most SERVER_SLICE_NS
+ * of a turn of the control loop, in rotation; a dump of a million entries is
+ * many such slices.
+ *
+ * Authority: root, the daemon's own user and the members of the group given
+ * to the daemon may change things; everybody who can connect may read.
+ *
+ * Threads: control thread.
+ */
+#ifndef CTL_SERVER_H
+#define CTL_SERVER_H
+
+#include "base/err.h"
+#include "ctl/rpc.h"
+#include "switch/switch.h"
+
+#include <ev.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#define SERVER_CLIENTS_MAX 256
+#define SERVER_READERS_MAX 192 /* of them without authority to change */
+#define SERVER_MEMORY_MAX  (16UL << 20) /* requests being received, in all */
+#define SERVER_SLICE_NS    (500 * 1000ULL)
+#define CONN_QUEUE_LOW     (64UL << 10)  /* answers: go on below this */
+#define CONN_MONITOR_MAX   (256UL << 10) /* events: lose them above this */
+#define CONN_FDS_MAX       8
+
+struct conn;
+struct call;
+struct dump;
+
+struct server {
+    struct ev_loop *loop;
+    struct sw *sw;
+    int fd;
+    gid_t group; /* whose members may change things; (gid_t)-1: none */
+    ev_io accept;
+    ev_timer retry;  /* accepting is paused: no descriptors left */
+    ev_timer runner; /* fires every turn while somebody has work */
+    bool told_full;
+    unsigned n_conns, n_readers;
+    size_t memory; /* octets of requests being received */
+    uint64_t started;
+    uint64_t n_requests, n_refused;
+    TAILQ_HEAD(, conn) conns;
+    TAILQ_HEAD(, conn) ready; /* have work to do, in rotation */
+    LIST_HEAD(, call) calls;  /* being carried out */
+    LIST_HEAD(, waiter) waiters;
+    unsigned n_monitors;
+};
+
+struct server_config {
+    struct ev_loop *loop;
+    struct sw *sw;
+    int fd; /* listening; taken over.  -1: clients come by server_adopt */
+    gid_t group;
+};
+
+/* 0 or -ENOMEM with a sentence. */
+int server_new(struct server **s, const struct server_config *c, struct err *e);
+/*
+ * Closes all connections and the listening socket; calls in progress end
+ * unanswered, but the switch may still report to them: server_free comes
+ * after sw_free.
+ */
+void server_close(struct server *s);
+void server_free(struct server *s);
+
+/*
+ * A connected stream socket becomes a client (taken over).  'may_change'
+ * stands in for what accept would have found out.  0, -EUSERS when there are
+ * too many (the socket is then closed after an error line), -ENOMEM.
+ */
+int server_adopt(struct server *s, int fd, bool may_change);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The command table: one row per command, from which the daemon takes the
+ * method it answers and its parameters, and the client its usage, help,
+ * completion and manual.  A command's JSON-RPC method is its name with '.'
+ * for the blank: "fdb show" is method "fdb.show".
+ *
+ * Both sides name their function for a row after its id: rpc_ID in the
+ * daemon, run_ID in the client.  A row without one does not link.
+ *
+ * Threads: constants and pure functions; any.
+ */
+#ifndef CTL_TABLE_H
+#define CTL_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum command_flag {
+    CMD_READ = 0,
+    CMD_CHANGE = 1, /* needs authority */
+    CMD_BRCTL = 2,  /* brctl has it too */
+    CMD_CLIENT = 4, /* the client's own: the daemon has no such method */
+};
+
+#define CMD_ANY (-1) /* no upper bound on arguments */
+
+/*
+ * X(id, name, arguments, more, help, min, max, flags, params)
+ *
+ * arguments, help   brctl's own words where CMD_BRCTL is set
+ * more              what bascule understands beyond brctl, "" if nothing
+ * min, max          number of arguments, options not counted
+ * params            the method's parameters, "name:type" with a '?' behind
+ *                   optional ones; types: s string, n number >= 0, i integer,
+ *                   b boolean, m MAC address, v number or boolean.
+ *                   "netns:b" set takes the next descriptor received.
+ */
+#define BRCTL_COMMAND_LIST(X)                                                  \
+    X(addbr, "addbr", "<bridge>", "[--no-local]", "add bridge", 1, 1,          \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s local:b? netns:b?")                    \
+    X(delbr, "delbr", "<bridge>", "[--force]", "delete bridge", 1, 1,          \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s force:b?")                             \
+    X(addif, "addif", "<bridge> <device>", "...", "add interface to bridge",   \
+      2, CMD_ANY, CMD_CHANGE | CMD_BRCTL, "bridge:s port:s netns:b?")          \
+    X(delif, "delif", "<bridge> <device>", "...",                              \
+      "delete interface from bridge", 2, CMD_ANY, CMD_CHANGE | CMD_BRCTL,      \
+      "bridge:s port:s")                                                       \
+    X(hairpin, "hairpin", "<bridge> <port> {on|off}", "",                      \
+      "turn hairpin on/off", 3, 3, CMD_CHANGE | CMD_BRCTL,                     \
+      "bridge:s port:s value:v")                                               \
+    X(setageing, "setageing", "<bridge> <time>", "", "set ageing time", 2, 2,  \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s value:n")                              \
+    X(setbridgeprio, "setbridgeprio", "<bridge> <prio>", "",                   \
+      "set bridge priority", 2, 2, CMD_CHANGE | CMD_BRCTL, "bridge:s value:n") \
+    X(setfd, "setfd", "<bridge> <time>", "", "set bridge forward delay", 2, 2, \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s value:n")                              \
+    X(sethello, "sethello", "<bridge> <time>", "", "set hello time", 2, 2,     \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s value:n")                              \
+    X(setmaxage, "setmaxage", "<bridge> <time>", "", "set max message age", 2, \
+      2, CMD_CHANGE | CMD_BRCTL, "bridge:s value:n")                           \
+    X(setpathcost, "setpathcost", "<bridge> <port> <cost>", "",                \
+      "set path cost", 3, 3, CMD_CHANGE | CMD_BRCTL,                           \
+      "bridge:s port:s value:n")                                               \
+    X(setportprio, "setportprio", "<bridge> <port> <prio>", "",                \
+      "set port priority", 3, 3, CMD_CHANGE | CMD_BRCTL,                       \
+      "bridge:s port:s value:n")                                               \
+    X(show, "show", "[ <bridge> ]", "...", "show a list of bridges", 0,        \
+      CMD_ANY, CMD_READ | CMD_BRCTL, "bridge:s?")                              \
+    X(showmacs, "showmacs", "<bridge>", "", "show a list of mac addrs", 1, 1,  \
+      CMD_READ | CMD_BRCTL, "bridge:s")                                        \
+    X(showstp, "showstp", "<bridge>", "", "show bridge stp info", 1, 1,        \
+      CMD_READ | CMD_BRCTL, "bridge:s")                                        \
+    X(stp, "stp", "<bridge> {on|off}", "", "turn stp on/off", 2, 2,            \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s value:v")
+
+#define OWN_COMMAND_LIST(X)                                                    \
+    X(bridge_show, "bridge show", "[<bridge>]", "",                            \
+      "show bridges with their parameters", 0, 1, CMD_READ, "bridge:s?")       \
+    X(bridge_set, "bridge set", "<bridge> <parameter> <value>", "",            \
+      "set a parameter of a bridge", 3, 3, CMD_CHANGE,                         \
+      "bridge:s parameter:s value:v")                                          \
+    X(port_show, "port show", "[<bridge>]", "",                                \
+      "show ports, their devices and counters", 0, 1, CMD_READ, "bridge:s?")   \
+    X(port_set, "port set", "<port> <parameter> <value>", "",                  \
+      "set a parameter of a port", 3, 3, CMD_CHANGE,                           \
+      "port:s parameter:s value:v bridge:s?")                                  \
+    X(fdb_show, "fdb show", "[<bridge> [<port>]]", "",                         \
+      "show the forwarding database", 0, 2, CMD_READ, "bridge:s? port:s?")     \
+    X(fdb_add, "fdb add", "<bridge> <mac> <port> [static|sticky|dynamic]",     \
+      "[vlan <vid>]", "add an entry to the forwarding database", 3, 6,         \
+      CMD_CHANGE, "bridge:s mac:m port:s type:s? vlan:n?")                     \
+    X(fdb_del, "fdb del", "<bridge> <mac>", "[vlan <vid>]",                    \
+      "delete an entry from the forwarding database", 2, 4, CMD_CHANGE,        \
+      "bridge:s mac:m vlan:n?")                                                \
+    X(fdb_flush, "fdb flush", "<bridge> [<port>]", "",                         \
+      "forget what was learned", 1, 2, CMD_CHANGE, "bridge:s port:s?")         \
+    X(stats, "stats", "[<bridge>|<port>]", "",                                 \
+      "what became of the frames, and the daemon's health", 0, 1, CMD_READ,    \
+      "name:s?")                                                               \
+    X(wait_forwarding, "wait-forwarding", "<port> [<seconds>]", "",            \
+      "wait until a port forwards; exit 1 if it takes longer (30)", 1, 2,      \
+      CMD_READ, "port:s timeout:n?")                                           \
+    X(monitor, "monitor", "[fdb|port|all]", "",                                \
+      "print events as they happen, until interrupted", 0, 1, CMD_READ,        \
+      "what:s?")                                                               \
+    X(mem_inject, "mem inject", "<port> <hex> [<copies>]", "",                 \
+      "let a mem port receive a frame", 2, 3, CMD_CHANGE,                      \
+      "port:s frame:s copies:n?")                                              \
+    X(mem_collect, "mem collect", "<port> [<frames>]", "",                     \
+      "take frames that were sent to a mem port", 1, 2, CMD_CHANGE,            \
+      "port:s max:n?")                                                         \
+    X(mem_fail_after, "mem fail-after", "<port> <frames>|never", "",           \
+      "let a mem port refuse frames after so many", 2, 2, CMD_CHANGE,          \
+      "port:s frames:i")                                                       \
+    X(version, "version", "", "", "versions of client and daemon", 0, 0,       \
+      CMD_READ, "")                                                            \
+    X(ping, "ping", "", "", "is the daemon there and well?", 0, 0, CMD_READ, "")
+
+#define CLIENT_COMMAND_LIST(X)                                                 \
+    X(help, "help", "[<command>]", "[--man]", "this list, or one command", 0,  \
+      2, CMD_CLIENT, "")                                                       \
+    X(complete, "complete", "<word>...", "",                                   \
+      "what could stand for the last word (for the shell)", 0, CMD_ANY,        \
+      CMD_CLIENT, "")
+
+#define DAEMON_COMMAND_LIST(X)                                                 \
+    BRCTL_COMMAND_LIST(X)                                                      \
+    OWN_COMMAND_LIST(X)
+#define COMMAND_LIST(X)                                                        \
+    DAEMON_COMMAND_LIST(X)                                                     \
+    CLIENT_COMMAND_LIST(X)
+
+enum command_id {
+#define X(id, ...) CMD_ID_##id,
+    COMMAND_LIST(X)
+#undef X
+        COMMAND_COUNT
+};
+
+struct command {
+    const char *name;
+    const char *args;
+    const char *more;
+    const char *help;
+    int min;
+    int max;
+    unsigned flags;
+    const char *params;
+};
+
+extern const struct command command_table[COMMAND_COUNT];
+
+/* By method name ("fdb.show"); NULL if the daemon has none of that name. */
+const struct command *command_by_method(const char *method);
+
+/*
+ * By the words typed.  *used is how many of them the name took.  NULL if no
+ * command begins so; *used is then 1 if the first word at least begins a
+ * two-word command ("fdb"), else 0.
+ */
+const struct command *command_by_words(char *const *word, int n, int *used);
+
+static inline enum command_id command_id_of(const struct command *c)
+{
+    return (enum command_id)(c - command_table);
+}
+
+/* One parameter of the schema string; NULL at its end. */
+struct command_param {
+    char name[16];
+    char type;
+    bool optional;
+};
+const char *command_param_next(const char *schema, struct command_param *p);
+
+/* "fdb add <bridge> ..." as bascule understands it; returns 'out'. */
+const char *command_usage(const struct command *c, char *out, size_t n);
+
+/* brctl's own list of commands and its usage line, to the letter. */
+void command_brctl_help(FILE *out);
+void command_brctl_usage(const struct command *c, FILE *out);
+
+/*
+ * Names of the parameters that "bridge set" and "port set" know, in the
+ * order of the switch's enums (enum bridge_param, enum bport_param).
+ */
+enum param_unit { UNIT_NUMBER, UNIT_CENTISECONDS, UNIT_SWITCH, UNIT_MASK };
+struct param_name {
+    const char *name; /* as typed */
+    const char *key;  /* in JSON */
+    enum param_unit unit;
+    const char *help;
+};
+extern const struct param_name bridge_param_names[];
+extern const struct param_name port_param_names[];
+/* Index into the list, or -1. */
+int param_find(const struct param_name *list, const char *name);
+
+#endif
