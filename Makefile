@@ -60,10 +60,13 @@ LIBS_C   := -ljansson
 # Every .c of a folder belongs to it; nothing has to be listed here.
 CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c)
 # ctl/: daemon.c is basculed's main, the rest of the folder its library.
-# ctl/client/ is the client; it shares only the command table and the paths.
+# ctl/client/ is the client; it shares the command table and the paths, and
+# how specifications are read and namespaces opened: it opens what netns=
+# names and passes the descriptor, since the daemon opens nothing for it.
 CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c))
 CLIENT_SRC := $(wildcard ctl/client/*.c)
-SHARED_SRC := $(wildcard ctl/table.c ctl/sockpath.c) $(filter-out base/rcu.c,$(wildcard base/*.c))
+SHARED_SRC := $(wildcard ctl/table.c ctl/sockpath.c ports/spec.c ports/netns.c) \
+              $(filter-out base/rcu.c,$(wildcard base/*.c))
 
 UNIT_SRC    := $(wildcard tests/unit/*_test.c)
 TORTURE_SRC := $(wildcard tests/torture/*_torture.c)

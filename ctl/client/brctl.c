@@ -164,24 +164,27 @@ int run_delbr(struct client *c, int argc, char **argv)
 
 /* ---- membership ---- */
 
+/* "can't add eth1 to bridge br0" and two more of that kind */
+#define CANNOT  "can't %s %s %s %s"
+#define ADD     "add", "to bridge"
+#define DELETE  "delete", "from"
+#define HAIRPIN "set", "to hairpin on bridge"
+
 /* The bridge is unknown to the daemon: what would brctl have said? */
 static int no_bridge(const struct client *c, const struct reply *r,
-                     const char *bridge, const char *device, const char *cannot)
+                     const char *bridge, const char *device, const char *verb,
+                     const char *joint)
 {
     bool plain = !strchr(device, ':');
 
     if (plain && !device_exists(device))
         fprintf(stderr, "interface %s does not exist!\n", device);
     else if (device_exists(bridge))
-        return say(c, r, EOPNOTSUPP, cannot, device, bridge);
+        return say(c, r, EOPNOTSUPP, CANNOT, verb, device, joint, bridge);
     else
         fprintf(stderr, "bridge %s does not exist!\n", bridge);
     return 1;
 }
-
-#define CANNOT_ADD     "can't add %s to bridge %s"
-#define CANNOT_DELETE  "can't delete %s from %s"
-#define CANNOT_HAIRPIN "can't set %s to hairpin on bridge %s"
 
 static int addif_failed(const struct client *c, const char *bridge,
                         const char *device, const struct reply *r)
@@ -189,7 +192,7 @@ static int addif_failed(const struct client *c, const char *bridge,
     bool member = about(r, "member") && (r->err == EBUSY || r->err == EEXIST);
 
     if (about(r, "bridge"))
-        return no_bridge(c, r, bridge, device, CANNOT_ADD);
+        return no_bridge(c, r, bridge, device, ADD);
     if (about(r, "port") && r->err == ENODEV && !strchr(device, ':'))
         fprintf(stderr, "interface %s does not exist!\n", device);
     else if (member)
@@ -203,7 +206,7 @@ static int addif_failed(const struct client *c, const char *bridge,
                 "device to a bridge device.\n",
                 device);
     else
-        return say(c, r, r->err, CANNOT_ADD, device, bridge);
+        return say(c, r, r->err, CANNOT, "add", device, "to bridge", bridge);
     return 1;
 }
 
@@ -228,7 +231,7 @@ static int add_one(struct client *c, const char *bridge, const char *device)
     int netns = spec_netns(device, &e), status = 0;
 
     if (netns < 0 && e.text[0]) {
-        fprintf(stderr, CANNOT_ADD ": %s (%s)\n", device, bridge,
+        fprintf(stderr, "can't add %s to bridge %s: %s (%s)\n", device, bridge,
                 strerror(-netns), e.text);
         return 1;
     }
@@ -260,13 +263,13 @@ static int delif_failed(const struct client *c, const char *bridge,
     bool absent = about(r, "port") && (r->err == EINVAL || r->err == ENOENT);
 
     if (about(r, "bridge"))
-        return no_bridge(c, r, bridge, device, CANNOT_DELETE);
+        return no_bridge(c, r, bridge, device, DELETE);
     if (absent && !device_exists(device))
         fprintf(stderr, "interface %s does not exist!\n", device);
     else if (absent)
         fprintf(stderr, "device %s is not a port of %s\n", device, bridge);
     else
-        return say(c, r, r->err, CANNOT_DELETE, device, bridge);
+        return say(c, r, r->err, CANNOT, "delete", device, "from", bridge);
     return 1;
 }
 
@@ -449,12 +452,13 @@ static int hairpin_failed(const struct client *c, const char *bridge,
                           const char *port, const struct reply *r)
 {
     if (about(r, "bridge"))
-        return no_bridge(c, r, bridge, port, CANNOT_HAIRPIN);
+        return no_bridge(c, r, bridge, port, HAIRPIN);
     if (about(r, "port") && !device_exists(port)) {
         fprintf(stderr, "interface %s does not exist!\n", port);
         return 1;
     }
-    return say(c, r, r->err, CANNOT_HAIRPIN, port, bridge);
+    return say(c, r, r->err, CANNOT, "set", port, "to hairpin on bridge",
+               bridge);
 }
 
 int run_hairpin(struct client *c, int argc, char **argv)
