@@ -306,8 +306,7 @@ static bool read_time(const char *text, json_int_t *cs)
 
     if (end == text || *end != '\0' || !isfinite(v))
         return false;
-    *cs = v < 0 || v > 1e9 ? (json_int_t)1 << 40
-                           : (json_int_t)floor(v * 100 + 1e-6);
+    *cs = v < 0 || v > 1e9 ? (json_int_t)1 << 40 : (json_int_t)(v * 100 + 1e-6);
     return true;
 }
 

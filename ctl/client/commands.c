@@ -41,7 +41,7 @@ static json_t *param_value(const struct client *c, const struct param_name *p,
     case UNIT_CENTISECONDS:
         s = strtod(text, &end);
         if (end != text && *end == '\0' && isfinite(s) && s >= 0 && s < 1e9)
-            return json_integer((json_int_t)floor(s * 100 + 1e-6));
+            return json_integer((json_int_t)(s * 100 + 1e-6));
         complain(c, "%s: a number of seconds, not %s", p->name, text);
         return NULL;
     default:
