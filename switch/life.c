@@ -227,8 +227,10 @@ static void running(struct bport *p)
     p->adding = false;
     p->why[0] = '\0';
     bport_dirty(p);
-    if (p->no == BRIDGE_LOCAL)
+    if (p->no == BRIDGE_LOCAL) {
         local_changed(p->b);
+        bridge_ready(p->b, 0, NULL);
+    }
     local_entries(p->b);
     sw_stage(p->b->sw, &p->on_add);
     if (p->from_link) {
