@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the pipeline costs on mem ports: whole turns (receive, pipeline, lists,
+ * send) of unicast 60-byte frames among a thousand stations on four ports,
+ * against the least that any switch must do with the same frames on the same
+ * ports: read the header, two look-ups, append to a list, send the lists.
+ *
+ *   pipeline_bench [ROUNDS [FRAMES]]
+ *
+ * Rounds of the two alternate.  Prints each round, medians and spread.
+ */
+#include "switch/turn.h"
+
+#include "base/clock.h"
+#include "base/cursor.h"
+#include "ports/mem.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PORTS    4
+#define STATIONS 1024
+#define BATCH    64
+#define PATTERN  4096 /* frames prepared per port */
+
+struct rig {
+    struct port *port[PORTS];
+    struct lane *lane[PORTS];
+    struct ingress in[PORTS];
+    struct plane plane;
+    struct forwarder *fwd;
+    struct ev_loop *loop;
+    struct view *view;
+    _Atomic bool observed;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "pipeline_bench: %s\n", what);
+    exit(1);
+}
+
+static void no_event(struct port *p, enum port_event ev, const char *reason)
+{
+    (void)p;
+    (void)ev;
+    (void)reason;
+}
+
+static void no_ready(struct port_queue *q)
+{
+    (void)q;
+}
+
+static struct port *open_port(unsigned i)
+{
+    char text[64];
+    struct port_spec s;
+    struct err e = {{0}};
+    struct port *p;
+    int rc;
+
+    snprintf(text, sizeof(text), "mem:m%u,discard=on", i);
+    if (port_spec_parse(&s, text, &e))
+        die(e.text);
+    p = port_new(&s, &rc, &e);
+    if (!p)
+        die(e.text);
+    p->event = no_event;
+    p->n_txctx = 1;
+    if (p->ops->open(p, &e))
+        die(e.text);
+    return p;
+}
+
+static uint64_t station(unsigned n)
+{
+    return 0x020000000000ULL + n * 0x010001ULL;
+}
+
+/* Station n is behind port n % PORTS. */
+static void prepare(struct port *p, unsigned no, uint64_t rounds)
+{
+    static uint8_t bytes[PATTERN][60];
+    static struct mem_frame f[PATTERN];
+
+    memset(f, 0, sizeof(f));
+    for (unsigned i = 0; i < PATTERN; i++) {
+        unsigned src = (unsigned)rand() % (STATIONS / PORTS) * PORTS + no;
+        unsigned dst = (unsigned)rand() % (STATIONS / PORTS) * PORTS +
+                       (no + 1 + (unsigned)rand() % (PORTS - 1)) % PORTS;
+        struct mac d = mac_from_u64(station(dst));
+        struct mac s = mac_from_u64(station(src));
+
+        memcpy(bytes[i], d.octet, 6);
+        memcpy(bytes[i] + 6, s.octet, 6);
+        bytes[i][12] = 0x88;
+        bytes[i][13] = 0xb5;
+        f[i].bytes = bytes[i];
+        f[i].len = sizeof(bytes[i]);
+    }
+    if (mem_replay(p, f, PATTERN, rounds))
+        die("replay");
+}
+
+static void make_view(struct rig *r)
+{
+    const struct view_port *ports[VIEW_PORTS] = {0};
+    static uint16_t gens[FDB_PORTS];
+
+    for (unsigned i = 0; i < PORTS; i++) {
+        struct view_port v = {
+            .port = r->port[i],
+            .lane = r->lane[i],
+            .no = (uint16_t)(i + 1),
+            .forwarding = true,
+            .learning = true,
+            .flood = {true, true, true, true},
+            .caps = r->port[i]->caps,
+        };
+
+        ports[i + 1] = view_port_new(&v);
+    }
+    r->view = view_new(ports, gens);
+    r->view->up = true;
+    r->view->ageing = 3000;
+    rcu_publish(&r->plane.view, r->view);
+}
+
+static void set_up(struct rig *r)
+{
+    struct fdb_config fc = {.slots = 4 * STATIONS};
+
+    r->loop = ev_loop_new(EVBACKEND_EPOLL);
+    r->plane.fdb = fdb_new(&fc);
+    r->fwd = aligned_alloc(64, (sizeof(*r->fwd) + 63) & ~(size_t)63);
+    if (!r->loop || !r->plane.fdb || !r->fwd ||
+        turn_fwd_init(r->fwd, 0, &r->observed))
+        die("no memory");
+    for (unsigned i = 0; i < PORTS; i++) {
+        r->port[i] = open_port(i);
+        r->lane[i] = aligned_alloc(64, sizeof(*r->lane[i]));
+        if (!r->lane[i])
+            die("no memory");
+        memset(r->lane[i], 0, sizeof(*r->lane[i]));
+        r->in[i] = (struct ingress){
+            .q = {.port = r->port[i], .ready = no_ready},
+            .fwd = r->fwd,
+            .plane = &r->plane,
+            .lane = r->lane[i],
+            .no = (uint16_t)(i + 1),
+        };
+        if (r->port[i]->ops->attach(r->port[i], &r->in[i].q, r->loop))
+            die("attach");
+    }
+    make_view(r);
+}
+
+/* ---- the switch ---- */
+
+static uint64_t run_switch(struct rig *r, uint64_t frames)
+{
+    uint64_t done = 0;
+
+    while (done < frames) {
+        for (unsigned i = 0; i < PORTS; i++)
+            turn_ready(&r->in[i].q);
+        done += turn_run(r->fwd);
+        rcu_quiescent();
+    }
+    return done;
+}
+
+/* ---- the least ---- */
+
+struct bare_list {
+    struct frame *f[4 * BATCH];
+    unsigned n;
+};
+
+static void bare_frame(struct rig *r, const struct fdb_now *t, struct frame *f,
+                       struct bare_list *list, uint16_t in)
+{
+    struct cursor c = cursor_over(f->seg[0].iov_base, f->seg[0].iov_len);
+    uint16_t a, b;
+    uint32_t lo_d, lo_s;
+    struct fdb_value v;
+    uint64_t dst, src;
+
+    if (!cursor_be16(&c, &a) || !cursor_be32(&c, &lo_d) ||
+        !cursor_be16(&c, &b) || !cursor_be32(&c, &lo_s))
+        return;
+    dst = fdb_key(0, (uint64_t)a << 32 | lo_d);
+    src = fdb_key(0, (uint64_t)b << 32 | lo_s);
+    if (!fdb_lookup(r->plane.fdb, t, src, &v) || v.port != in)
+        return;
+    if (!fdb_lookup(r->plane.fdb, t, dst, &v))
+        return;
+    list[v.port].f[list[v.port].n++] = f;
+}
+
+static uint64_t run_bare(struct rig *r, uint64_t frames)
+{
+    static struct frame frame[PORTS * BATCH];
+    static struct bare_list list[PORTS + 1];
+    uint64_t done = 0;
+
+    while (done < frames) {
+        struct fdb_now t = {.gens = r->view->gens,
+                            .now = (uint16_t)(clock_now() / 100000000),
+                            .ageing = 3000};
+        struct batch b = {.frame = frame,
+                          .max = PORTS * BATCH,
+                          .arena = &r->fwd->arena};
+
+        r->fwd->arena.used = 0;
+        for (uint16_t i = 0; i < PORTS; i++) {
+            unsigned first = b.n;
+
+            r->port[i]->ops->rx(r->port[i], 0, &b, BATCH);
+            for (unsigned k = first; k < b.n; k++)
+                bare_frame(r, &t, &frame[k], list, (uint16_t)(i + 1));
+        }
+        for (unsigned i = 1; i <= PORTS; i++) {
+            struct tx_result res = {0};
+
+            r->port[i - 1]->ops->tx(r->port[i - 1], 0, list[i].f, list[i].n,
+                                    &res);
+            list[i].n = 0;
+        }
+        done += b.n;
+        rcu_quiescent();
+    }
+    return done;
+}
+
+/* ---- measuring ---- */
+
+static double timed(uint64_t (*run)(struct rig *, uint64_t), struct rig *r,
+                    uint64_t frames)
+{
+    uint64_t t0 = clock_now();
+    uint64_t n = run(r, frames);
+
+    return (double)(clock_now() - t0) / (double)n;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void summary(const char *what, double *v, unsigned n, const char *unit)
+{
+    qsort(v, n, sizeof(*v), by_value);
+    printf("%-12s median %8.2f %s  (%.2f .. %.2f)\n", what, v[n / 2], unit,
+           v[0], v[n - 1]);
+}
+
+static void tear_down(struct rig *r)
+{
+    for (unsigned i = 0; i < PORTS; i++) {
+        r->port[i]->ops->detach(r->port[i], &r->in[i].q, r->loop);
+        r->port[i]->ops->close(r->port[i]);
+    }
+    for (unsigned i = 1; i <= PORTS; i++)
+        view_port_put(r->view->port[i]); /* the maker's reference */
+    view_free(r->view);
+    for (unsigned i = 0; i < PORTS; i++) {
+        port_free(r->port[i]);
+        free(r->lane[i]);
+    }
+    turn_fwd_free(r->fwd);
+    free(r->fwd);
+    fdb_free(r->plane.fdb);
+    ev_loop_destroy(r->loop);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 9;
+    uint64_t frames = argc > 2 ? strtoull(argv[2], NULL, 0) : 2000000;
+    double ours[64], bare[64], ratio[64], rate[64];
+    static struct rig r;
+
+    if (rounds < 1 || rounds > 64 || frames == 0)
+        die("ROUNDS 1..64, FRAMES > 0");
+    srand(1);
+    rcu_thread_enter();
+    set_up(&r);
+    for (unsigned i = 0; i < PORTS; i++)
+        prepare(r.port[i], i, UINT64_MAX / PATTERN);
+    (void)run_switch(&r, 200000); /* learns all stations, warms up */
+    (void)run_bare(&r, 200000);
+    for (unsigned i = 0; i < rounds; i++) {
+        ours[i] = timed(run_switch, &r, frames);
+        bare[i] = timed(run_bare, &r, frames);
+        ratio[i] = ours[i] / bare[i];
+        rate[i] = 1e3 / ours[i];
+        printf("round %u: turn %.1f ns/frame, bare loop %.1f, ratio %.2f\n", i,
+               ours[i], bare[i], ratio[i]);
+    }
+    summary("turn", ours, rounds, "ns/frame");
+    summary("bare loop", bare, rounds, "ns/frame");
+    summary("turn", rate, rounds, "M frames/s");
+    summary("ratio", ratio, rounds, "x");
+    tear_down(&r);
+    rcu_thread_leave();
+    return 0;
+}
