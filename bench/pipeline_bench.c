@@ -211,9 +211,8 @@ static uint64_t run_bare(struct rig *r, uint64_t frames)
         struct fdb_now t = {.gens = r->view->gens,
                             .now = (uint16_t)(clock_now() / 100000000),
                             .ageing = 3000};
-        struct batch b = {.frame = frame,
-                          .max = PORTS * BATCH,
-                          .arena = &r->fwd->arena};
+        struct batch b = {
+            .frame = frame, .max = PORTS * BATCH, .arena = &r->fwd->arena};
 
         r->fwd->arena.used = 0;
         for (uint16_t i = 0; i < PORTS; i++) {

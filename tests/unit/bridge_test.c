@@ -296,10 +296,10 @@ static unsigned super_frame(uint8_t *f, unsigned payload, uint16_t mss,
                             struct virtio_net_hdr *v)
 {
     static const uint8_t head[54] = {
-        0x02, 0, 0, 0,    0, 2, 0x02, 0,    0,    0,    0, 1, 8,    0,
-        0x45, 0, 0, 0,    0, 1, 0x40, 0,    64,   6,    0, 0, 10,   0,
-        0,    1, 10, 0,   0, 2, 0x10, 0,    0x20, 0,    0, 0, 0,    1,
-        0,    0, 0, 0,    0x50, 0x10, 0x20, 0,  0,    0,    0, 0};
+        0x02, 0, 0,  0, 0,    2,    0x02, 0, 0,    0, 0, 1, 8,  0,
+        0x45, 0, 0,  0, 0,    1,    0x40, 0, 64,   6, 0, 0, 10, 0,
+        0,    1, 10, 0, 0,    2,    0x10, 0, 0x20, 0, 0, 0, 0,  1,
+        0,    0, 0,  0, 0x50, 0x10, 0x20, 0, 0,    0, 0, 0};
 
     memcpy(f, head, sizeof(head));
     f[16] = (uint8_t)((payload + 40) >> 8);
@@ -473,7 +473,8 @@ static void a_flood_of_addresses(void **state)
     }
     rig_settle(&r);
     for (unsigned i = 0; i < 2400; i++)
-        assert_true(bridge_fdb_get(r.b, fdb_key(0, C + 0x100000 + i), &v, &age));
+        assert_true(
+            bridge_fdb_get(r.b, fdb_key(0, C + 0x100000 + i), &v, &age));
     assert_in_range(learned("p1"), 1, 1024);
     assert_int_equal(learned("uplink"), 2400);
 }
