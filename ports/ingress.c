@@ -31,14 +31,19 @@
 
 /* ---- the lock ---- */
 
-static int take_lock(int ifindex, const char *name, struct err *e)
+/* How long the guard of a killed daemon may hold a device: 10 * 20 ms. */
+#define LOCK_TRIES   10
+#define LOCK_WAIT_US 20000
+
+/* The lock's descriptor or -errno. */
+static int try_lock(int ifindex)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     int n, rc;
 
     if (fd < 0)
-        return err_sys(e, errno, "lock of %s", name);
+        return -errno;
     /* A leading NUL: abstract, so it belongs to the network namespace. */
     n = snprintf(a.sun_path + 1, sizeof(a.sun_path) - 1, "bascule/netdev/%d",
                  ifindex);
@@ -46,14 +51,25 @@ static int take_lock(int ifindex, const char *name, struct err *e)
              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
                          (size_t)n)) == 0)
         return fd;
-    rc = errno;
+    rc = -errno;
     close(fd);
-    if (rc == EADDRINUSE)
+    return rc;
+}
+
+static int take_lock(int ifindex, const char *name, struct err *e)
+{
+    int fd = try_lock(ifindex);
+
+    for (int i = 0; fd == -EADDRINUSE && i < LOCK_TRIES; i++) {
+        usleep(LOCK_WAIT_US);
+        fd = try_lock(ifindex);
+    }
+    if (fd == -EADDRINUSE)
         return err_set(e, EBUSY,
                        "%s is a port already, here or of another basculed: "
                        "remove it there first (brctl delif)",
                        name);
-    return err_sys(e, rc, "lock of %s", name);
+    return fd < 0 ? err_sys(e, fd, "lock of %s", name) : fd;
 }
 
 /* ---- the program ---- */

@@ -9,12 +9,12 @@
  */
 #include "ports/packet.h"
 
+#include "ports/guard.h"
 #include "ports/netdev.h"
 #include "ports/netns.h"
 #include "ports/netwatch.h"
 
 #include <errno.h>
-#include <linux/if_link.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -77,59 +77,36 @@ static bool kernel_has_uso(void)
     return major > 6 || (major == 6 && minor >= 2);
 }
 
-/*
- * Settings that would harm a bridge: LRO merges frames beyond recognition,
- * and generated IPv6 addresses would have the host talk on the wire.
- * Addresses that are there stay.
- */
+/* Has the guard know before anything is changed that it would have to undo. */
 static int change_settings(struct packet *k, const struct netdev *d,
                            struct err *e)
 {
-    int rc;
+    struct guard_device g = {
+        .netns = k->netns,
+        .ifindex = d->ifindex,
+        .saved = settings_plan(d),
+        .filter = k->ingress.filter,
+        .made_hook = k->ingress.made_hook,
+    };
+    int rc = guard_add(&g, k->ingress.lock_fd, e);
 
-    if (d->addr_gen >= 0 && d->addr_gen != IN6_ADDR_GEN_MODE_NONE) {
-        rc = netdev_set_addr_gen(d->ifindex, IN6_ADDR_GEN_MODE_NONE, e);
-        if (rc)
-            return rc;
-        k->saved.addr_gen = d->addr_gen;
-    }
-    if (netdev_offload_get(d->name, NETDEV_LRO) == 1) {
-        rc = netdev_offload_set(d->name, NETDEV_LRO, false);
-        if (rc)
-            return err_sys(e, rc, "switching LRO off");
-        k->saved.lro = 1;
-    }
-    /* Only a gain: a device that refuses is used as it is. */
-    if (strcmp(d->kind, "veth") != 0 &&
-        netdev_offload_get(d->name, NETDEV_GRO) == 0 &&
-        netdev_offload_set(d->name, NETDEV_GRO, true) == 0)
-        k->saved.gro = 0;
-    return 0;
-}
-
-static void restore_settings(struct packet *k)
-{
-    struct packet_saved s = k->saved;
-    struct netdev d;
-
-    k->saved = (struct packet_saved){-1, -1, -1};
-    /* By number: it may have been renamed.  Gone is fine. */
-    if (!k->ifindex || netdev_get(NULL, k->ifindex, &d, NULL) != 0)
-        return;
-    if (s.addr_gen >= 0)
-        netdev_set_addr_gen(d.ifindex, s.addr_gen, NULL);
-    if (s.lro >= 0)
-        netdev_offload_set(d.name, NETDEV_LRO, s.lro);
-    if (s.gro >= 0)
-        netdev_offload_set(d.name, NETDEV_GRO, s.gro);
+    if (rc)
+        return rc;
+    k->guarded = true;
+    k->saved = g.saved;
+    return settings_apply(d, &k->saved, e);
 }
 
 /* Undoes what has been done so far; inside the device's namespace. */
 static void give_back(struct packet *k)
 {
     packet_close_sockets(k);
-    restore_settings(k);
+    settings_restore(k->ifindex, &k->saved);
+    k->saved = SETTINGS_NONE;
     ingress_release(&k->ingress);
+    if (k->guarded)
+        guard_remove(k->netns, k->ifindex);
+    k->guarded = false;
     k->ifindex = 0;
 }
 
@@ -213,6 +190,8 @@ static void packet_close(struct port *p)
     packet_read_losses(k);
     packet_close_sockets(k);
     if (netns_enter(&scope, p->spec.netns_fd, NULL) != 0) {
+        /* Its settings wait for the guard, which can. */
+        k->ingress.filter = k->ingress.made_hook = k->guarded = false;
         ingress_release(&k->ingress);
         k->ifindex = 0;
         return;
@@ -306,14 +285,34 @@ static void follow(struct packet *k, const struct link_change *c)
                               : "without carrier");
 }
 
+/* A device of our name that is not ours: has ours been deleted? */
+static bool replaced(struct packet *k)
+{
+    struct netns_scope scope;
+    struct netdev d;
+    int rc;
+
+    if (netns_enter(&scope, k->port.spec.netns_fd, NULL) != 0)
+        return false;
+    rc = netdev_get(NULL, k->ifindex, &d, NULL);
+    netns_leave(&scope);
+    return rc == -ENODEV;
+}
+
 static void packet_link(struct port *p, const struct link_change *c)
 {
     struct packet *k = packet_of(p);
 
+    bool named = !c->gone && strcmp(c->ifname, p->spec.target) == 0;
+
     if (c->netns != netns_id(p->spec.netns_fd))
         return;
+    /* If messages are joined on their way to us, the new device may be the
+     * first that we hear of the old one's end. */
+    if (named && k->ifindex && c->ifindex != k->ifindex && replaced(k))
+        packet_gone(k);
     if (!k->ifindex || atomic_load(&p->failed)) {
-        if (!c->gone && strcmp(c->ifname, p->spec.target) == 0)
+        if (named)
             port_event(p, PORT_EVENT_READY, "interface %s is back", c->ifname);
         return;
     }
@@ -355,7 +354,7 @@ static struct port *packet_alloc(void)
     for (unsigned i = 0; i < PORT_TXCTX_MAX; i++)
         k->tx_fd[i] = -1;
     k->ingress = INGRESS_NONE;
-    k->saved = (struct packet_saved){-1, -1, -1};
+    k->saved = SETTINGS_NONE;
     pthread_mutex_init(&k->stat_lock, NULL);
     return &k->port;
 }

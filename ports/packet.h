@@ -8,6 +8,7 @@
 
 #include "ports/ingress.h"
 #include "ports/port.h"
+#include "ports/settings.h"
 
 #include <ev.h>
 #include <net/if.h>
@@ -22,13 +23,6 @@ struct packet_queue {
     struct port_queue *queue; /* NULL: not attached */
 };
 
-/* What open changed on the device, to be put back; -1: untouched. */
-struct packet_saved {
-    int addr_gen;
-    int lro;
-    int gro;
-};
-
 struct packet {
     struct port port;
     unsigned batch; /* frames per system call */
@@ -40,7 +34,8 @@ struct packet {
     uint64_t netns;
     char ifname[IFNAMSIZ];
     struct ingress ingress;
-    struct packet_saved saved;
+    struct settings saved; /* what open changed on the device */
+    bool guarded;
     unsigned rcvbuf; /* octets the kernel granted */
 
     pthread_mutex_t stat_lock; /* fds while statistics are read; lost */

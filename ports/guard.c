@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * See guard.h.
+ *
+ * The guard is forked, not executed: it needs no file to be found.  It closes
+ * every descriptor it inherits but its own, else our taps and locks would
+ * live as long as it does.
+ */
+#include "ports/guard.h"
+
+#include "ports/ingress.h"
+#include "ports/netns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+enum { ADD, REMOVE };
+
+/* What comes with ADD. */
+enum { NETNS_FD, LOCK_FD, FDS };
+
+struct message {
+    int what;
+    struct guard_device device;
+};
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- the guard's side ---- */
+
+struct watched {
+    struct watched *next;
+    struct guard_device device;
+    int fd[FDS];
+};
+
+static void close_fds(const int fd[FDS])
+{
+    for (int i = 0; i < FDS; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+}
+
+static void forget(struct watched **list, const struct guard_device *d)
+{
+    while (*list) {
+        struct watched *w = *list;
+
+        if (w->device.netns != d->netns || w->device.ifindex != d->ifindex) {
+            list = &w->next;
+            continue;
+        }
+        *list = w->next;
+        close_fds(w->fd);
+        free(w);
+    }
+}
+
+static bool keep(struct watched **list, const struct guard_device *d,
+                 const int fd[FDS])
+{
+    struct watched *w = malloc(sizeof(*w));
+
+    if (!w || fd[NETNS_FD] < 0 || fd[LOCK_FD] < 0) {
+        free(w);
+        close_fds(fd);
+        return false;
+    }
+    forget(list, d);
+    *w = (struct watched){.next = *list, .device = *d};
+    memcpy(w->fd, fd, sizeof(w->fd));
+    *list = w;
+    return true;
+}
+
+static void put_back(const struct watched *w)
+{
+    const struct guard_device *d = &w->device;
+    struct netns_scope scope;
+
+    if (netns_enter(&scope, w->fd[NETNS_FD], NULL) != 0)
+        return;
+    if (d->filter)
+        ingress_remove_filter(d->ifindex, d->made_hook);
+    settings_restore(d->ifindex, &d->saved);
+    netns_leave(&scope);
+}
+
+/* One message and the descriptors that came with it.  False at the end. */
+static bool hear(int sock, struct message *m, int fd[FDS])
+{
+    union {
+        char buf[CMSG_SPACE(FDS * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec v = {.iov_base = m, .iov_len = sizeof(*m)};
+    struct msghdr h = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n;
+    struct cmsghdr *c;
+
+    do
+        n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    fd[NETNS_FD] = fd[LOCK_FD] = -1;
+    if (n != (ssize_t)sizeof(*m))
+        return false;
+    c = CMSG_FIRSTHDR(&h);
+    if (c && c->cmsg_type == SCM_RIGHTS)
+        memcpy(fd, CMSG_DATA(c),
+               smaller(c->cmsg_len - CMSG_LEN(0), FDS * sizeof(int)));
+    return true;
+}
+
+/* Nothing of the parent's stays open, its terminal and pipes included. */
+static int shed(int sock)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    for (int fd = 0; fd <= 2; fd++)
+        if (null >= 0)
+            dup2(null, fd);
+    if (sock != 3 && dup2(sock, 3) < 0)
+        _exit(1);
+    close_range(4, ~0U, 0);
+    return 3;
+}
+
+static void guard_signals(void)
+{
+    sigset_t none;
+
+    /* A stop of the whole group must leave it the moment it needs. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void raise_limit(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
+static void run_guard(int sock)
+{
+    struct watched *list = NULL;
+    struct message m;
+    int fd[FDS];
+
+    sock = shed(sock);
+    prctl(PR_SET_NAME, "bascule-guard");
+    guard_signals();
+    raise_limit();
+    while (hear(sock, &m, fd)) {
+        char ok = 1;
+
+        if (m.what == ADD)
+            ok = keep(&list, &m.device, fd);
+        else
+            forget(&list, &m.device);
+        if (send(sock, &ok, 1, 0) != 1)
+            break;
+    }
+    for (struct watched *w = list; w; w = w->next) {
+        put_back(w);
+        close_fds(w->fd); /* now others may have it */
+    }
+    _exit(0);
+}
+
+/* ---- our side ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int guard = -1;  /* our end of the socket */
+static pid_t guard_pid; /* whose guard that is: a fork of us has none */
+
+static int start(struct err *e)
+{
+    /* It answers in microseconds; a stopped one must not stop us. */
+    const struct timeval limit = {.tv_sec = 2};
+    int pair[2];
+    pid_t pid;
+
+    if (guard >= 0 && guard_pid == getpid())
+        return 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_sys(e, errno, "starting the guard of devices");
+    pid = fork();
+    if (pid == 0) {
+        close(pair[0]);
+        run_guard(pair[1]);
+    }
+    close(pair[1]);
+    if (pid < 0) {
+        int rc = errno;
+
+        close(pair[0]);
+        return err_sys(e, rc, "starting the guard of devices");
+    }
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    guard = pair[0];
+    guard_pid = getpid();
+    return 0;
+}
+
+/* Gives the guard up: it was ended, or does not answer.  There is a new one
+ * next time. */
+static int lose(int rc)
+{
+    close(guard);
+    guard = -1;
+    return rc;
+}
+
+static void put_fds(struct msghdr *h, const int fd[FDS])
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(h);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(FDS * sizeof(int));
+    memcpy(CMSG_DATA(c), fd, FDS * sizeof(int));
+}
+
+/* Tells the guard and waits for its answer.  0 or -errno. */
+static int say(const struct message *m, const int *fd)
+{
+    union {
+        char buf[CMSG_SPACE(FDS * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct message copy = *m;
+    struct iovec v = {.iov_base = &copy, .iov_len = sizeof(copy)};
+    struct msghdr h = {.msg_iov = &v, .msg_iovlen = 1};
+    ssize_t n;
+    char ok;
+
+    memset(&control, 0, sizeof(control));
+    if (fd) {
+        h.msg_control = &control;
+        h.msg_controllen = sizeof(control);
+        put_fds(&h, fd);
+    }
+    if (sendmsg(guard, &h, MSG_NOSIGNAL) < 0)
+        return lose(-errno);
+    do
+        n = recv(guard, &ok, 1, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != 1)
+        return lose(n < 0 ? -errno : -EPIPE);
+    return ok ? 0 : -ENOMEM;
+}
+
+static int add(const struct message *m, int lock_fd, struct err *e)
+{
+    int fd[FDS] = {-1, lock_fd};
+    int rc = start(e);
+
+    if (rc)
+        return rc;
+    fd[NETNS_FD] = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (fd[NETNS_FD] < 0)
+        return err_sys(e, errno, "telling the guard of devices");
+    rc = say(m, fd);
+    close(fd[NETNS_FD]);
+    return rc ? err_sys(e, rc, "telling the guard of devices") : 0;
+}
+
+int guard_add(const struct guard_device *d, int lock_fd, struct err *e)
+{
+    struct message m;
+    int rc;
+
+    memset(&m, 0, sizeof(m));
+    m.what = ADD;
+    m.device = *d;
+    pthread_mutex_lock(&lock);
+    rc = add(&m, lock_fd, e);
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+void guard_remove(uint64_t netns, int ifindex)
+{
+    struct message m;
+
+    memset(&m, 0, sizeof(m));
+    m.what = REMOVE;
+    m.device.netns = netns;
+    m.device.ifindex = ifindex;
+    pthread_mutex_lock(&lock);
+    if (guard >= 0 && guard_pid == getpid())
+        (void)say(&m, NULL);
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A small process that puts devices back if ours is killed.
+ *
+ * Sockets, taps, locks and tcx programs die with their descriptors; a setting
+ * of a netdev and a filter on clsact do not.  The guard is told of them, sees
+ * our end by the end of its socket, and undoes what is still on its list.  It
+ * is started with the first device and ends with us.
+ *
+ * Threads: job thread, inside the device's network namespace.
+ */
+#ifndef PORTS_GUARD_H
+#define PORTS_GUARD_H
+
+#include "base/err.h"
+#include "ports/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct guard_device {
+    uint64_t netns; /* inode of the namespace */
+    int ifindex;
+    struct settings saved;
+    bool filter;    /* a clsact filter of ours is on it */
+    bool made_hook; /* ... and the qdisc is ours too */
+};
+
+/*
+ * The guard keeps a copy of the device's lock (ports/ingress.h), so that a
+ * daemon started at once after our death does not meet it half put back.
+ * 0, or -errno with a sentence.
+ */
+int guard_add(const struct guard_device *d, int lock_fd, struct err *e);
+/* Forgets the device, which has been put back, and lets go of its lock. */
+void guard_remove(uint64_t netns, int ifindex);
+
+#endif
