@@ -3,6 +3,7 @@
 #
 #   BUILD=DIR       where everything is built          (build)
 #   SAN=asan|tsan   sanitizer build, own build folder  (none)
+#   SAN=fuzz        instrumented for libFuzzer, see tests/fuzz/run
 #   WERROR=1        warnings are errors                (set by `check`)
 #   V=1             show commands
 
@@ -46,6 +47,12 @@ else ifeq ($(SAN),tsan)
 CC       := clang
 OPT      := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 LDFLAGS  += -fsanitize=thread
+else ifeq ($(SAN),fuzz)
+# Library and targets for libFuzzer; see tests/fuzz/run.
+CC       := clang
+OPT      := -O1 -g -fno-omit-frame-pointer \
+            -fsanitize=fuzzer-no-link,address,undefined \
+            -fno-sanitize-recover=undefined
 else
 CPPFLAGS += -D_FORTIFY_SOURCE=2
 endif
@@ -116,6 +123,12 @@ $(UNIT) $(TORT): $(BUILD)/%: $(BUILD)/%.o $(call obj,$(TESTLIB_SRC)) $(LIB)
 $(REPLAY): $(BUILD)/%-replay: $(BUILD)/%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_D)
+
+# `make SAN=fuzz NAME_fuzz-libfuzzer`
+%_fuzz-libfuzzer: $(BUILD)/tests/fuzz/%_fuzz.o $(LIB)
+	$(call say,LINK,$(BUILD)/tests/fuzz/$*_fuzz)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer,address,undefined \
+	    -o $(BUILD)/tests/fuzz/$*_fuzz $^ $(LIBS_D)
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(LIB)
 	$(call say,LINK,$@)

@@ -1,147 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Injected frames wait in a list per queue under the port's lock.  rx steals
- * the whole list at once and copies from it without the lock; what it has
- * used up goes back with the next theft and is freed by whoever injects, so
- * the worker neither allocates nor frees.
- *
- * Collected frames lie in one byte ring, made at open and never grown.
- */
-#include "ports/mem.h"
+/* A mem port as the switch sees it: the operations of ports/port.h. */
+#include "ports/mem_port.h"
 #include "base/cursor.h"
 #include "ports/offload.h"
 
 #include <errno.h>
-#include <ev.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#define QUEUES (PORT_QUEUES_MAX + 1) /* the last one is PORT_QUEUE_PROTO */
-
-/* A frame that was injected; 'copies' of it are still to be received. */
-struct injected {
-    struct injected *next;
-    unsigned copies;
-    uint32_t len;
-    struct virtio_net_hdr vnet;
-    uint8_t bytes[];
-};
-
-struct list {
-    struct injected *head;
-    struct injected *tail; /* meaningful if head is not NULL */
-};
-
-/* Frames prepared once and received many times. */
-struct replay {
-    struct replay *next; /* older ones, kept until close */
-    unsigned n;
-    unsigned at; /* of the thread that owns queue 0 */
-    _Atomic uint64_t left;
-    struct frame *frame;
-    uint8_t *bytes;
-};
-
-struct queue {
-    struct list in;   /* under the lock */
-    struct list used; /* under the lock; freed by mem_inject and close */
-    struct list work; /* of the thread that owns the queue */
-    struct list done; /* of the thread that owns the queue */
-    _Atomic uint64_t pending;
-    struct ev_loop *loop; /* NULL: not attached; under the lock */
-    ev_async wake;
-};
-
-/* A collected frame in the ring; its octets follow. */
-struct record {
-    uint32_t len;
-    struct virtio_net_hdr vnet;
-};
-
-struct ring {
-    uint8_t *base;
-    size_t size;
-    size_t head; /* of the oldest record */
-    size_t used;
-    uint32_t frames;
-    uint32_t frames_max;
-};
-
-struct counter {
-    _Alignas(64) _Atomic uint64_t n;
-};
-
-struct mem_port {
-    struct port port;
-    pthread_mutex_t lock;
-    bool ready;                  /* keys have been read, the ring exists */
-    bool open;                   /* under the lock, as are */
-    struct port_caps taken_caps; /* what tx goes by; */
-    int64_t fail_after;          /* -1: never */
-    struct ring ring;
-    struct queue queue[QUEUES];
-    _Atomic bool link;
-    _Atomic bool broken; /* the device has failed */
-    _Atomic bool armed;  /* fail_after is not -1 */
-    _Atomic(struct replay *) replay;
-    uint32_t head; /* octets in the first segment; 0: all */
-    uint32_t slow; /* frames taken of a list; 0: all */
-    bool discard;
-    bool fail_open;
-    struct counter taken[PORT_TXCTX_MAX];
-};
-
-static struct mem_port *mem_of(const struct port *p)
-{
-    return (struct mem_port *)(uintptr_t)p; /* port is the first member */
-}
-
-bool mem_is(const struct port *p)
-{
-    return p->kind == &port_kind_mem;
-}
-
-/* ---- lists of injected frames ---- */
-
-static void list_push(struct list *l, struct injected *i)
-{
-    i->next = NULL;
-    if (l->head)
-        l->tail->next = i;
-    else
-        l->head = i;
-    l->tail = i;
-}
-
-static struct injected *list_pop(struct list *l)
-{
-    struct injected *i = l->head;
-
-    l->head = i->next;
-    return i;
-}
-
-/* Appends all of 'from' to 'to'. */
-static void list_move(struct list *to, struct list *from)
-{
-    if (!from->head)
-        return;
-    if (to->head)
-        to->tail->next = from->head;
-    else
-        to->head = from->head;
-    to->tail = from->tail;
-    from->head = NULL;
-}
-
-static void list_free(struct list *l)
-{
-    while (l->head)
-        free(list_pop(l));
-}
 
 /* ---- the ring of collected frames ---- */
 
@@ -168,20 +35,6 @@ static void ring_write(struct ring *r, const void *bytes, size_t n)
     memcpy(r->base + at, bytes, first);
     memcpy(r->base, (const uint8_t *)bytes + first, n - first);
     r->used += n;
-}
-
-static void ring_read(struct ring *r, void *out, size_t n)
-{
-    size_t first = r->size - r->head < n ? r->size - r->head : n;
-
-    memcpy(out, r->base + r->head, first);
-    memcpy((uint8_t *)out + first, r->base, n - first);
-}
-
-static void ring_drop(struct ring *r, size_t n)
-{
-    r->used -= n;
-    r->head = r->used ? (r->head + n) % r->size : 0;
 }
 
 static bool ring_put(struct ring *r, const struct frame *f)
@@ -212,15 +65,6 @@ static struct port *mem_alloc(void)
     }
     m->fail_after = -1;
     return &m->port;
-}
-
-static void replay_free(struct replay *r)
-{
-    if (!r)
-        return;
-    free(r->frame);
-    free(r->bytes);
-    free(r);
 }
 
 static void forget_received(struct mem_port *m)
@@ -411,17 +255,10 @@ static void mem_detach(struct port *p, struct port_queue *pq,
     pthread_mutex_unlock(&m->lock);
 }
 
-/* With the lock held. */
-static void wake_locked(struct queue *q)
-{
-    if (q->loop)
-        ev_async_send(q->loop, &q->wake);
-}
-
 static void wake(struct mem_port *m, struct queue *q)
 {
     pthread_mutex_lock(&m->lock);
-    wake_locked(q);
+    mem_wake_locked(q);
     pthread_mutex_unlock(&m->lock);
 }
 
@@ -620,251 +457,6 @@ static void mem_tx(struct port *p, unsigned ctx, struct frame *const *f,
         r->failed = true;
         port_event(p, PORT_EVENT_FAILED, "told to fail");
     }
-}
-
-/* ---- the other end ---- */
-
-static struct queue *queue_for(struct mem_port *m, const uint8_t *bytes,
-                               uint32_t len)
-{
-    static const uint8_t proto[] = {0x01, 0x80, 0xc2, 0x00, 0x00};
-    uint32_t h = 0;
-
-    if (m->port.caps.proto_queue && len >= 6 &&
-        memcmp(bytes, proto, sizeof(proto)) == 0 && bytes[5] < 0x10)
-        return &m->queue[PORT_QUEUE_PROTO];
-    for (uint32_t i = 0; i < 12 && i < len; i++)
-        h = h * 31 + bytes[i];
-    return &m->queue[h % m->port.n_queues];
-}
-
-/* With the lock held: may a frame arrive? */
-static bool can_arrive(struct mem_port *m)
-{
-    return m->open && !atomic_load(&m->broken) && atomic_load(&m->link);
-}
-
-int mem_inject(struct port *p, const void *frame, uint32_t len,
-               const struct virtio_net_hdr *vnet, unsigned copies)
-{
-    struct mem_port *m = mem_of(p);
-    struct list used = {0};
-    struct injected *i;
-    struct queue *q;
-    int rc = 0;
-
-    if (!mem_is(p))
-        return -EINVAL;
-    if (len > FRAME_LEN_MAX)
-        return -EMSGSIZE;
-    if (copies == 0)
-        return 0;
-    i = malloc(sizeof(*i) + len);
-    if (!i)
-        return -ENOMEM;
-    i->copies = copies;
-    i->len = len;
-    i->vnet = vnet ? *vnet : (struct virtio_net_hdr){0};
-    memcpy(i->bytes, frame, len);
-    pthread_mutex_lock(&m->lock);
-    if (!can_arrive(m)) {
-        rc = -ENETDOWN;
-        list_push(&used, i);
-    } else {
-        q = queue_for(m, i->bytes, len);
-        list_move(&used, &q->used);
-        if (copies > MEM_PENDING_MAX - atomic_load(&q->pending)) {
-            rc = -ENOBUFS;
-            list_push(&used, i);
-        } else {
-            list_push(&q->in, i);
-            atomic_fetch_add(&q->pending, copies);
-            wake_locked(q);
-        }
-    }
-    pthread_mutex_unlock(&m->lock);
-    list_free(&used);
-    return rc;
-}
-
-uint64_t mem_pending(const struct port *p)
-{
-    struct mem_port *m = mem_of(p);
-    struct replay *r;
-    uint64_t n = 0;
-
-    if (!mem_is(p))
-        return 0;
-    for (int i = 0; i < QUEUES; i++)
-        n += atomic_load(&m->queue[i].pending);
-    r = atomic_load(&m->replay);
-    return r ? n + atomic_load(&r->left) : n;
-}
-
-int mem_collect(struct port *p, void *buf, uint32_t size,
-                struct virtio_net_hdr *vnet)
-{
-    struct mem_port *m = mem_of(p);
-    struct record rec;
-    int rc = -EAGAIN;
-
-    if (!mem_is(p))
-        return -EINVAL;
-    pthread_mutex_lock(&m->lock);
-    if (m->ring.frames) {
-        ring_read(&m->ring, &rec, sizeof(rec));
-        ring_drop(&m->ring, sizeof(rec));
-        ring_read(&m->ring, buf, size < rec.len ? size : rec.len);
-        ring_drop(&m->ring, rec.len);
-        m->ring.frames--;
-        if (vnet)
-            *vnet = rec.vnet;
-        rc = (int)rec.len;
-    }
-    pthread_mutex_unlock(&m->lock);
-    return rc;
-}
-
-uint64_t mem_taken(const struct port *p)
-{
-    struct mem_port *m = mem_of(p);
-    uint64_t n = 0;
-
-    if (!mem_is(p))
-        return 0;
-    for (int i = 0; i < PORT_TXCTX_MAX; i++)
-        n += atomic_load_explicit(&m->taken[i].n, memory_order_relaxed);
-    return n;
-}
-
-int mem_fail_after(struct port *p, int64_t n)
-{
-    struct mem_port *m = mem_of(p);
-    bool was;
-
-    if (!mem_is(p))
-        return -EINVAL;
-    pthread_mutex_lock(&m->lock);
-    was = atomic_load(&m->broken);
-    m->fail_after = n < 0 ? -1 : n;
-    atomic_store(&m->armed, n >= 0);
-    atomic_store(&m->broken, n == 0);
-    pthread_mutex_unlock(&m->lock);
-    if (n == 0)
-        port_event(p, PORT_EVENT_FAILED, "told to fail");
-    else if (was)
-        port_event(p, PORT_EVENT_READY, "told to work again");
-    return 0;
-}
-
-int mem_set_link(struct port *p, bool up)
-{
-    struct mem_port *m = mem_of(p);
-
-    if (!mem_is(p))
-        return -EINVAL;
-    if (atomic_exchange(&m->link, up) == up)
-        return 0;
-    p->caps.link = up;
-    port_event(p, up ? PORT_EVENT_UP : PORT_EVENT_DOWN, "told to be %s",
-               up ? "up" : "down");
-    return 0;
-}
-
-int mem_set_caps(struct port *p, const struct port_caps *c)
-{
-    struct mem_port *m = mem_of(p);
-    struct port_caps *own = &p->caps;
-
-    if (!mem_is(p))
-        return -EINVAL;
-    own->vnet = c->vnet;
-    own->tx_csum = c->tx_csum;
-    own->tx_tso4 = c->tx_tso4;
-    own->tx_tso6 = c->tx_tso6;
-    own->tx_uso = c->tx_uso;
-    own->mtu = c->mtu;
-    own->speed = c->speed;
-    own->mac = c->mac;
-    pthread_mutex_lock(&m->lock);
-    m->taken_caps = *own;
-    pthread_mutex_unlock(&m->lock);
-    port_event(p, PORT_EVENT_CAPS, "told to change");
-    return 0;
-}
-
-/* ---- replay ---- */
-
-static int replay_fill(struct replay *r, const struct mem_frame *f)
-{
-    size_t at = 0;
-
-    for (unsigned i = 0; i < r->n; i++) {
-        struct frame *to = &r->frame[i];
-        enum port_reason why;
-
-        memcpy(r->bytes + at, f[i].bytes, f[i].len);
-        to->seg[0] = (struct iovec){r->bytes + at, f[i].len};
-        to->nseg = 1;
-        to->len = f[i].len;
-        to->vnet = f[i].vnet;
-        if (!frame_vnet_check(to, &why))
-            return -EINVAL;
-        at += (f[i].len + 63) & ~63U;
-    }
-    return 0;
-}
-
-static struct replay *replay_make(const struct mem_frame *f, unsigned n,
-                                  uint64_t rounds, int *rc)
-{
-    struct replay *r = calloc(1, sizeof(*r));
-    size_t size = 64;
-
-    *rc = -ENOMEM;
-    if (!r)
-        return NULL;
-    for (unsigned i = 0; i < n; i++)
-        size += (f[i].len + 63) & ~63U;
-    r->n = n;
-    r->frame = calloc(n, sizeof(*r->frame));
-    r->bytes = aligned_alloc(64, size);
-    atomic_init(&r->left, n * rounds);
-    if (r->frame && r->bytes)
-        *rc = replay_fill(r, f);
-    if (*rc == 0)
-        return r;
-    replay_free(r);
-    return NULL;
-}
-
-int mem_replay(struct port *p, const struct mem_frame *f, unsigned n,
-               uint64_t rounds)
-{
-    struct mem_port *m = mem_of(p);
-    struct replay *r, *old;
-    int rc;
-
-    if (!mem_is(p) || n == 0)
-        return -EINVAL;
-    r = replay_make(f, n, rounds, &rc);
-    if (!r)
-        return rc;
-    pthread_mutex_lock(&m->lock);
-    old = atomic_load(&m->replay);
-    if (!can_arrive(m))
-        rc = -ENETDOWN;
-    else if (old && atomic_load(&old->left))
-        rc = -EBUSY;
-    if (!rc) {
-        r->next = old;
-        atomic_store_explicit(&m->replay, r, memory_order_release);
-        wake_locked(&m->queue[0]);
-    }
-    pthread_mutex_unlock(&m->lock);
-    if (rc)
-        replay_free(r);
-    return rc;
 }
 
 /* ---- the kind ---- */
