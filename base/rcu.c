@@ -4,6 +4,7 @@
 #include "base/rcu.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -34,6 +35,8 @@ static char edge;
 
 static_assert(sizeof(struct rcu_head) <= sizeof(void *[2]),
               "rcu_node's room for liburcu's head");
+static_assert(offsetof(struct rcu_node, opaque) == 0,
+              "the head and the node are at one address");
 
 void rcu_thread_enter(void)
 {
@@ -72,8 +75,8 @@ void rcu_wait(void)
 
 static void deferred(struct rcu_head *head)
 {
-    struct rcu_node *node =
-        caa_container_of((void *)head, struct rcu_node, opaque);
+    /* The head lies in 'opaque', which is the node's first member. */
+    struct rcu_node *node = (struct rcu_node *)(void *)head;
 
     EDGE_ACQUIRE(node);
     EDGE_ACQUIRE(&edge);
