@@ -99,6 +99,17 @@ void call_bad_params(struct call *c, const char *fmt, ...)
     answer_error(c, &e);
 }
 
+/* What remedy is there that the switch cannot know of? */
+static const char *remedy(int err)
+{
+    if (err == EMFILE)
+        return "; the daemon has no file descriptors left: raise its limit "
+               "(LimitNOFILE=, ulimit -n)";
+    if (err == ENFILE)
+        return "; the system has no file descriptors left: raise fs.file-max";
+    return "";
+}
+
 void call_done(void *arg, int rc, const struct err *e)
 {
     struct call *c = arg;
@@ -106,7 +117,8 @@ void call_done(void *arg, int rc, const struct err *e)
     if (rc == 0)
         call_ok(c, json_true());
     else
-        call_fail(c, rc, c->what, "%s", e->text[0] ? e->text : strerror(-rc));
+        call_fail(c, rc, c->what, "%s%s", e->text[0] ? e->text : strerror(-rc),
+                  remedy(-rc));
 }
 
 void call_dump(struct call *c, struct dump *d)

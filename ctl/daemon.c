@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
 {
@@ -35,6 +36,19 @@ static void run(struct ev_loop *loop)
     notify_systemd("STOPPING=1");
     for (int i = 0; i < 3; i++)
         ev_signal_stop(loop, &w[i]);
+}
+
+/* A port takes a few descriptors: a thousand of them more than the 1024 that
+ * are usual, and less than what we may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit l;
+
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur == l.rlim_max)
+        return;
+    l.rlim_cur = l.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+        log_warn("limit of file descriptors: %s", strerror(errno));
 }
 
 /* The switch first, then the clients that could ask it for something. */
@@ -77,6 +91,7 @@ int main(int argc, char **argv)
     if (rc == 0) {
         log_set_level(o.log);
         signal(SIGPIPE, SIG_IGN);
+        raise_descriptor_limit();
         rc = sockpath_resolve(o.socket, &addr, &e);
     }
     if (rc == 0)

@@ -186,20 +186,21 @@ static int no_bridge(const struct client *c, const struct reply *r,
     return 1;
 }
 
+#define MEMBER                                                                 \
+    "device %s is already a member of a bridge; can't add it to bridge %s."
+
 static int addif_failed(const struct client *c, const char *bridge,
                         const char *device, const struct reply *r)
 {
-    bool member = about(r, "member") && (r->err == EBUSY || r->err == EEXIST);
-
     if (about(r, "bridge"))
         return no_bridge(c, r, bridge, device, ADD);
     if (about(r, "port") && r->err == ENODEV && !strchr(device, ':'))
         fprintf(stderr, "interface %s does not exist!\n", device);
-    else if (member)
-        fprintf(stderr,
-                "device %s is already a member of a bridge; can't add it to "
-                "bridge %s.\n",
-                device, bridge);
+    else if (about(r, "member") &&
+             (r->err == EBUSY || (r->err == EEXIST && !strchr(device, ':'))))
+        fprintf(stderr, MEMBER "\n", device, bridge);
+    else if (about(r, "port") && r->err == EBUSY)
+        fprintf(stderr, MEMBER " (%s)\n", device, bridge, r->text);
     else if (r->code != 0 && r->err == ELOOP)
         fprintf(stderr,
                 "device %s is a bridge device itself; can't add a bridge "

@@ -39,7 +39,7 @@ def test_devices(lab):
     refused(add("nope0"), "interface nope0 does not exist!")
     refused(add(a.port, "br7"), "bridge br7 does not exist!")
     refused(add(a.port), a.port, "already a member of a bridge",
-            "can't enslave it to bridge br0")
+            "can't add it to bridge br0")
     sw.bridge("br1")
     refused(add(a.port, "br1"), "already a member of a bridge")
     refused(add("br1"), "bridge device", "br1")
@@ -61,7 +61,7 @@ def test_devices(lab):
     refused(sw.cli("addbr", "k1", check=False), "k1", "already exists")
     refused(sw.cli("addbr", "a/b", check=False), "a/b")
     refused(sw.cli("delbr", "br7", check=False), "bridge br7 doesn't exist; can't delete it")
-    refused(sw.cli("delif", "br0", "k1", check=False), "device k1 is not a slave of br0")
+    refused(sw.cli("delif", "br0", "k1", check=False), "device k1 is not a port of br0")
     refused(sw.cli("stp", "br0", "on", check=False), "br0")
     have = ports_of(sw)
     need(have == [a.port, b.port], f"half-made ports: {have}")
