@@ -104,7 +104,8 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(LIB): $(call obj,$(CORE_SRC) $(CTL_SRC))
+# The client's parts, too, are tested from the library.
+$(LIB): $(call obj,$(CORE_SRC) $(CTL_SRC) $(filter-out %/main.c,$(CLIENT_SRC)))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 

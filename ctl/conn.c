@@ -38,10 +38,34 @@ static void drop_fds(struct conn *c)
     c->n_fds = 0;
 }
 
+/*
+ * A small buffer is everybody's right, so that half requests of some do not
+ * keep others out; what is beyond is shared.
+ */
+static bool take_memory(struct conn *c, size_t before, size_t after)
+{
+    struct server *s = c->server;
+    size_t max = c->may_change ? SERVER_MEMORY_MAX : SERVER_MEMORY_MAX / 2;
+    size_t more = after - (before > LINE_MIN ? before : LINE_MIN);
+
+    if (after <= LINE_MIN)
+        return true;
+    if (s->memory + more > max)
+        return false;
+    s->memory += more;
+    return true;
+}
+
+static void give_memory(struct server *s, size_t cap)
+{
+    if (cap > LINE_MIN)
+        s->memory -= cap - LINE_MIN;
+}
+
 static void drop_input(struct conn *c)
 {
     free(c->in);
-    c->server->memory -= c->in_cap;
+    give_memory(c->server, c->in_cap);
     c->in = NULL;
     c->in_len = c->in_cap = c->in_seen = 0;
 }
@@ -64,7 +88,6 @@ static void refuse(struct conn *c, const char *why)
 /* Makes room for more input.  False: the client has been refused. */
 static bool grow_input(struct conn *c)
 {
-    struct server *s = c->server;
     size_t want = c->in_cap ? c->in_cap * 2 : LINE_MIN;
     char *p;
 
@@ -76,16 +99,17 @@ static bool grow_input(struct conn *c)
         refuse(c, "request is longer than 1048576 octets");
         return false;
     }
-    if (s->memory + (want - c->in_cap) > SERVER_MEMORY_MAX) {
+    if (!take_memory(c, c->in_cap, want)) {
         refuse(c, "too many long requests at once; try again later");
         return false;
     }
     p = realloc(c->in, want);
     if (!p) {
+        give_memory(c->server, want);
+        c->server->memory += c->in_cap > LINE_MIN ? c->in_cap - LINE_MIN : 0;
         refuse(c, "out of memory");
         return false;
     }
-    s->memory += want - c->in_cap;
     c->in = p;
     c->in_cap = want;
     return true;
@@ -187,7 +211,7 @@ static void on_read(struct ev_loop *loop, ev_io *w, int revents)
 
 static void finish_if_done(struct conn *c)
 {
-    bool idle = !c->call && !c->dump && !c->is_ready;
+    bool idle = !c->call && !c->parsing && !c->dump && !c->is_ready;
 
     if (text_size(&c->out) > 0)
         return;
@@ -213,7 +237,8 @@ static void on_write(struct ev_loop *loop, ev_io *w, int revents)
         monitor_caught_up(c);
     if (text_size(&c->out) == 0)
         ev_io_stop(loop, w);
-    if (text_size(&c->out) < CONN_QUEUE_LOW && (c->dump || !c->call))
+    if (text_size(&c->out) < CONN_QUEUE_LOW &&
+        (c->dump || !(c->call || c->parsing)))
         conn_ready(c);
     finish_if_done(c);
 }
@@ -255,24 +280,17 @@ static void no_authority(struct conn *c, struct rpc_request *r)
         answer_error(c, r, &e);
 }
 
-static void carry_out(struct conn *c, const char *line, size_t n)
+/* Takes 'r' over. */
+static void carry_out(struct conn *c, struct rpc_request *r)
 {
-    struct rpc_request r;
-    struct rpc_error e;
     struct call *call;
 
-    c->server->n_requests++;
-    if (rpc_parse(line, n, &r, &e) < 0) {
-        answer_error(c, &r, &e);
-        rpc_request_free(&r);
+    if (r->cmd->flags & CMD_CHANGE && !c->may_change) {
+        no_authority(c, r);
+        rpc_request_free(r);
         return;
     }
-    if (r.cmd->flags & CMD_CHANGE && !c->may_change) {
-        no_authority(c, &r);
-        rpc_request_free(&r);
-        return;
-    }
-    call = call_new(c, &r); /* takes r over */
+    call = call_new(c, r);
     if (!call) {
         refuse(c, "out of memory");
         return;
@@ -289,34 +307,102 @@ static void carry_out(struct conn *c, const char *line, size_t n)
     }
 }
 
-/* Takes the first line off the input and carries it out. */
+static void parsed(struct conn *c, int rc, struct rpc_request *r,
+                   const struct rpc_error *e)
+{
+    c->server->n_requests++;
+    if (rc == 0) {
+        carry_out(c, r);
+        return;
+    }
+    answer_error(c, r, e);
+    rpc_request_free(r);
+}
+
+void conn_parsed(struct parse_job *j)
+{
+    struct conn *c = j->owner;
+
+    give_memory(j->server, j->cap);
+    free(j->line);
+    if (c) {
+        c->parsing = NULL;
+        parsed(c, j->rc, &j->request, &j->error);
+        conn_ready(c);
+    } else { /* it has gone meanwhile */
+        rpc_request_free(&j->request);
+    }
+    free(j);
+}
+
+/* Has a long line read beside the loop.  False: read it here. */
+static bool read_elsewhere(struct conn *c, char *line, size_t n, size_t cap)
+{
+    struct parse_job *j;
+
+    if (n < PARSER_LINE_MIN)
+        return false;
+    j = calloc(1, sizeof(*j));
+    if (!j)
+        return false;
+    j->line = line;
+    j->n = n;
+    j->cap = cap;
+    j->server = c->server;
+    j->owner = c;
+    if (parser_submit(&c->server->parser, j) < 0) {
+        free(j);
+        return false;
+    }
+    c->parsing = j;
+    return true;
+}
+
+/* Takes 'line' over, and its memory of size 'cap'. */
+static void read_request(struct conn *c, char *line, size_t n, size_t cap)
+{
+    struct server *s = c->server;
+    struct rpc_request r;
+    struct rpc_error e;
+    int rc;
+
+    if (read_elsewhere(c, line, n, cap))
+        return;
+    if (!is_blank(line, n)) {
+        rc = rpc_parse(line, n, &r, &e);
+        parsed(c, rc, &r, &e);
+    }
+    free(line);
+    give_memory(s, cap);
+}
+
+/*
+ * Takes the first line off the input and carries it out.  What follows it is
+ * little: reading stops at the first line.
+ */
 static void next_request(struct conn *c)
 {
     char *end = memchr(c->in + c->in_seen, '\n', c->in_len - c->in_seen);
     size_t n = (size_t)(end - c->in), rest = c->in_len - n - 1;
-    char *line = c->in;
-    size_t cap = c->in_cap;
+    size_t cap = c->in_cap, room = rest < LINE_MIN ? LINE_MIN : rest;
+    char *line = c->in, *more = rest ? malloc(room) : NULL;
 
-    /* Out of the connection, which may close while its request is done. */
     c->in = NULL;
     c->in_len = c->in_cap = c->in_seen = 0;
-    if (rest > 0) {
-        c->in = malloc(rest < LINE_MIN ? LINE_MIN : rest);
-        if (!c->in) {
-            c->server->memory -= cap;
-            free(line);
-            refuse(c, "out of memory");
-            return;
-        }
-        memcpy(c->in, end + 1, rest);
-        c->in_len = rest;
-        c->in_cap = rest < LINE_MIN ? LINE_MIN : rest;
-        c->server->memory += c->in_cap;
+    if (rest && !(more && take_memory(c, 0, room))) {
+        free(more);
+        free(line);
+        give_memory(c->server, cap);
+        refuse(c, "out of memory");
+        return;
     }
-    if (!is_blank(line, n))
-        carry_out(c, line, n);
-    c->server->memory -= cap;
-    free(line);
+    if (rest) {
+        memcpy(more, end + 1, rest);
+        c->in = more;
+        c->in_len = rest;
+        c->in_cap = room;
+    }
+    read_request(c, line, n, cap);
 }
 
 static void dump_slice(struct conn *c)
@@ -354,12 +440,12 @@ bool conn_run(struct conn *c)
         return true;
     }
     if (has_line(c)) {
-        if (c->call)
-            return false; /* conn_call_done comes back to us */
+        if (c->call || c->parsing)
+            return false; /* its end comes back to us */
         next_request(c);
         return true;
     }
-    if (!c->call)
+    if (!c->call && !c->parsing)
         drop_fds(c); /* nobody asked for them */
     if (c->eof)
         finish_if_done(c);
@@ -409,6 +495,8 @@ void conn_free(struct conn *c)
     s->n_conns--;
     s->n_readers -= !c->may_change;
     s->n_monitors -= c->monitor != 0;
+    if (c->parsing)
+        c->parsing->owner = NULL;
     if (c->dump)
         c->dump->free(c->dump);
     if (c->call) {

@@ -24,8 +24,9 @@ struct conn {
     unsigned n_fds;
 
     struct text out;
-    struct call *call; /* the request being carried out */
-    struct dump *dump; /* its answer, being written piece by piece */
+    struct parse_job *parsing; /* a long request, being read elsewhere */
+    struct call *call;         /* the request being carried out */
+    struct dump *dump;         /* its answer, being written piece by piece */
 
     unsigned monitor; /* MONITOR_* it listens to, 0: none */
     uint64_t lost;    /* events, since the last that went through */
@@ -46,6 +47,9 @@ void conn_free(struct conn *c);
  * nothing to do for now.  May free the connection.
  */
 bool conn_run(struct conn *c);
+
+/* A long request has been read: the parser's done function. */
+void conn_parsed(struct parse_job *j);
 
 /* The request in progress has been answered: go on with the next. */
 void conn_call_done(struct conn *c);

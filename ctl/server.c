@@ -164,6 +164,7 @@ int server_new(struct server **out, const struct server_config *c,
     s->runner.data = s->retry.data = s->accept.data = s;
     if (s->fd >= 0)
         ev_io_start(s->loop, &s->accept);
+    parser_init(&s->parser, s->loop, conn_parsed);
     sw_observe(s->sw, monitor_event, s);
     *out = s;
     return 0;
@@ -176,6 +177,7 @@ void server_close(struct server *s)
     sw_observe(s->sw, NULL, NULL);
     while ((c = TAILQ_FIRST(&s->conns)) != NULL)
         conn_free(c);
+    parser_end(&s->parser);
     ev_timer_stop(s->loop, &s->runner);
     ev_timer_stop(s->loop, &s->retry);
     ev_io_stop(s->loop, &s->accept);

@@ -17,6 +17,7 @@
 #define CTL_SERVER_H
 
 #include "base/err.h"
+#include "ctl/parser.h"
 #include "ctl/rpc.h"
 #include "switch/switch.h"
 
@@ -26,11 +27,13 @@
 
 #define SERVER_CLIENTS_MAX 256
 #define SERVER_READERS_MAX 192 /* of them without authority to change */
-#define SERVER_MEMORY_MAX  (16UL << 20) /* requests being received, in all */
-#define SERVER_SLICE_NS    (500 * 1000ULL)
-#define CONN_QUEUE_LOW     (64UL << 10)  /* answers: go on below this */
-#define CONN_MONITOR_MAX   (256UL << 10) /* events: lose them above this */
-#define CONN_FDS_MAX       8
+/* Requests being received, in all, beyond a small buffer for each client; half
+ * of it for clients without authority. */
+#define SERVER_MEMORY_MAX (16UL << 20)
+#define SERVER_SLICE_NS   (500 * 1000ULL)
+#define CONN_QUEUE_LOW    (64UL << 10)  /* answers: go on below this */
+#define CONN_MONITOR_MAX  (256UL << 10) /* events: lose them above this */
+#define CONN_FDS_MAX      8
 
 struct conn;
 struct call;
@@ -44,6 +47,7 @@ struct server {
     ev_io accept;
     ev_timer retry;  /* accepting is paused: no descriptors left */
     ev_timer runner; /* fires every turn while somebody has work */
+    struct parser parser;
     bool told_full;
     unsigned n_conns, n_readers;
     size_t memory; /* octets of requests being received */
