@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Following links: every kind of change, several namespaces, lost messages. */
+#include "ports/netwatch.h"
+
+#include "base/clock.h"
+#include "tests/lib/netrig.h"
+
+#include <ev.h>
+#include <net/if.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* What has been told of one name; names are unique in a test. */
+struct seen {
+    uint64_t netns;
+    unsigned told;
+    char name[IFNAMSIZ];
+    struct link_change c;
+};
+
+static struct {
+    struct ev_loop *loop;
+    struct netwatch *w;
+    struct seen seen[64];
+    unsigned n;
+    unsigned told;
+    int drop_ns; /* >= 0: remove this namespace from within the call */
+} rig;
+
+static struct seen *seen_of(const char *name, int ifindex)
+{
+    for (unsigned i = 0; i < rig.n; i++)
+        if (*name ? strcmp(rig.seen[i].name, name) == 0
+                  : rig.seen[i].c.ifindex == ifindex)
+            return &rig.seen[i];
+    assert_true(rig.n < 64);
+    snprintf(rig.seen[rig.n].name, IFNAMSIZ, "%s", name);
+    return &rig.seen[rig.n++];
+}
+
+static void on_change(void *arg, uint64_t netns, const struct link_change *c)
+{
+    struct seen *s = seen_of(c->ifname, c->ifindex);
+
+    assert_ptr_equal(arg, &rig);
+    assert_true(netns == c->netns);
+    s->netns = netns;
+    s->told++;
+    s->c = *c;
+    s->c.ifname = s->name;
+    rig.told++;
+    if (rig.drop_ns >= 0) {
+        netwatch_remove(rig.w, rig.drop_ns);
+        rig.drop_ns = -1;
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&rig, 0, sizeof(rig));
+    rig.drop_ns = -1;
+    rig.loop = ev_loop_new(EVBACKEND_EPOLL);
+    rig.w = netwatch_new(rig.loop, on_change, &rig);
+    return rig.loop && rig.w ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    netwatch_free(rig.w);
+    ev_loop_destroy(rig.loop);
+    return 0;
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
+{
+    (void)t;
+    (void)revents;
+    ev_break(loop, EVBREAK_ONE);
+}
+
+static void turn(double seconds)
+{
+    ev_timer t;
+
+    ev_timer_init(&t, on_timer, seconds, 0);
+    ev_now_update(rig.loop);
+    ev_timer_start(rig.loop, &t);
+    ev_run(rig.loop, EVRUN_ONCE);
+    ev_timer_stop(rig.loop, &t);
+}
+
+/* Runs the loop until 'cond' holds of what was told of 'name'. */
+#define expect(name_, cond)                                                    \
+    do {                                                                       \
+        uint64_t end_ = clock_now() + 3 * NSEC_PER_SEC;                        \
+        const struct seen *s = seen_of(name_, 0);                              \
+        while (!(s->told && (cond)) && clock_now() < end_)                     \
+            turn(0.05);                                                        \
+        if (!(s->told && (cond)))                                              \
+            fail_msg("%s: not seen: %s", name_, #cond);                        \
+    } while (0)
+
+/* Lets everything that is under way arrive. */
+static void quiet(void)
+{
+    unsigned before;
+
+    do {
+        before = rig.told;
+        turn(0.1);
+    } while (rig.told != before);
+}
+
+static void every_change(void **state)
+{
+    int ns = netrig_ns();
+
+    (void)state;
+    netrig_do(ns, "ip link add va type veth peer name vb");
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    expect("va", !s->c.up && !s->c.gone);
+    assert_true(seen_of("va", 0)->netns == netns_id(ns));
+
+    netrig_do(ns, "ip link set va up");
+    expect("va", s->c.up && !s->c.carrier);
+    netrig_do(ns, "ip link set vb up");
+    expect("va", s->c.up && s->c.carrier);
+    netrig_do(ns, "ip link set va mtu 1400");
+    expect("va", s->c.mtu == 1400);
+    netrig_do(ns, "ip link set va address 02:00:00:00:12:34");
+    expect("va", mac_to_u64(&s->c.mac) == 0x020000001234);
+    netrig_do(ns, "ip link set vb down");
+    expect("va", s->c.up && !s->c.carrier);
+
+    /* A bridge's word on its ports is not about the links themselves. */
+    netrig_do(ns, "ip link add br0 type bridge; ip link set va master br0");
+    expect("va", s->c.master != 0);
+    netrig_do(ns, "ip link set va nomaster");
+    expect("va", s->c.master == 0);
+    quiet();
+    assert_false(seen_of("va", 0)->c.gone);
+
+    netrig_do(ns, "ip link del va");
+    expect("va", s->c.gone && !s->c.moved);
+    expect("vb", s->c.gone);
+    close(ns);
+}
+
+static void moving_is_told(void **state)
+{
+    int ns = netrig_ns(), other = netrig_ns();
+
+    (void)state;
+    netrig_do(ns, "ip link add va type veth peer name vb");
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    expect("va", !s->c.gone);
+    netrig_do(ns, "ip link set va netns %s", netrig_path(other));
+    expect("va", s->c.gone && s->c.moved);
+    assert_int_equal(netwatch_add(rig.w, other, NULL), 0);
+    expect("va", !s->c.gone && s->netns == netns_id(other));
+    close(ns);
+    close(other);
+}
+
+static void users_are_counted(void **state)
+{
+    int ns = netrig_ns();
+
+    (void)state;
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    netwatch_remove(rig.w, ns);
+    netrig_do(ns, "ip link add va type veth peer name vb");
+    expect("va", !s->c.gone);
+    netwatch_remove(rig.w, ns);
+    netrig_do(ns, "ip link del va");
+    quiet();
+    assert_false(seen_of("va", 0)->c.gone);
+    netwatch_remove(rig.w, ns); /* one too many is harmless */
+    close(ns);
+}
+
+static void user_may_leave_inside_the_call(void **state)
+{
+    int ns = netrig_ns();
+
+    (void)state;
+    netrig_do(ns, "ip link add va type veth peer name vb");
+    rig.drop_ns = ns;
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    quiet();
+    assert_int_equal(rig.told, 1);
+    close(ns);
+}
+
+static int index_in(int ns, const char *name)
+{
+    char path[64];
+    FILE *f;
+    int v = 0;
+
+    (void)ns;
+    snprintf(path, sizeof(path), "/tmp/netwatch-%d", getpid());
+    netrig_do(ns, "ip -o link show %s | cut -d: -f1 > %s", name, path);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    if (fscanf(f, "%d", &v) != 1) // NOLINT(cert-err34-c)
+        v = 0;
+    fclose(f);
+    unlink(path);
+    return v;
+}
+
+static void asking_for_one(void **state)
+{
+    int ns = netrig_ns(), a;
+    unsigned told;
+
+    (void)state;
+    netrig_do(ns, "ip link add va type veth peer name vb");
+    a = index_in(ns, "va");
+    assert_true(a > 0);
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    quiet();
+    told = seen_of("va", 0)->told;
+    netwatch_ask(rig.w, ns, a);
+    quiet();
+    assert_int_equal(seen_of("va", 0)->told, told + 1);
+
+    netwatch_ask(rig.w, ns, 123456);
+    quiet();
+    assert_int_equal(seen_of("", 123456)->told, 1);
+    assert_true(seen_of("", 123456)->c.gone);
+    close(ns);
+}
+
+/* Changes a setting so often that the socket's buffer cannot hold it. */
+static void storm(int ns, const char *name, unsigned n)
+{
+    netrig_do(ns,
+              "i=0; while [ $i -lt %u ]; do i=$((i+1)); "
+              "echo link set %s mtu 1400; echo link set %s mtu 1500; done | "
+              "ip -batch -",
+              n, name, name);
+}
+
+static void nothing_is_missed_after_a_loss(void **state)
+{
+    const unsigned changes = 8000;
+    int ns = netrig_ns();
+
+    (void)state;
+    netrig_do(ns, "ip link add va type veth peer name vb; "
+                  "ip link add vc type veth peer name vd");
+    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    expect("vd", !s->c.gone);
+    expect("va", !s->c.gone);
+    quiet();
+    /* The loop stands still meanwhile, as a busy control thread would. */
+    storm(ns, "va", changes);
+    netrig_do(ns, "ip link del vc; ip link set va mtu 1234; "
+                  "ip link add late type veth peer name later");
+    expect("vc", s->c.gone);
+    expect("vd", s->c.gone);
+    expect("va", s->c.mtu == 1234);
+    expect("late", !s->c.gone);
+    /* Else the buffer was large enough, and this has shown nothing. */
+    assert_true(rig.told < changes);
+    close(ns);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(every_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(moving_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(users_are_counted, setup, teardown),
+        cmocka_unit_test_setup_teardown(user_may_leave_inside_the_call, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(asking_for_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_missed_after_a_loss, setup,
+                                        teardown),
+    };
+
+    netrig_start();
+    alarm(110);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
