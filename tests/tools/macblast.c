@@ -10,7 +10,8 @@
  * address moves from device to device as often as frames are sent.  Ends
  * after FRAMES frames or SECONDS seconds and prints what was sent.
  */
-#include <arpa/inet.h>
+#include "base/mac.h"
+
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -70,12 +71,6 @@ static int open_device(const char *name)
     return fd;
 }
 
-static void put_mac(uint8_t *p, uint64_t mac)
-{
-    for (int i = 0; i < 6; i++)
-        p[i] = (uint8_t)(mac >> (40 - 8 * i));
-}
-
 static void prepare(struct blast *b)
 {
     for (unsigned i = 0; i < BATCH; i++) {
@@ -94,8 +89,11 @@ static void prepare(struct blast *b)
 /* One batch of addresses from 'at' on, out of every device. */
 static void send_batch(struct blast *b, uint64_t at, unsigned n)
 {
-    for (unsigned i = 0; i < n; i++)
-        put_mac(b->buf[i] + 6, MAC_FIRST + b->first + (at + i) % b->macs);
+    for (unsigned i = 0; i < n; i++) {
+        struct mac m = mac_from_u64(MAC_FIRST + b->first + (at + i) % b->macs);
+
+        memcpy(b->buf[i] + 6, m.octet, sizeof(m.octet));
+    }
     for (unsigned d = 0; d < b->n_fd; d++) {
         for (unsigned i = 0; i < n;) {
             int k = sendmmsg(b->fd[d], b->msg + i, n - i, 0);
@@ -140,15 +138,13 @@ static void run(struct blast *b)
 
 static void parse_dst(struct blast *b, const char *text)
 {
-    unsigned v[6];
+    struct mac m;
 
-    if (sscanf(text, "%x:%x:%x:%x:%x:%x", v, v + 1, v + 2, v + 3, v + 4,
-               v + 5) != 6) {
+    if (!mac_parse(text, &m)) {
         errno = EINVAL;
         die(text);
     }
-    for (int i = 0; i < 6; i++)
-        b->dst[i] = (uint8_t)v[i];
+    memcpy(b->dst, m.octet, sizeof(b->dst));
 }
 
 static void parse(struct blast *b, int argc, char **argv)
