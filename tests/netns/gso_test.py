@@ -126,7 +126,7 @@ def test_tiny_gso(lab):
     sw = lab.switch()
     src = lab.vm("vm0")
     names = [f"m{i}" for i in range(100)]
-    sw.cli("addif", "br0", *[f"mem:{n},offload=off" for n in names])
+    sw.cli("addif", "br0", *[f"mem:{n},vnet=off" for n in names])
     for n in names:
         sw.wait_forwarding(n)
     a, b = lab.host("a", "tap"), lab.host("b", "packet")

@@ -523,7 +523,7 @@ class Lab:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-# The only places that know the JSON of `stats` and `port show`.
+# The only places that know the JSON of `stats`, `port show` and `bridge show`.
 
 def port_counters(sw, br, port):
     """All counters of one port by name, from `bascule -j stats`."""
@@ -550,12 +550,12 @@ def port_state(sw, br, port):
 
 def bridge_fdb(sw, br):
     """Counters of the bridge's forwarding database."""
-    return sw.json("stats", br)["fdb"]
+    return sw.json("bridge", "show", br)[0]["fdb"]
 
 
 def loop_lag(sw):
     """The control loop's longest turn in ms since last asked."""
-    return sw.json("stats")["loop_lag_max_ns"] / 1e6
+    return sw.json("stats")["daemon"]["loop_lag_max_ns"] / 1e6
 
 
 # ---- traffic ----
