@@ -39,6 +39,15 @@ def known(lab, port, first, n):
                for i in range(n))
 
 
+def teach(lab, host, first, n):
+    """Lets the switch learn n addresses behind a host."""
+    def taught():
+        # again and again: while a table grows learning may wait for the next frame
+        blast(host.ns, "-n", n, "-m", n, "-o", first, "-r", "50000", "eth0")
+        return known(lab, host.port, first, n) == n
+    lib.wait_until(taught, 10, f"{n} addresses behind {host.port}")
+
+
 class Ping:
     """A steady ping between two hosts; loss at the end."""
 
@@ -97,11 +106,11 @@ def test_moves(lab):
 def test_flood_one_port(lab):
     """A port that floods addresses loses its own entries; the others' stay."""
     sw = lab.switch()
-    a, b = lab.host("a", "tap"), lab.host("b", "packet")
+    a, b, c = lab.host("a", "tap"), lab.host("b", "packet"), lab.host("c", "tap")
     lib.reaches(a.ns, b.ip4)
-    blast(b.ns, "-n", "100", "-m", "100", "-o", "5000000", "eth0")
-    lib.wait_until(lambda: known(lab, b.port, 5000000, 100) == 100, 5, "b's 100 addresses")
-    p = Ping(b.ns, a.ip4, 2)
+    lib.reaches(b.ns, c.ip4)
+    teach(lab, b, 5000000, 100)
+    p = Ping(b.ns, c.ip4, 2)
     blast(a.ns, "-s", "2", "-r", "100000", "-m", "200000", "eth0")
     loss = p.done()
     need(loss <= 5, f"{loss} % of the pings were lost")
@@ -121,8 +130,7 @@ def test_uplink_keeps_its_share(lab):
     sw = lab.switch()
     up, bad, c = lab.host("up", "packet"), lab.host("bad", "packet"), lab.host("c", "tap")
     sw.cli("bridge", "set", "br0", "fdb-limit", "10000")
-    blast(up.ns, "-n", "6000", "-m", "6000", "-r", "50000", "eth0")
-    lib.wait_until(lambda: known(lab, up.port, 0, 6000) == 6000, 5, "the uplink's addresses")
+    teach(lab, up, 0, 6000)
     blast(bad.ns, "-s", "2", "-r", "60000", "-m", "100000", "-o", "1000000", "eth0")
     n = known(lab, up.port, 0, 6000)
     need(n == 6000, f"the uplink kept {n} of 6000 addresses")
@@ -152,7 +160,7 @@ def test_million(lab):
     rss = sw.rss_kb()
     print(f"     {n} addresses, daemon's memory {rss / 1024:.0f} MB")
     need(rss < 160 << 10, f"the daemon takes {rss} KB")
-    lib.loop_lag(sw)
+    watch = lib.Lag(sw)
     p = Ping(b.ns, c.ip4, 2)
     t0 = time.monotonic()
     with open(os.path.join(lab.dir, "dump"), "w") as f:
@@ -162,10 +170,9 @@ def test_million(lab):
     took = time.monotonic() - t0
     with open(os.path.join(lab.dir, "dump")) as f:
         lines = sum(1 for _ in f)
-    lag = lib.loop_lag(sw)
-    print(f"     dump of {lines} lines in {took:.1f} s, control loop's worst turn {lag:.1f} ms")
+    print(f"     dump of {lines} lines in {took:.1f} s")
+    watch.end("dump")
     need(lines >= n * 0.99, f"the dump has {lines} lines")
-    need(lag <= 10, f"the control loop was held for {lag:.1f} ms")
     need(p.done() <= 1, "others lost frames during the dump")
     sw.cli("fdb", "flush", "br0")
     need(len(sw.json("fdb", "show", "br0")) < 100, "flush left entries")

@@ -24,7 +24,7 @@ def same(w_in, w_out, f, limit=3.0):
 
 
 def each_pair(lab, frames):
-    sw = lab.switch()
+    sw = lab.switch(quiet=True)
     for i, (ka, kb) in enumerate(PAIRS):
         a = lab.host(f"a{i}", ka, addresses=False)
         b = lab.host(f"b{i}", kb, addresses=False)
@@ -61,7 +61,7 @@ def test_runts(lab):
     """Shorter than an Ethernet header, down to nothing: counted, never a crash."""
     if lib.KERNEL:
         raise lib.Skip("no device lets a runt pass; this needs a mem port")
-    sw = lab.switch()
+    sw = lab.switch(quiet=True)
     b = lab.host("b", "tap", addresses=False)
     sw.addif("br0", "mem:m0")
     w = b.wire()
@@ -94,7 +94,7 @@ def test_ethertypes(lab):
 def test_jumbo(lab):
     """A jumbo reaches the ports that can take it and is counted at the one that
     cannot; a raised MTU is noticed."""
-    sw = lab.switch()
+    sw = lab.switch(quiet=True)
     hosts = [lab.host("a", "packet", False, mtu=9000), lab.host("b", "packet", False, mtu=9000),
              lab.host("c", "packet", False), lab.host("d", "tap", False),
              lab.host("e", "tap", False, mtu=9000)]
@@ -127,7 +127,7 @@ def test_jumbo(lab):
 
 def test_longest(lab):
     """The longest single frame a netdev can carry, 65535 octets behind the header."""
-    lab.switch()
+    lab.switch(quiet=True)
     a = lab.host("a", "packet", False, mtu=65535)
     b = lab.host("b", "packet", False, mtu=65535)
     t = lab.host("t", "tap", False, mtu=65521)
@@ -139,7 +139,7 @@ def test_longest(lab):
 
 def test_own_frames(lab):
     """What the switch sends out of a port is not received there again."""
-    lab.switch()
+    lab.switch(quiet=True)
     hosts = [lab.host("a", "packet", False), lab.host("b", "packet", False),
              lab.host("c", "tap", False)]
     a, b, c = hosts
@@ -161,7 +161,7 @@ def test_own_frames(lab):
 
 def test_source(lab):
     """Frames from a group address or from nobody are refused by name."""
-    lab.switch()
+    lab.switch(quiet=True)
     a, b = lab.host("a", "packet", False), lab.host("b", "tap", False)
     wa, wb = a.wire(), b.wire()
     for i, src in enumerate((lib.BCAST, lib.mac("01:00:5e:00:00:01"), bytes(6))):
@@ -174,7 +174,7 @@ def test_source(lab):
 
 def test_reserved(lab):
     """All sixteen 01:80:c2:00:00:0X: held back, and passed when the mask says so."""
-    sw = lab.switch()
+    sw = lab.switch(quiet=True)
     a, b = lab.host("a", "packet", False), lab.host("b", "tap", False)
     c = lab.host("c", "packet", False)
     wa, outs = a.wire(), (b.wire(), c.wire())

@@ -14,9 +14,12 @@ VETHS, TAPS = 400, 596
 def test_thousand(lab):
     if lib.KERNEL:
         raise lib.Skip("figures are Bascule's")
-    sw = lab.switch()
+    # a thousand interfaces that each announce themselves to all others by IPv6
+    # are a storm of a million frames; that is not what this measures
+    sw = lab.switch(quiet=True)
     a, b, z = lab.host("a", "tap"), lab.host("b"), lab.host("z", addresses=False)
     far = lab.ns("far")
+    lab.sysctl("far", "net.ipv6.conf.default.disable_ipv6", 1)
     batch = "".join(f"link add v{i} type veth peer name w{i} netns {far}\n"
                     f"link set v{i} up\n" for i in range(VETHS))
     lib.sh("ip", "-n", sw.ns, "-batch", "-", stdin=batch, timeout=60)
@@ -24,21 +27,20 @@ def test_thousand(lab):
            stdin="".join(f"link set w{i} up\n" for i in range(VETHS)), timeout=60)
     names = [f"v{i}" for i in range(VETHS)] + [f"tap:t{i}" for i in range(TAPS)]
     lib.reaches(a.ns, b.ip4)
-    lib.loop_lag(sw)
+    watch = lib.Lag(sw)
     p = lab.spawn("ping", "-n", "-q", "-i", "0.01", "-c", "100000", b.ip4, ns=a.ns,
                   stdout=open(os.path.join(lab.dir, "ping"), "w"))
     t0 = time.monotonic()
     for i in range(0, len(names), 83):
         sw.cli("addif", "br0", *names[i:i + 83], timeout=60)
     took = time.monotonic() - t0
-    lag = lib.loop_lag(sw)
     p.send_signal(2)
     p.wait(5)
     with open(os.path.join(lab.dir, "ping")) as f:
         loss = float([w for w in f.read().replace(",", " ").split() if w.endswith("%")][0][:-1])
-    print(f"     {len(names)} ports added in {took:.1f} s; control loop's worst turn "
-          f"{lag:.1f} ms; loss of a ping meanwhile {loss} %; {sw.rss_kb() / 1024:.0f} MB")
-    need(lag <= 10, f"the control loop was held for {lag:.1f} ms")
+    print(f"     {len(names)} ports added in {took:.1f} s; loss of a ping meanwhile {loss} %; "
+          f"{sw.rss_kb() / 1024:.0f} MB")
+    watch.end("adding")
     need(loss <= 1, f"{loss} % of pings lost while ports were added")
     need(took < 60, f"adding the ports took {took:.0f} s")
     lib.sh("ip", "-n", sw.ns, "-batch", "-",
@@ -59,11 +61,11 @@ def test_thousand(lab):
         lab.counted(p, "tx_frames", 1)
     need(lib.ping(a.ns, b.ip4, 20, 0.02) == 0, "pings are lost with a thousand ports")
     t0 = time.monotonic()
+    watch = lib.Lag(sw)
     for i in range(0, len(names), 83):
         sw.cli("delif", "br0", *[n.split(":")[-1] for n in names[i:i + 83]], timeout=60)
-    lag = lib.loop_lag(sw)
-    print(f"     removed in {time.monotonic() - t0:.1f} s; control loop's worst turn {lag:.1f} ms")
-    need(lag <= 10, f"the control loop was held for {lag:.1f} ms")
+    print(f"     removed in {time.monotonic() - t0:.1f} s")
+    watch.end("removing")
     need(lib.ping(a.ns, b.ip4, 5) == 0, "pings are lost after the removal")
 
 
