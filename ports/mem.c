@@ -8,32 +8,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* ---- the ring of collected frames ---- */
 
 static int ring_make(struct ring *r, uint32_t frames)
 {
     size_t size = (size_t)frames * 2048;
-    void *m;
 
     if (size < 2 * (FRAME_LEN_MAX + sizeof(struct record)))
         size = 2 * (FRAME_LEN_MAX + sizeof(struct record));
-    m = mmap(NULL, size, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (m == MAP_FAILED)
-        return -ENOMEM;
-    *r = (struct ring){.base = m, .size = size, .frames_max = frames};
-    return 0;
+    r->frames_max = frames;
+    return arena_init(&r->memory, size);
 }
 
 static void ring_write(struct ring *r, const void *bytes, size_t n)
 {
-    size_t at = (r->head + r->used) % r->size;
-    size_t first = r->size - at < n ? r->size - at : n;
+    size_t at = (r->head + r->used) % r->memory.size;
+    size_t first = r->memory.size - at < n ? r->memory.size - at : n;
 
-    memcpy(r->base + at, bytes, first);
-    memcpy(r->base, (const uint8_t *)bytes + first, n - first);
+    memcpy(r->memory.base + at, bytes, first);
+    memcpy(r->memory.base, (const uint8_t *)bytes + first, n - first);
     r->used += n;
 }
 
@@ -41,7 +35,8 @@ static bool ring_put(struct ring *r, const struct frame *f)
 {
     struct record rec = {.len = f->len, .vnet = f->vnet};
 
-    if (r->frames == r->frames_max || r->size - r->used < sizeof(rec) + rec.len)
+    if (r->frames == r->frames_max ||
+        r->memory.size - r->used < sizeof(rec) + rec.len)
         return false;
     ring_write(r, &rec, sizeof(rec));
     for (unsigned i = 0; i < f->nseg; i++)
@@ -93,8 +88,7 @@ static void mem_free(struct port *p)
     struct mem_port *m = mem_of(p);
 
     forget_received(m);
-    if (m->ring.base)
-        munmap(m->ring.base, m->ring.size);
+    arena_destroy(&m->ring.memory);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }

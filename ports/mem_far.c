@@ -93,16 +93,16 @@ uint64_t mem_pending(const struct port *p)
 
 static void ring_read(struct ring *r, void *out, size_t n)
 {
-    size_t first = r->size - r->head < n ? r->size - r->head : n;
+    size_t first = r->memory.size - r->head < n ? r->memory.size - r->head : n;
 
-    memcpy(out, r->base + r->head, first);
-    memcpy((uint8_t *)out + first, r->base, n - first);
+    memcpy(out, r->memory.base + r->head, first);
+    memcpy((uint8_t *)out + first, r->memory.base, n - first);
 }
 
 static void ring_drop(struct ring *r, size_t n)
 {
     r->used -= n;
-    r->head = r->used ? (r->head + n) % r->size : 0;
+    r->head = r->used ? (r->head + n) % r->memory.size : 0;
 }
 
 int mem_collect(struct port *p, void *buf, uint32_t size,

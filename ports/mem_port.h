@@ -63,8 +63,7 @@ struct record {
 };
 
 struct ring {
-    uint8_t *base;
-    size_t size;
+    struct arena memory;
     size_t head; /* of the oldest record */
     size_t used;
     uint32_t frames;
@@ -78,11 +77,13 @@ struct counter {
 struct mem_port {
     struct port port;
     pthread_mutex_t lock;
-    bool ready;                  /* keys have been read, the ring exists */
-    bool open;                   /* under the lock, as are */
-    struct port_caps taken_caps; /* what tx goes by; */
+    bool ready; /* keys have been read, the ring exists */
+    /* under the lock */
+    bool open;
+    struct port_caps taken_caps; /* what tx goes by */
     int64_t fail_after;          /* -1: never */
     struct ring ring;
+    /* each thing in it says whose it is */
     struct queue queue[QUEUES];
     _Atomic bool link;
     _Atomic bool broken; /* the device has failed */

@@ -87,7 +87,7 @@ static int take_kind(struct port_spec *s, char **at, struct err *e)
     size_t n;
 
     if (!colon || *colon != ':') {
-        strcpy(s->kind, "packet");
+        snprintf(s->kind, sizeof(s->kind), "packet");
         return 0;
     }
     n = (size_t)(colon - *at);
@@ -111,7 +111,7 @@ static int store(struct port_spec *s, char *key, char *value, bool *named,
 
         if (rc)
             return rc;
-        strcpy(s->name, value);
+        snprintf(s->name, sizeof(s->name), "%s", value);
         *named = true;
         return 0;
     }
@@ -158,13 +158,13 @@ static int take_keys(struct port_spec *s, char *at, bool *named, struct err *e)
 static int parse(struct port_spec *s, const char *text, struct err *e)
 {
     char *at = s->text, *target;
-    bool more, named = false;
+    bool more = false, named = false;
     int rc;
 
     if (strlen(text) >= sizeof(s->text))
         return err_set(e, ENAMETOOLONG, "longer than %d characters",
                        SPEC_TEXT_MAX - 1);
-    strcpy(s->text, text);
+    memcpy(s->text, text, strlen(text) + 1);
     for (const char *c = text; *c; c++) {
         if (iscntrl((unsigned char)*c))
             return err_set(e, EINVAL, "control character 0x%02x",
@@ -185,7 +185,7 @@ static int parse(struct port_spec *s, const char *text, struct err *e)
         return rc;
     rc = port_name_check(target, e);
     if (!rc)
-        strcpy(s->name, target);
+        snprintf(s->name, sizeof(s->name), "%s", target);
     return rc;
 }
 

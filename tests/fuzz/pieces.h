@@ -35,15 +35,14 @@ static inline void lay_out(struct frame *f, const uint8_t *bytes, uint32_t len,
 {
     uint32_t at = 0;
 
+    CHECK(cuts < FRAME_SEGS_MAX);
     f->len = len;
     f->nseg = 0;
-    for (unsigned i = 0; i <= cuts && i < FRAME_SEGS_MAX; i++) {
+    for (unsigned i = 0; i <= cuts; i++) {
         uint32_t end = i == cuts || cut[i] > len ? len : cut[i];
 
         if (end < at)
             end = at;
-        if (i + 1 == FRAME_SEGS_MAX)
-            end = len;
         f->seg[i].iov_len = end - at;
         f->seg[i].iov_base = malloc(end - at ? end - at : 1);
         memcpy(f->seg[i].iov_base, bytes + at, end - at);

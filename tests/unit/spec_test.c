@@ -225,7 +225,7 @@ static void round_trip(void **state)
         struct err e;
         size_t n;
 
-        strcpy(text, start[rand_r(&seed) % 4]);
+        snprintf(text, sizeof(text), "%s", start[rand_r(&seed) % 4]);
         n = strlen(text);
         for (int k = rand_r(&seed) % 30; k > 0; k--)
             text[n++] =
