@@ -4,6 +4,7 @@
 
 #include <ev.h>
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -301,6 +302,44 @@ static void told_again(void **state)
     rig_free(r);
 }
 
+/* Frames that wait when a queue is attached are told of. */
+static void attaching_late(void **state)
+{
+    struct rig *r = rig_new("");
+
+    (void)state;
+    detach_all(r);
+    detach_all(r); /* idempotent */
+    assert_int_equal(inject(r, 60, 1, 1), 0);
+    ev_run(r->loop, EVRUN_NOWAIT);
+    assert_int_equal(r->ready[0], 0);
+    r->port->ops->attach(r->port, &r->q[0], r->loop);
+    ev_run(r->loop, 0);
+    assert_int_equal(r->ready[0], 1);
+    assert_int_equal(rx(r, 0, FRAMES), 1);
+    rig_free(r);
+}
+
+/* What has been received is given back, not kept until the end. */
+static void memory_is_bounded(void **state)
+{
+    struct rig *r = rig_new("");
+    size_t before;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(inject(r, 60000, 1, 1), 0);
+        assert_int_equal(rx(r, 0, FRAMES), 1);
+    }
+    before = mallinfo2().uordblks;
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(inject(r, 60000, 1, 1), 0);
+        assert_int_equal(rx(r, 0, FRAMES), 1);
+    }
+    assert_true(mallinfo2().uordblks < before + 1000000);
+    rig_free(r);
+}
+
 static void judged_when_received(void **state)
 {
     struct virtio_net_hdr v = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
@@ -348,6 +387,13 @@ static void segments(void **state)
         }
         assert_memory_equal(got, want, len[i]);
     }
+    /* no room for the second segment: the first is given back */
+    r->arena.size = 160;
+    assert_int_equal(mem_inject(r->port, want, 300, NULL, 1), 0);
+    assert_int_equal(rx(r, 0, 1), 0);
+    assert_int_equal(r->b.lost[PORT_REASON_RX_NO_MEMORY], 1);
+    assert_int_equal(r->arena.used, 0);
+    r->arena.size = 8U << 20;
     free(want);
     free(got);
     rig_free(r);
@@ -391,6 +437,8 @@ static void queues(void **state)
     rig_free(r);
 }
 
+#define BACKLOG 20
+
 static void collecting(void **state)
 {
     struct rig *r = rig_new(",collect=100");
@@ -400,7 +448,7 @@ static void collecting(void **state)
 
     (void)state;
     assert_int_equal(mem_collect(r->port, got, sizeof(got), &v), -EAGAIN);
-    /* Several times around the ring. */
+    /* Several times around the ring, which is never empty. */
     for (uint32_t no = 0; no < 2000; no++) {
         uint32_t len = 18 + no % 1497;
         struct frame f = plain_frame(bytes, len);
@@ -413,18 +461,23 @@ static void collecting(void **state)
             f.seg[1] = (struct iovec){bytes + 20, len - 20};
         }
         send_one(r, &f, &t);
+        if (no < BACKLOG)
+            continue;
         memset(&v, 0, sizeof(v));
         memset(got, 0, sizeof(got));
-        if (no % 2) {
-            send_one(r, &f, &t);
-            assert_int_equal(mem_collect(r->port, got, 1, NULL), len);
-        }
+        len = 18 + (no - BACKLOG) % 1497;
+        number_frame(bytes, len, 1, no - BACKLOG);
         assert_int_equal(mem_collect(r->port, got, sizeof(got), &v), len);
         assert_memory_equal(got, bytes, len);
         assert_int_equal(v.flags, VIRTIO_NET_HDR_F_DATA_VALID);
     }
-    assert_int_equal(t.sent, 3000);
-    assert_int_equal(mem_taken(r->port), 3000);
+    /* too small a buffer gets what fits */
+    got[1] = 0x77;
+    assert_int_equal(mem_collect(r->port, got, 1, NULL),
+                     18 + (2000 - BACKLOG) % 1497);
+    assert_int_equal(got[1], 0x77);
+    assert_int_equal(t.sent, 2000);
+    assert_int_equal(mem_taken(r->port), 2000);
     rig_free(r);
 }
 
@@ -701,6 +754,8 @@ int main(void)
         cmocka_unit_test(receiving_in_order),
         cmocka_unit_test(copies),
         cmocka_unit_test(told_again),
+        cmocka_unit_test(attaching_late),
+        cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(judged_when_received),
         cmocka_unit_test(segments),
         cmocka_unit_test(queues),

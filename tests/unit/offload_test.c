@@ -509,6 +509,17 @@ static void nothing_to_do(void **state)
     assert_memory_equal(&out[0], &f, sizeof(f));
 }
 
+/* Room for the heads only: what was taken is given back. */
+static void check_no_room(const struct frame *f)
+{
+    struct arena small = {.base = arena.base, .size = 192, .used = 1};
+    enum port_reason why;
+
+    assert_int_equal(offload_plain(f, false, out, 2, &small, &why), 0);
+    assert_int_equal(why, PORT_REASON_TX_NO_MEMORY);
+    assert_int_equal(small.used, 1);
+}
+
 /*
  * A piece that takes from all four segments has no slot for its head: the
  * first slice is copied.
@@ -539,6 +550,7 @@ static void four_segments_in_a_piece(void **state)
             at += n;
         }
         check_pieces(&s, &f);
+        check_no_room(&f);
         unlay(&f);
     }
     free(b);
@@ -623,6 +635,8 @@ CHANGE(fragment, head[14 + 6] |= 0x20)
 CHANGE(fragment_offset, head[14 + 7] |= 1)
 CHANGE(other_version, head[14] = 0x65)
 CHANGE(short_ihl, head[14] = 0x44)
+CHANGE(short_ihl_agreed, head[14] = 0x44; f->vnet.csum_start = 30;
+       head[30 + 12] = 0x50)
 CHANGE(long_ihl, head[14] = 0x46)
 CHANGE(other_proto, head[14 + 9] = 17)
 CHANGE(other_type, head[12] = 0x86; head[13] = 0xdd)
@@ -651,6 +665,7 @@ static void refusals(void **state)
     refused_change(PORT_REASON_TX_GSO_BAD, true, fragment_offset);
     refused_change(PORT_REASON_TX_GSO_BAD, true, other_version);
     refused_change(PORT_REASON_TX_GSO_BAD, true, short_ihl);
+    refused_change(PORT_REASON_TX_GSO_BAD, true, short_ihl_agreed);
     refused_change(PORT_REASON_TX_GSO_BAD, true, long_ihl);
     refused_change(PORT_REASON_TX_GSO_BAD, true, other_proto);
     refused_change(PORT_REASON_TX_GSO_BAD, true, other_type);
@@ -751,6 +766,14 @@ static void ip6_refusals(void **state)
         assert_int_equal(why, PORT_REASON_TX_GSO_BAD);
         unlay(&f);
     }
+    /* TCP follows, but further on than csum_start */
+    make_frame(&s, &f, b);
+    head = f.seg[0].iov_base;
+    head[14 + 40] = 6;
+    head[14 + 41] = 2;
+    assert_int_equal(offload_plain(&f, false, out, 10, &arena, &why), 0);
+    assert_int_equal(why, PORT_REASON_TX_GSO_BAD);
+    unlay(&f);
     free(b);
 }
 
