@@ -15,7 +15,6 @@ static void drop(struct fate *t, enum reason why)
 {
     t->act = ACT_DROP;
     t->verdict = why;
-    t->learn = false;
 }
 
 /*
