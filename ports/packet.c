@@ -70,10 +70,14 @@ static int check_device(const struct netdev *d, struct err *e)
 static bool kernel_has_uso(void)
 {
     struct utsname u;
-    unsigned major, minor;
+    unsigned long major, minor = 0;
+    char *end;
 
-    if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+    if (uname(&u) < 0)
         return false;
+    major = strtoul(u.release, &end, 10);
+    if (*end == '.')
+        minor = strtoul(end + 1, NULL, 10);
     return major > 6 || (major == 6 && minor >= 2);
 }
 

@@ -453,8 +453,8 @@ static int enter_home(struct tap *t, struct netns_scope *scope,
  */
 static void follow(struct tap *t)
 {
-    struct netns_scope scope;
-    struct netdev d;
+    struct netns_scope scope = {.home = -1};
+    struct netdev d = {0};
 
     if (enter_home(t, &scope, &d, &t->netns, NULL) == 0) {
         netns_leave(&scope);
@@ -546,8 +546,8 @@ int tap_set_mac(struct port *p, const struct mac *mac, struct err *e)
 
 int tap_set_mtu(struct port *p, uint32_t mtu, struct err *e)
 {
-    struct netns_scope scope;
-    struct netdev d;
+    struct netns_scope scope = {.home = -1};
+    struct netdev d = {0};
     uint64_t netns;
     int rc = check_open(p, e);
 
