@@ -281,7 +281,7 @@ static void tear_down(struct rig *r)
 
 int main(int argc, char **argv)
 {
-    unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 9;
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 9;
     uint64_t frames = argc > 2 ? strtoull(argv[2], NULL, 0) : 2000000;
     double ours[64], bare[64], ratio[64], rate[64];
     static struct rig r;

@@ -245,23 +245,43 @@ static bool empty(const struct bridge *b)
     return true;
 }
 
+static void run_last(struct message *m)
+{
+    finish(
+        (struct bridge *)(void *)((char *)m - offsetof(struct bridge, last)));
+}
+
+/* From a message: whoever told us that a port is gone looks at the bridge. */
+static void finish_soon(struct bridge *b)
+{
+    b->last.run = run_last;
+    inbox_post(&b->sw->inbox, &b->last);
+}
+
 void bridge_port_gone(struct bridge *b)
 {
+    bridge_dirty(b);
+    fdb_set_active_ports(b->plane.fdb, b->n_ports);
     if (b->deleting && empty(b))
-        finish(b);
-    else
-        bridge_dirty(b);
+        finish_soon(b);
 }
 
 static void start_delete(struct bridge *b)
 {
+    struct err e;
+
+    if (b->adding)
+        changes_fail(&b->on_add,
+                     err_set(&e, ECANCELED, "bridge %s was deleted", b->name),
+                     &e);
+    else
+        observe_bridge(b, SW_EVENT_BRIDGE_DEL, "bridge %s deleted", b->name);
     b->deleting = true;
-    observe_bridge(b, SW_EVENT_BRIDGE_DEL, "bridge %s deleted", b->name);
     for (unsigned i = 0; i < VIEW_PORTS; i++)
         if (b->port[i])
             life_delete(b->port[i]);
     if (empty(b))
-        finish(b);
+        finish_soon(b);
 }
 
 void bridge_del(struct sw *sw, const char *name, bool force, sw_done done,
@@ -334,10 +354,7 @@ void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
     b->param[p] = v;
     if (p == BRIDGE_FDB_LIMIT)
         fdb_set_limit(b->plane.fdb, v);
-    for (unsigned i = 0; p == BRIDGE_FWD_MASK && i < VIEW_PORTS; i++)
-        if (b->port[i])
-            bport_dirty(b->port[i]);
-    bridge_dirty(b);
+    bridge_all_dirty(b);
     table_kick(b);
     observe_bridge(b, SW_EVENT_BRIDGE_PARAM, "bridge %s: %s is %u", b->name,
                    limits[p].what, v);

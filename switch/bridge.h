@@ -151,6 +151,7 @@ struct bridge {
     uint64_t grace_running; /* ... which is under way */
     uint64_t graces;        /* the last of the table's that has ended */
     struct changes on_add, on_del;
+    struct message last; /* all ports are gone: so is the bridge */
 };
 
 /* ---- the switch ---- */
@@ -217,8 +218,9 @@ void sw_stage(struct sw *sw, struct changes *c);
 void sw_want_grace(struct sw *sw);
 /* The bridge's view is to be published at the end of this turn. */
 void bridge_dirty(struct bridge *b);
-/* ... this port's record in it is to be made anew. */
+/* ... this port's record in it is to be made anew; or all of them. */
 void bport_dirty(struct bport *p);
+void bridge_all_dirty(struct bridge *b);
 void publish_start(struct sw *sw);
 /* Publishes what is dirty and starts a grace period if one is due. */
 void publish_turn(struct sw *sw);

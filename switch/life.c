@@ -261,7 +261,11 @@ static void attach_answered(struct message *m)
     }
     if (--p->outstanding)
         return;
-    if (p->job_rc && p->adding)
+    if (!p->job_rc && p->port->failed && p->adding)
+        p->job_rc =
+            err_set(&p->job_err, EIO, "port %s failed as soon as it was open",
+                    p->port->spec.name);
+    if (p->job_rc && p->adding && !p->deleting)
         give_up(p, p->job_rc, &p->job_err);
     if (p->job_rc)
         text_copy(p->why, sizeof(p->why), p->job_err.text);
@@ -281,7 +285,7 @@ static void open_done(struct message *m)
         life_describe(p);
         return;
     }
-    if (p->adding)
+    if (p->adding && !p->deleting)
         give_up(p, p->job_rc, &p->job_err);
     else
         text_copy(p->why, sizeof(p->why), p->job_err.text);
@@ -400,7 +404,10 @@ static void detach(struct bport *p)
 {
     move(p, LIFE_DETACHING);
     table_flush_port(p->b, p->no, true);
-    bport_dirty(p);
+    if (p->no == BRIDGE_LOCAL)
+        bridge_all_dirty(p->b);
+    else
+        bport_dirty(p);
     local_entries(p->b);
     for (unsigned i = 0; i <= PORT_QUEUE_PROTO; i++)
         if (p->queue[i].attached)
@@ -412,10 +419,16 @@ static void detach(struct bport *p)
 void life_delete(struct bport *p)
 {
     bool was = p->deleting;
+    struct err e;
 
     p->deleting = true;
     if (was)
         return;
+    if (p->adding)
+        changes_fail(
+            &p->on_add,
+            err_set(&e, ECANCELED, "port %s was deleted", p->port->spec.name),
+            &e);
     if (p->no != BRIDGE_LOCAL)
         observe_port(p, SW_EVENT_PORT_DEL, "port %s left bridge %s",
                      p->port->spec.name, p->b->name);

@@ -218,9 +218,7 @@ void local_changed(struct bridge *b)
         begin(b, l);
     else
         compare(b, &l->caps);
-    for (unsigned i = 0; i < VIEW_PORTS; i++)
-        if (b->port[i])
-            bport_dirty(b->port[i]); /* up or down concerns them all */
+    bridge_all_dirty(b); /* up or down concerns them all */
 }
 
 /* ---- own addresses in the table ---- */

@@ -151,6 +151,12 @@ static inline void lookups_add(struct lookups *l, unsigned frame, uint64_t key)
     l->slot[l->frames++] = (uint8_t)(l->keys - 1);
 }
 
+static void lookups_run(struct lookups *l, const struct scene *s)
+{
+    memset(l->found, 0, l->keys * sizeof(l->found[0]));
+    fdb_lookup_batch(s->fdb, &s->now, l->key, l->found, l->keys);
+}
+
 void pipeline_ingress(const struct scene *s, const struct frame *f,
                       struct fate *fate, unsigned n)
 {
@@ -161,7 +167,7 @@ void pipeline_ingress(const struct scene *s, const struct frame *f,
     for (unsigned i = 0; i < n; i++)
         if (early(s, &f[i], &fate[i]))
             lookups_add(&l, i, fate[i].src);
-    fdb_lookup_batch(s->fdb, &s->now, l.key, l.found, l.keys);
+    lookups_run(&l, s);
     for (unsigned k = 0; k < l.frames; k++) {
         struct fate *t = &fate[l.frame[k]];
 
@@ -257,7 +263,7 @@ void pipeline_decide(const struct scene *s, struct fate *fate, unsigned n)
         else
             lookups_add(&l, i, fate[i].dst);
     }
-    fdb_lookup_batch(s->fdb, &s->now, l.key, l.found, l.keys);
+    lookups_run(&l, s);
     for (unsigned k = 0; k < l.frames; k++) {
         struct fate *t = &fate[l.frame[k]];
         uint64_t found = l.found[l.slot[k]];

@@ -123,6 +123,14 @@ void bport_dirty(struct bport *p)
     bridge_dirty(p->b);
 }
 
+void bridge_all_dirty(struct bridge *b)
+{
+    for (unsigned i = 0; i < VIEW_PORTS; i++)
+        if (b->port[i])
+            b->port[i]->stale = true;
+    bridge_dirty(b);
+}
+
 static struct view_port *record_new(const struct bport *p)
 {
     const struct bridge *b = p->b;

@@ -29,7 +29,11 @@ struct bport; /* a port of a bridge */
 #define BRIDGE_PORTS_MAX 1023 /* numbered from 1, as the kernel does */
 #define BRIDGE_LOCAL     0    /* the bridge's own interface */
 
-/* rc 0, or -errno with the sentence in *e (never NULL, valid in the call). */
+/*
+ * rc 0, or -errno with the sentence in *e (never NULL, valid in the call).
+ * NULL instead of a function: the caller does not want to know.  When there is
+ * no memory to remember the caller, -ENOMEM comes from inside the call.
+ */
 typedef void (*sw_done)(void *arg, int rc, const struct err *e);
 
 /* ---- the switch ---- */
@@ -83,8 +87,14 @@ enum bridge_param {
     BRIDGE_HELLO,         /* cs, 100 .. 1000 */
     BRIDGE_MAX_AGE,       /* cs, 600 .. 4000 */
     BRIDGE_STP,           /* 0; 1 is -EOPNOTSUPP until there is an engine */
-    BRIDGE_FWD_MASK,      /* 16 bits, all of them settable */
-    BRIDGE_FDB_LIMIT,     /* entries */
+    /*
+     * 16 bits, all of them settable: which of 01:80:c2:00:00:00 .. 0f are
+     * forwarded.  While the spanning tree is off, :00 is forwarded whatever
+     * bit 0 says, so that other bridges find loops through this one; the
+     * kernel does the same.
+     */
+    BRIDGE_FWD_MASK,
+    BRIDGE_FDB_LIMIT, /* entries */
     BRIDGE_PARAMS
 };
 /* -ERANGE, -EINVAL, -EOPNOTSUPP. */
@@ -183,7 +193,11 @@ void bport_stats(const struct bport *p, struct bport_stats *s);
 
 /* ---- forwarding database ---- */
 
-/* flags: FDB_STATIC, FDB_STICKY, FDB_LOCAL or 0 for dynamic. */
+/*
+ * flags: FDB_STATIC, FDB_STICKY, FDB_LOCAL or 0 for dynamic; p NULL: the
+ * bridge itself.  A frame from an address that is static or sticky on another
+ * port is dropped (REASON_PINNED), where the kernel would forward it.
+ */
 void bridge_fdb_set(struct bridge *b, uint64_t key, struct bport *p,
                     uint8_t flags, sw_done done, void *arg);
 /* -ENOENT */

@@ -209,10 +209,33 @@ void table_flush_port(struct bridge *b, uint16_t no, bool always)
     }
 }
 
+/* Entries that wait for room need not wait any longer. */
+static void forget_settings(struct bridge *b, uint16_t no)
+{
+    struct setting *s, **at = &b->settings;
+
+    while ((s = *at)) {
+        struct err e;
+
+        if (s->value.port != no) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        changes_fail(
+            &s->told,
+            err_set(&e, ENODEV, "bridge %s: the port was deleted", b->name),
+            &e);
+        sw_answer_all(b->sw, &s->told);
+        free(s);
+    }
+}
+
 void table_purge_port(struct bport *p)
 {
     struct bridge *b = p->b;
 
+    forget_settings(b, p->no);
     b->purging++;
     fdb_port_purge(b->plane.fdb, p->no, true);
     table_kick(b);
@@ -227,9 +250,8 @@ int table_set(struct bridge *b, uint64_t key, const struct fdb_value *v,
     int rc = fdb_set(b->plane.fdb, &t, key, v);
     struct setting *s;
 
-    if (rc != -ENOSPC) {
+    if (rc != -ENOSPC)
         return rc;
-    }
     s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;

@@ -54,7 +54,8 @@ struct view *view_new(const struct view_port *const *ports,
 
     for (unsigned i = 0; i < VIEW_PORTS; i++)
         n += ports[i] != NULL;
-    v = calloc(1, sizeof(*v) + (size_t)FLOOD_KINDS * n * sizeof(v->slots[0]));
+    v = calloc(1, sizeof(*v) + (size_t)FLOOD_KINDS * n *
+                                   sizeof(const struct view_port *));
     if (!v)
         return NULL;
     memcpy(v->gens, gens, sizeof(v->gens));

@@ -61,7 +61,7 @@ static void turns(struct worker *w)
 {
     for (unsigned i = 0; i < TURNS_PER_POLL && turn_pending(&w->fwd); i++) {
         if (turn_run(&w->fwd) > 0)
-            w->last_rx = w->fwd.now;
+            w->last_rx = clock_now();
         rcu_quiescent();
         if (w->fwd.news) {
             w->fwd.news = false;
