@@ -37,7 +37,9 @@
 #define PROTO_HOPOPTS 0
 #define PROTO_ROUTING 43
 #define PROTO_DSTOPTS 60
+#define PROTO_SCTP    132
 
+#define SCTP_CSUM_AT 8
 #define UDP_HLEN     8
 #define UDP_LEN_AT   4
 #define UDP_CSUM_AT  6
@@ -222,6 +224,7 @@ static void put_be16(uint8_t *at, uint32_t v)
 struct plan {
     const struct frame *f;
     bool gso;
+    bool sctp;    /* its checksum is a CRC (RFC 9260, 6.8) */
     bool tx_csum; /* leave the checksums to the port */
     bool ip4;
     bool tcp;
@@ -273,26 +276,32 @@ static bool read_ip6(struct cursor *c, uint32_t end, uint8_t *proto)
     return at == end;
 }
 
-/* Do the headers say what gso_type says, and end where csum_start says? */
-static bool headers_match(struct plan *p)
+/* The protocol of the header at csum_start, if IP headers lead there. */
+static bool find_proto(struct plan *p, uint8_t *proto)
 {
     const struct frame *f = p->f;
     struct cursor c = cursor_over(f->seg[0].iov_base, f->seg[0].iov_len);
-    unsigned gso = gso_of(f);
     uint16_t type;
     uint32_t hlen;
-    uint8_t proto;
 
     p->net = mac_hlen(f, &type);
     if (p->trans <= p->net || !cursor_skip(&c, p->net))
         return false;
     p->ip4 = type == ETH_IP4;
-    if (p->ip4) {
-        if (!read_ip4(&c, &hlen, &proto) || p->net + hlen != p->trans)
-            return false;
-    } else if (type != ETH_IP6 || !read_ip6(&c, p->trans - p->net, &proto)) {
+    if (p->ip4)
+        return read_ip4(&c, &hlen, proto) && p->net + hlen == p->trans;
+    return type == ETH_IP6 && read_ip6(&c, p->trans - p->net, proto);
+}
+
+/* Do the headers say what gso_type says, and end where csum_start says? */
+static bool headers_match(struct plan *p)
+{
+    const struct frame *f = p->f;
+    unsigned gso = gso_of(f);
+    uint8_t proto;
+
+    if (!find_proto(p, &proto))
         return false;
-    }
     p->tcp = gso != VIRTIO_NET_HDR_GSO_UDP_L4;
     if (gso == VIRTIO_NET_HDR_GSO_TCPV4 || gso == VIRTIO_NET_HDR_GSO_TCPV6)
         return p->ip4 == (gso == VIRTIO_NET_HDR_GSO_TCPV4) &&
@@ -333,11 +342,14 @@ static bool make_plan(struct plan *p, enum port_reason *why)
 {
     const struct frame *f = p->f;
     const uint8_t *head = f->seg[0].iov_base;
+    uint8_t proto;
 
     p->gso = frame_is_gso(f);
     p->trans = f->vnet.csum_start;
     p->field = p->trans + f->vnet.csum_offset;
-    p->hlen = p->field + 2;
+    p->sctp = !p->gso && f->vnet.csum_offset == SCTP_CSUM_AT &&
+              find_proto(p, &proto) && proto == PROTO_SCTP;
+    p->hlen = p->field + (p->sctp ? 4 : 2);
     if (f->csum != CSUM_PARTIAL)
         return refuse(why, PORT_REASON_TX_GSO_BAD);
     if (p->trans < FRAME_ETH_HLEN || p->hlen > f->seg[0].iov_len)
@@ -457,18 +469,47 @@ static void edit_head(const struct plan *p, uint8_t *head, uint32_t len,
 }
 
 /*
+ * CRC32c of everything from the SCTP header on, its field taken as zero; in
+ * little-endian order (RFC 9260, appendix A).  Kernels ask for it with the
+ * same flag as for a sum.
+ */
+static void complete_crc(const struct plan *p, struct frame *out)
+{
+    uint8_t *field = (uint8_t *)out->seg[0].iov_base + p->field;
+    uint32_t crc = UINT32_MAX;
+
+    memset(field, 0, 4);
+    for (unsigned i = 0; i < out->nseg; i++) {
+        const uint8_t *at = out->seg[i].iov_base;
+
+        for (size_t k = i ? 0 : p->trans; k < out->seg[i].iov_len; k++) {
+            crc ^= at[k];
+            for (int bit = 0; bit < 8; bit++)
+                crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+        }
+    }
+    crc = htole32(~crc);
+    memcpy(field, &crc, 4);
+}
+
+/*
  * Zero means "no checksum" in UDP, which sends its other form instead
  * (RFC 768).  Wherever it is not UDP that has its field there, both forms
  * mean the same.
  */
 static void complete(const struct plan *p, struct frame *out)
 {
-    uint16_t sum = (uint16_t)~sum_frame(out, p->trans);
+    uint16_t sum;
 
+    out->csum = CSUM_COMPLETE;
+    if (p->sctp) {
+        complete_crc(p, out);
+        return;
+    }
+    sum = (uint16_t)~sum_frame(out, p->trans);
     if (sum == 0 && p->f->vnet.csum_offset == UDP_CSUM_AT)
         sum = 0xffff;
     put16((uint8_t *)out->seg[0].iov_base + p->field, sum);
-    out->csum = CSUM_COMPLETE;
 }
 
 static bool make_piece(const struct plan *p, unsigned i, struct place *at,

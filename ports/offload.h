@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a port cannot do for itself is done here: completing checksums and
+ * What a port cannot do for itself is done here: completing checksums (SCTP's
+ * CRC among them) and
  * cutting super-frames (TCPv4, TCPv6, UDP) into frames, with VLAN tags
  * counted.  Never trusts hdr_len; refuses more than OFFLOAD_PIECES_MAX pieces
  * or a gso_size under OFFLOAD_GSO_MIN.

@@ -146,6 +146,16 @@ static inline void check_cut(const struct frame *f, const struct frame *out,
     CHECK(longest == 14 || !offload_mtu_ok(f, longest - net - 1));
 }
 
+/* May the frame be one with a CRC?  (Its value is a unit test's business.) */
+static inline bool is_sctp(const uint8_t *flat, uint32_t start)
+{
+    for (uint32_t at = 14; at < start; at++) {
+        if (flat[at] == 132)
+            return true;
+    }
+    return false;
+}
+
 /* A single frame: nothing but the checksum has changed. */
 static inline void check_single(const struct frame *f, const struct frame *o,
                                 bool tx_csum)
@@ -160,6 +170,12 @@ static inline void check_single(const struct frame *f, const struct frame *o,
     }
     CHECK(o->csum == CSUM_COMPLETE && o->vnet.flags == 0);
     CHECK(memcmp(flat_in, flat_out, field) == 0);
+    if (f->vnet.csum_offset == 8 && is_sctp(flat_in, start)) {
+        CHECK(n <= field + 4 ||
+              memcmp(flat_in + field + 4, flat_out + field + 4,
+                     n - field - 4) == 0);
+        return;
+    }
     CHECK(memcmp(flat_in + field + 2, flat_out + field + 2, n - field - 2) ==
           0);
     /* Removing the old field's share leaves what the new one cancels. */

@@ -492,6 +492,67 @@ static void udp_zero(void **state)
     free(b);
 }
 
+/*
+ * SCTP's checksum is a CRC32c.  Its well-known check value: "123456789" gives
+ * 0xe3069283.
+ */
+static uint32_t crc32c(const uint8_t *at, size_t n)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t bit = 0; bit < 8 * n; bit++) {
+        uint32_t in = at[bit / 8] >> bit % 8 & 1;
+
+        crc = crc >> 1 ^ ((crc ^ in) & 1 ? 0x82f63b78 : 0);
+    }
+    return ~crc;
+}
+
+static void sctp_crc(void **state)
+{
+    struct bytes *b = malloc(sizeof(*b));
+    enum port_reason why;
+    struct frame f = {.csum = CSUM_PARTIAL}, laid;
+    uint32_t at, got;
+
+    (void)state;
+    assert_int_equal(crc32c((const uint8_t *)"123456789", 9), 0xe3069283);
+    for (int round = 0; round < 400; round++) {
+        static struct shape s;
+
+        s = (struct shape){.tags = rnd(3), .ip6 = rnd(2), .proto = 132};
+        arena.used = 0;
+        build_mac(&s, b);
+        at = trans_at(&s);
+        if (s.ip6)
+            build_ip6(&s, b, 40 + 12 + 99);
+        else
+            build_ip4(&s, b, 0, 20 + 12 + 99);
+        while (b->n < at + 12 + (unsigned)round)
+            be(b, rnd(256), 1);
+        lay_out(b, &f, at + 12 + rnd((unsigned)round + 1), 1 + rnd(4));
+        f.vnet = (struct virtio_net_hdr){
+            .flags = 1, .csum_start = (uint16_t)at, .csum_offset = 8};
+        assert_int_equal(offload_plain(&f, false, out, 1, &arena, &why), 1);
+        assert_int_equal(out[0].csum, CSUM_COMPLETE);
+        assert_same(&f, b);
+        memset(b->at + at + 8, 0, 4);
+        got = crc32c(b->at + at, b->n - at);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(
+                ((uint8_t *)out[0].seg[0].iov_base)[at + 8 + (unsigned)i],
+                got >> 8 * i & 255);
+        laid = f;
+        f.seg[0].iov_len = at + 11; /* half a field */
+        f.len = at + 11;
+        f.nseg = 1;
+        assert_int_equal(offload_plain(&f, false, out, 1, &arena, &why), 0);
+        assert_int_equal(why, PORT_REASON_TX_CSUM_BAD);
+        unlay(&laid);
+    }
+    free(b);
+}
+
 static void nothing_to_do(void **state)
 {
     static uint8_t bytes[60];
@@ -840,6 +901,7 @@ int main(void)
         cmocka_unit_test(random_frames),
         cmocka_unit_test(any_checksum),
         cmocka_unit_test(udp_zero),
+        cmocka_unit_test(sctp_crc),
         cmocka_unit_test(nothing_to_do),
         cmocka_unit_test(four_segments_in_a_piece),
         cmocka_unit_test(sender_pseudo_header),
