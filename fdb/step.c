@@ -358,8 +358,8 @@ static void copy_slot(struct fdb *f, const struct fdb_now *t, uint64_t key,
         remove_at(f, key, value, v, removed);
         v = atomic_load_explicit(value, memory_order_acquire);
     }
-    if (v & V_LIVE)
-        copy_put(f, key, v);
+    /* Also when it is gone: the owner may have put it there since. */
+    copy_put(f, key, v & V_LIVE ? v : 0);
 }
 
 static void copy(struct fdb *f, const struct fdb_now *t, unsigned budget,
@@ -470,6 +470,8 @@ struct fdb_step fdb_step(struct fdb *f, const struct fdb_now *t,
 {
     struct fdb_step s = {0};
 
+    if (grace < atomic_load_explicit(&f->granted, relaxed))
+        grace = atomic_load_explicit(&f->granted, relaxed);
     atomic_store_explicit(&f->granted, grace, memory_order_release);
     set_press(f);
     if (!resize(f, t, budget, &s.expired))

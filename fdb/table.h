@@ -104,24 +104,30 @@ static inline uint32_t table_home(const struct table *t, uint64_t key)
     return (uint32_t)(x >> 32) & t->hash.mask & t->mask;
 }
 
-/* The value word of a key, live or not, from its home group on; or NULL. */
+/*
+ * The value word of a key, live or not, from its home group on; or NULL.
+ * All keys of a group are compared before anything is decided: where in its
+ * group a key lies cannot be predicted, that it is there can.
+ */
 static inline _Atomic uint64_t *table_find_from(const struct table *t,
                                                 uint32_t at, uint64_t key)
 {
     for (unsigned n = 0; n < PROBE_GROUPS; n++) {
         struct group *g = &t->group[at];
-        bool empty = false;
+        uint64_t k0, k1, k2, k3;
+        unsigned hit;
 
-        for (unsigned i = 0; i < GROUP_SLOTS; i++) {
-            uint64_t k = atomic_load_explicit(&g->key[i], memory_order_acquire);
-
-            if (k == key) {
-                FDB_RACE_POINT();
-                return &g->value[i];
-            }
-            empty |= k == KEY_EMPTY;
+        k0 = atomic_load_explicit(&g->key[0], memory_order_acquire);
+        k1 = atomic_load_explicit(&g->key[1], memory_order_acquire);
+        k2 = atomic_load_explicit(&g->key[2], memory_order_acquire);
+        k3 = atomic_load_explicit(&g->key[3], memory_order_acquire);
+        hit = (unsigned)(k0 == key) | (unsigned)(k1 == key) << 1 |
+              (unsigned)(k2 == key) << 2 | (unsigned)(k3 == key) << 3;
+        if (hit) {
+            FDB_RACE_POINT();
+            return &g->value[__builtin_ctz(hit)];
         }
-        if (empty)
+        if (!k0 || !k1 || !k2 || !k3)
             return NULL;
         at = (at + 1) & t->mask;
     }

@@ -405,12 +405,17 @@ static void change_statics(struct owner *o)
     set_static(o, key_of(STABLE_STATIC, (uint32_t)(rnd() % STABLE)));
 }
 
-static void delete_learned(struct owner *o)
+/* The owner deletes or sets what learners learn. */
+static void change_learned(struct owner *o)
 {
     uint64_t key = key_of(LEARNED, (uint32_t)(rnd() % scene->keys));
+    struct fdb_value v = {.port = port_for(key, rnd())};
     struct fdb_now t = now_of(o->view);
 
-    (void)fdb_del(scene->f, &t, key, NULL);
+    if (rnd() % 2 && o->view->learning[v.port])
+        (void)fdb_set(scene->f, &t, key, &v);
+    else
+        (void)fdb_del(scene->f, &t, key, NULL);
 }
 
 static void change_limits(void)
@@ -455,7 +460,7 @@ static void owner_turn(struct owner *o)
     if (r / 8 % 8 == 0)
         change_statics(o);
     if (r / 64 % 4 == 0)
-        delete_learned(o);
+        change_learned(o);
     if (r / 256 % 8 == 0)
         clock_on(o);
     if (r / 2048 % 512 == 0)
