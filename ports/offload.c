@@ -310,6 +310,13 @@ static bool headers_match(struct plan *p)
            f->vnet.csum_offset == UDP_CSUM_AT;
 }
 
+bool offload_describes(const struct frame *f)
+{
+    struct plan p = {.f = f, .trans = f->vnet.csum_start};
+
+    return headers_match(&p);
+}
+
 static bool refuse(enum port_reason *why, enum port_reason r)
 {
     *why = r;

@@ -20,6 +20,13 @@
 bool offload_fits(const struct frame *f, const struct port_caps *caps);
 
 /*
+ * Do the headers of a super-frame say what its virtio-net header says?  The
+ * kernel gives a tunnel's super-frame (TCP inside VXLAN) the offload type and
+ * the offsets of the inner headers, and nobody can cut it by those.
+ */
+bool offload_describes(const struct frame *f);
+
+/*
  * Is 'f', or each piece it would be cut into, short enough for 'mtu'
  * (port_caps.mtu)?  A super-frame is judged by gso_size, not by its length.
  */

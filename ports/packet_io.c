@@ -7,6 +7,8 @@
  */
 #include "ports/packet.h"
 
+#include "ports/offload.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -140,7 +142,10 @@ static bool make_frame(struct rx_call *c, unsigned i, struct frame *f,
         f->seg[1].iov_len = n - HEAD;
     }
     restore_tag(f, &c->msg[i].msg_hdr);
-    return frame_vnet_check(f, why);
+    if (!frame_vnet_check(f, why))
+        return false;
+    *why = PORT_REASON_RX_UNDESCRIBED;
+    return !frame_is_gso(f) || offload_describes(f);
 }
 
 /* Gives back the memory behind the last octet received. */

@@ -16,8 +16,8 @@ if [ "${SWITCH:-}" != kernel ]; then
     switch_start
 fi
 
-# what Mininet's command line does before the pings: who is the bridge?
-cat >"$T/pre" <<END
+# what Mininet's command line does behind the pings: who is the bridge?
+cat >"$T/post" <<END
 sh ip -o link show type bridge >$T/kernel-bridges
 sh brctl show >$T/shown
 END
@@ -28,7 +28,7 @@ pingall() {
     PATH=$T/bin:$PATH BASCULE_SOCKET=$SOCK ip netns exec "$sw" \
         unshare --pid --fork --kill-child --mount-proc \
         timeout -k 5 60 mn --controller none --switch lxbr --topo "$topo" \
-        --pre "$T/pre" --test pingall >"$out" 2>&1 ||
+        --post "$T/post" --test pingall >"$out" 2>&1 ||
         { cat "$out"; fail "mn --topo $topo: exit $?"; }
     grep -q 'Results: 0% dropped' "$out" || { cat "$out"; fail "$topo: pings lost"; }
     if [ "${SWITCH:-}" != kernel ]; then
