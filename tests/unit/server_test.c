@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The control socket on a real switch with mem ports, driven in one thread:
+ * requests go in at one end of a socket pair, answers are read there.
+ */
+#include "base/clock.h"
+#include "ctl/conn.h"
+#include "ctl/listen.h"
+#include "ctl/options.h"
+#include "ctl/server.h"
+#include "tests/lib/rig.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define LIMIT (10 * NSEC_PER_SEC)
+
+static struct rig r;
+static struct server *server;
+
+struct peer {
+    int fd;
+    char *buf;
+    size_t n, cap;
+};
+
+static int up(void **state)
+{
+    struct server_config c = {.fd = -1, .group = (gid_t)-1};
+    struct err e;
+
+    (void)state;
+    rig_up(&r, 1);
+    assert_int_equal(rig_add(&r, "mem:a"), 0);
+    assert_int_equal(rig_add(&r, "mem:b"), 0);
+    c.loop = r.loop;
+    c.sw = r.sw;
+    return server_new(&server, &c, &e);
+}
+
+static int down(void **state)
+{
+    (void)state;
+    server_close(server);
+    rig_down(&r);
+    server_free(server);
+    return 0;
+}
+
+static void peer_open(struct peer *p, bool may_change)
+{
+    int fd[2];
+
+    memset(p, 0, sizeof(*p));
+    assert_int_equal(
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd),
+        0);
+    p->fd = fd[0];
+    assert_int_equal(server_adopt(server, fd[1], may_change), 0);
+}
+
+static void peer_close(struct peer *p)
+{
+    close(p->fd);
+    free(p->buf);
+    ev_run(r.loop, EVRUN_NOWAIT);
+    ev_run(r.loop, EVRUN_NOWAIT);
+}
+
+static void turn(void)
+{
+    ev_run(r.loop, EVRUN_NOWAIT);
+}
+
+/* What has arrived; false at the end of the stream. */
+static bool receive(struct peer *p)
+{
+    ssize_t n;
+
+    if (p->cap - p->n < 65536) {
+        p->cap = p->cap * 2 + 131072;
+        p->buf = realloc(p->buf, p->cap);
+        assert_non_null(p->buf);
+    }
+    n = recv(p->fd, p->buf + p->n, 65536, 0);
+    if (n > 0)
+        p->n += (size_t)n;
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+/* The next line, parsed; NULL at the end of the stream. */
+static json_t *line(struct peer *p)
+{
+    uint64_t end = clock_now() + LIMIT;
+    char *nl;
+
+    while (!p->n || !(nl = memchr(p->buf, '\n', p->n))) {
+        assert_true(clock_now() < end);
+        turn();
+        if (!receive(p))
+            return NULL;
+    }
+    json_t *v = json_loadb(p->buf, (size_t)(nl - p->buf), 0, NULL);
+
+    assert_non_null(v);
+    p->n -= (size_t)(nl + 1 - p->buf);
+    memmove(p->buf, nl + 1, p->n);
+    return v;
+}
+
+static void say(struct peer *p, const char *text)
+{
+    size_t n = strlen(text);
+    uint64_t end = clock_now() + LIMIT;
+
+    while (n > 0) {
+        ssize_t sent = send(p->fd, text, n, MSG_NOSIGNAL);
+
+        assert_true(clock_now() < end);
+        if (sent < 0) {
+            assert_int_equal(errno, EAGAIN);
+            turn();
+            continue;
+        }
+        text += sent;
+        n -= (size_t)sent;
+    }
+}
+
+static json_t *ask(struct peer *p, const char *method, const char *params)
+{
+    char text[400];
+
+    snprintf(text, sizeof(text),
+             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}\n",
+             method, params);
+    say(p, text);
+    return line(p);
+}
+
+static int code(json_t *answer)
+{
+    const json_t *e = json_object_get(answer, "error");
+    int n = (int)json_integer_value(json_object_get(e, "code"));
+
+    json_decref(answer);
+    return n;
+}
+
+static bool ok(json_t *answer)
+{
+    bool yes = json_object_get(answer, "result") != NULL;
+
+    json_decref(answer);
+    return yes;
+}
+
+static void changes_and_answers(void **state)
+{
+    struct peer p;
+    json_t *a;
+
+    (void)state;
+    peer_open(&p, true);
+    assert_true(ok(ask(&p, "addbr", "{\"bridge\":\"x\",\"local\":false}")));
+    a = ask(&p, "addbr", "{\"bridge\":\"x\",\"local\":false}");
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_object_get(json_object_get(a, "error"), "data"), "errno")),
+        "EEXIST");
+    json_decref(a);
+    assert_true(ok(ask(&p, "addif", "{\"bridge\":\"x\",\"port\":\"mem:c\"}")));
+    a = ask(&p, "show", "{\"bridge\":\"x\"}");
+    assert_string_equal(
+        json_string_value(json_array_get(
+            json_object_get(json_array_get(json_object_get(a, "result"), 0),
+                            "interfaces"),
+            0)),
+        "c");
+    json_decref(a);
+    assert_int_equal(
+        code(ask(&p, "addif", "{\"bridge\":\"x\",\"port\":\"mem:c,netns=n\"}")),
+        RPC_BAD_PARAMS);
+    assert_int_equal(code(ask(&p, "stp", "{\"bridge\":\"x\",\"value\":true}")),
+                     RPC_FAILED);
+    assert_true(ok(ask(&p, "stp", "{\"bridge\":\"x\",\"value\":false}")));
+    assert_true(ok(ask(&p, "delbr", "{\"bridge\":\"x\"}")));
+    peer_close(&p);
+    assert_int_equal(server->n_conns, 0);
+}
+
+static void one_after_the_other(void **state)
+{
+    char text[4096] = "";
+    struct peer p;
+
+    (void)state;
+    peer_open(&p, true);
+    for (int i = 0; i < 20; i++) { /* asynchronous ones and quick ones */
+        size_t n = strlen(text);
+
+        snprintf(text + n, sizeof(text) - n,
+                 "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\",\"params\":"
+                 "{\"bridge\":\"br0\"%s}}\n",
+                 i, i % 2 ? "bridge.show" : "setageing",
+                 i % 2 ? "" : ",\"value\":1000");
+    }
+    say(&p, text);
+    for (int i = 0; i < 20; i++) {
+        json_t *a = line(&p);
+
+        assert_int_equal(json_integer_value(json_object_get(a, "id")), i);
+        assert_true(ok(a));
+    }
+    peer_close(&p);
+}
+
+static void readers_only_read(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    peer_open(&p, false);
+    assert_true(ok(ask(&p, "port.show", "{}")));
+    assert_int_equal(
+        code(ask(&p, "addbr", "{\"bridge\":\"y\",\"local\":false}")),
+        RPC_DENIED);
+    assert_null(bridge_find(r.sw, "y"));
+    /* as a notification, too */
+    say(&p, "{\"jsonrpc\":\"2.0\",\"method\":\"addbr\",\"params\":{\"bridge\":"
+            "\"y\",\"local\":false}}\n");
+    assert_true(ok(ask(&p, "ping", "{}")));
+    assert_null(bridge_find(r.sw, "y"));
+    peer_close(&p);
+}
+
+/* A client may go at any moment of a request. */
+static void clients_go(void **state)
+{
+    static const char *const request[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"addbr\",\"params\":"
+        "{\"bridge\":\"g\",\"local\":false}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"delbr\",\"params\":"
+        "{\"bridge\":\"g\"}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fdb.show\"}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"monitor\"}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"wait-forwarding\","
+        "\"params\":{\"port\":\"a\",\"timeout\":5}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":1",
+    };
+
+    (void)state;
+    for (int i = 0; i < 120; i++) {
+        struct peer p;
+
+        peer_open(&p, true);
+        say(&p, request[i % 6]);
+        for (int k = 0; k < i / 6; k++)
+            turn();
+        peer_close(&p);
+    }
+    rig_run(&r, 0.1);
+    assert_int_equal(server->n_conns, 0);
+    assert_int_equal(server->n_monitors, 0);
+    assert_int_equal(server->memory, 0);
+    assert_true(LIST_EMPTY(&server->waiters));
+}
+
+static void long_requests_too(void **state)
+{
+    char *text = malloc(200001);
+    struct peer p, q;
+    int n;
+
+    (void)state;
+    n = snprintf(text, 100,
+                 "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\"");
+    memset(text + n, ' ', (size_t)(199998 - n));
+    memcpy(text + 199998, "}\n", 3);
+    peer_open(&p, true);
+    for (int i = 0; i < 3; i++) {
+        say(&p, text);
+        assert_true(ok(line(&p)));
+    }
+    /* gone while it is read */
+    peer_open(&q, true);
+    say(&q, text);
+    turn();
+    peer_close(&q);
+    assert_true(ok(ask(&p, "ping", "{}")));
+    rig_run(&r, 0.1);
+    assert_int_equal(server->n_conns, 1);
+    peer_close(&p);
+    assert_int_equal(server->memory, 0);
+    free(text);
+}
+
+static void too_long_a_line(void **state)
+{
+    char *text = malloc(RPC_REQUEST_MAX + 10);
+    struct peer p;
+
+    (void)state;
+    memset(text, 'x', RPC_REQUEST_MAX + 2);
+    text[RPC_REQUEST_MAX + 2] = '\0';
+    peer_open(&p, true);
+    say(&p, text);
+    assert_int_equal(code(line(&p)), RPC_LIMIT);
+    assert_null(line(&p));
+    peer_close(&p);
+    assert_int_equal(server->n_conns, 0);
+    assert_int_equal(server->memory, 0);
+    free(text);
+}
+
+#define ENTRIES 20000
+
+static void fill_table(void)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        rig_send(&r, "b", 0xffffffffffffULL, 0x020000000000ULL + i, 60, i);
+        if (i % 256 == 255)
+            rig_settle(&r);
+    }
+    rig_settle(&r);
+    (void)rig_count(&r, "a");
+}
+
+/* A long answer is written as it is read, and is whole. */
+static void dumps_are_pulled(void **state)
+{
+    struct peer p, q;
+    json_t *a;
+
+    (void)state;
+    assert_int_equal(rig_set(&r, "b", BPORT_FDB_LIMIT, 0), 0);
+    fill_table();
+    peer_open(&p, false);
+    peer_open(&q, false);
+    say(&p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fdb.show\",\"params\":"
+            "{\"bridge\":\"br0\",\"port\":\"b\"}}\n");
+    for (int i = 0; i < 2000; i++)
+        turn();
+    assert_true(text_size(&TAILQ_FIRST(&server->conns)->out) <
+                2 * CONN_QUEUE_LOW);
+    assert_true(ok(ask(&q, "ping", "{}")));
+    a = line(&p);
+    assert_true(json_array_size(json_object_get(a, "result")) >= ENTRIES);
+    json_decref(a);
+    assert_true(ok(ask(&p, "ping", "{}")));
+    peer_close(&p);
+    peer_close(&q);
+}
+
+/* The bridge goes in the middle of the answer: it ends, as JSON. */
+static void a_dumped_bridge_goes(void **state)
+{
+    struct peer p, q;
+    json_t *a;
+
+    (void)state;
+    assert_int_equal(rig_set(&r, "b", BPORT_FDB_LIMIT, 0), 0);
+    fill_table();
+    peer_open(&p, false);
+    peer_open(&q, true);
+    say(&p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fdb.show\"}\n");
+    for (int i = 0; i < 2000; i++)
+        turn();
+    assert_true(ok(ask(&q, "delbr", "{\"bridge\":\"br0\"}")));
+    a = line(&p);
+    assert_true(json_array_size(json_object_get(a, "result")) < ENTRIES);
+    json_decref(a);
+    peer_close(&p);
+    peer_close(&q);
+}
+
+static int balance_and_down(void **state)
+{
+    rig_balance(&r);
+    return down(state);
+}
+
+static void waiting_ends(void **state)
+{
+    struct peer p, q;
+    json_t *a;
+
+    (void)state;
+    peer_open(&p, false);
+    peer_open(&q, true);
+    assert_true(ok(ask(&p, "wait-forwarding", "{\"port\":\"a\"}")));
+    assert_int_equal(code(ask(&p, "wait-forwarding", "{\"port\":\"nope\"}")),
+                     RPC_FAILED);
+    assert_int_equal(
+        code(ask(&p, "wait-forwarding", "{\"port\":\"a\",\"timeout\":100000}")),
+        RPC_BAD_PARAMS);
+    a = ask(&q, "delif", "{\"bridge\":\"br0\",\"port\":\"a\"}");
+    assert_true(ok(a));
+    peer_close(&p);
+    peer_close(&q);
+}
+
+static void monitors_hear(void **state)
+{
+    struct peer p, q;
+    json_t *a;
+    const char *name;
+
+    (void)state;
+    peer_open(&p, false);
+    peer_open(&q, true);
+    assert_true(ok(ask(&p, "monitor", "{\"what\":\"fdb\"}")));
+    assert_int_equal(server->n_monitors, 1);
+    assert_true(ok(ask(&q, "fdb.add",
+                       "{\"bridge\":\"br0\",\"port\":\"a\",\"mac\":"
+                       "\"02:aa:00:00:00:01\"}")));
+    a = line(&p);
+    name =
+        json_string_value(json_object_get(json_object_get(a, "params"), "mac"));
+    assert_string_equal(name, "02:aa:00:00:00:01");
+    json_decref(a);
+    /* other requests still get their answers */
+    assert_true(ok(ask(&p, "ping", "{}")));
+    peer_close(&p);
+    peer_close(&q);
+    assert_int_equal(server->n_monitors, 0);
+}
+
+static void mem_ports_by_script(void **state)
+{
+    struct peer p;
+    json_t *a;
+
+    (void)state;
+    peer_open(&p, true);
+    assert_true(ok(ask(&p, "mem.inject",
+                       "{\"port\":\"a\",\"copies\":3,\"frame\":"
+                       "\"ff:ff:ff:ff:ff:ff 020000000001 88b5 0001\"}")));
+    rig_settle(&r);
+    a = ask(&p, "mem.collect", "{\"port\":\"b\",\"max\":2}");
+    assert_int_equal(json_array_size(json_object_get(a, "result")), 2);
+    assert_string_equal(
+        json_string_value(json_array_get(json_object_get(a, "result"), 0)),
+        "ffffffffffff02000000000188b50001");
+    json_decref(a);
+    assert_int_equal(
+        code(ask(&p, "mem.inject", "{\"port\":\"a\",\"frame\":\"0\"}")),
+        RPC_BAD_PARAMS);
+    assert_int_equal(
+        code(ask(&p, "mem.fail-after", "{\"port\":\"a\",\"frames\":-2}")),
+        RPC_BAD_PARAMS);
+    assert_true(ok(ask(&p, "mem.fail-after", "{\"port\":\"b\",\"frames\":0}")));
+    peer_close(&p);
+}
+
+/* ---- what the daemon's start consists of ---- */
+
+static void processor_lists(void **state)
+{
+    struct err e;
+    unsigned n;
+    int cpu[OPTIONS_WORKERS_MAX];
+
+    (void)state;
+    assert_int_equal(options_cpu_list("0,2-4", cpu, &n, &e), 0);
+    assert_int_equal(n, 4);
+    assert_int_equal(cpu[3], 4);
+    for (const char *const *s =
+             (const char *const[]){"", "x", "1-", "-1", "3-1", "1,,2", "1 2",
+                                   "99999", "1,", NULL};
+         *s; s++) {
+        assert_true(options_cpu_list(*s, cpu, &n, &e) < 0);
+        assert_non_null(strstr(e.text, "--cpus"));
+    }
+    assert_int_equal(options_cpu_list("0-20", cpu, &n, &e), -E2BIG);
+}
+
+static void one_listener_per_path(void **state)
+{
+    char dir[] = "/tmp/bascule-listen-XXXXXX";
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct listener l, second;
+    struct err e;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s/s", dir);
+    assert_int_equal(listener_open(&l, &a, (gid_t)-1, &e), 0);
+    assert_int_equal(listener_open(&second, &a, (gid_t)-1, &e), -EADDRINUSE);
+    assert_int_equal(access(a.sun_path, F_OK), 0);
+    listener_close(&l, false);
+    assert_int_equal(access(a.sun_path, F_OK), -1);
+    assert_int_equal(listener_open(&l, &a, (gid_t)-1, &e), 0);
+    listener_close(&l, false);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(changes_and_answers, up, down),
+        cmocka_unit_test_setup_teardown(one_after_the_other, up, down),
+        cmocka_unit_test_setup_teardown(readers_only_read, up, down),
+        cmocka_unit_test_setup_teardown(clients_go, up, down),
+        cmocka_unit_test_setup_teardown(long_requests_too, up, down),
+        cmocka_unit_test_setup_teardown(too_long_a_line, up, down),
+        cmocka_unit_test_setup_teardown(dumps_are_pulled, up, balance_and_down),
+        cmocka_unit_test_setup_teardown(a_dumped_bridge_goes, up, down),
+        cmocka_unit_test_setup_teardown(waiting_ends, up, down),
+        cmocka_unit_test_setup_teardown(monitors_hear, up, down),
+        cmocka_unit_test_setup_teardown(mem_ports_by_script, up, down),
+        cmocka_unit_test(processor_lists),
+        cmocka_unit_test(one_listener_per_path),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
