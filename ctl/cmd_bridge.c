@@ -85,8 +85,8 @@ void rpc_delif(struct call *c)
 
 static void set_bridge(struct call *c, enum bridge_param p)
 {
-    struct bridge *b = call_bridge(c);
     uint64_t v = rpc_value(c->params, "value");
+    struct bridge *b = call_bridge(c);
 
     if (!b)
         return;
@@ -101,8 +101,8 @@ static void set_bridge(struct call *c, enum bridge_param p)
 
 static void set_port(struct call *c, enum bport_param p)
 {
-    struct bport *port = call_port(c, rpc_string(c->params, "port"));
     uint64_t v = rpc_value(c->params, "value");
+    struct bport *port = call_port(c, rpc_string(c->params, "port"));
 
     if (!port)
         return;

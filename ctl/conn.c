@@ -150,18 +150,32 @@ static bool has_line(struct conn *c)
     return false;
 }
 
-static void end_of_input(struct conn *c)
+bool conn_hung_up(const struct conn *c)
 {
     struct pollfd p = {.fd = c->fd};
 
-    ev_io_stop(c->server->loop, &c->rd);
+    return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+static void reap_later(struct server *s)
+{
+    if (!ev_is_active(&s->reaper))
+        ev_timer_again(s->loop, &s->reaper);
+}
+
+static void end_of_input(struct conn *c)
+{
+    struct server *s = c->server;
+
+    ev_io_stop(s->loop, &c->rd);
     c->eof = true;
     if (c->in_len > 0) { /* a last line without its newline is one */
         c->in[c->in_len++] = '\n';
-    } else if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR)) {
+    } else if (conn_hung_up(c)) {
         conn_free(c); /* gone altogether, not only done with sending */
         return;
     }
+    reap_later(s);
     conn_ready(c);
 }
 
@@ -440,8 +454,10 @@ bool conn_run(struct conn *c)
         return true;
     }
     if (has_line(c)) {
-        if (c->call || c->parsing)
+        if (c->call || c->parsing) {
+            reap_later(s);
             return false; /* its end comes back to us */
+        }
         next_request(c);
         return true;
     }

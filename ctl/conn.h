@@ -54,6 +54,9 @@ void conn_parsed(struct parse_job *j);
 /* The request in progress has been answered: go on with the next. */
 void conn_call_done(struct conn *c);
 
+/* Has the client closed its end altogether? */
+bool conn_hung_up(const struct conn *c);
+
 /* 'out' has grown: see that it is written. */
 void conn_flush(struct conn *c);
 

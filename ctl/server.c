@@ -142,6 +142,30 @@ static void on_run(struct ev_loop *loop, ev_timer *w, int revents)
     }
 }
 
+void server_reap(struct server *s)
+{
+    struct conn *c = TAILQ_FIRST(&s->conns), *next;
+    bool some = false;
+
+    for (; c; c = next) {
+        next = TAILQ_NEXT(c, all);
+        if (ev_is_active(&c->rd))
+            continue; /* which would tell */
+        some = true;
+        if (conn_hung_up(c))
+            conn_free(c);
+    }
+    if (!some)
+        ev_timer_stop(s->loop, &s->reaper);
+}
+
+static void on_reap(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    server_reap(w->data);
+}
+
 int server_new(struct server **out, const struct server_config *c,
                struct err *e)
 {
@@ -160,6 +184,8 @@ int server_new(struct server **out, const struct server_config *c,
     LIST_INIT(&s->waiters);
     ev_timer_init(&s->runner, on_run, 0., 0.);
     ev_timer_init(&s->retry, on_retry, 1., 0.);
+    ev_timer_init(&s->reaper, on_reap, 1., 1.);
+    s->reaper.data = s;
     ev_io_init(&s->accept, on_accept, s->fd, EV_READ);
     s->runner.data = s->retry.data = s->accept.data = s;
     if (s->fd >= 0)
@@ -180,6 +206,7 @@ void server_close(struct server *s)
     parser_end(&s->parser);
     ev_timer_stop(s->loop, &s->runner);
     ev_timer_stop(s->loop, &s->retry);
+    ev_timer_stop(s->loop, &s->reaper);
     ev_io_stop(s->loop, &s->accept);
     if (s->fd >= 0)
         close(s->fd);

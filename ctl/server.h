@@ -48,6 +48,7 @@ struct server {
     ev_timer retry;  /* accepting is paused: no descriptors left */
     ev_timer runner; /* fires every turn while somebody has work */
     struct parser parser;
+    ev_timer reaper; /* runs while there are clients we do not read from */
     bool told_full;
     unsigned n_conns, n_readers;
     size_t memory; /* octets of requests being received */
@@ -83,5 +84,13 @@ void server_free(struct server *s);
  * too many (the socket is then closed after an error line), -ENOMEM.
  */
 int server_adopt(struct server *s, int fd, bool may_change);
+
+/*
+ * Lets go of clients that have hung up while we do not read from them: after
+ * the end of their sending, or while one request waits for something and the
+ * next has arrived.  No event tells of that.  Called every second while there
+ * are such.
+ */
+void server_reap(struct server *s);
 
 #endif
