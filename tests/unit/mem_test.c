@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -692,6 +693,8 @@ static void *storm_inject(void *arg)
     while (no < STORM) {
         if (mem_pending(r->port) < 5000 && inject(r, 60, no, 1) == 0)
             no++;
+        else
+            sched_yield();
     }
     return NULL;
 }
@@ -705,8 +708,13 @@ static void *storm_send(void *arg)
     struct tx_result t = {0};
 
     bytes[0] = (uint8_t)s->ctx;
-    while (t.sent < STORM)
+    while (t.sent < STORM) {
+        uint32_t before = t.sent;
+
         s->r->port->ops->tx(s->r->port, s->ctx, list, 4, &t);
+        if (t.sent == before)
+            sched_yield();
+    }
     return NULL;
 }
 
