@@ -104,6 +104,22 @@ def cpu_busy():
     return (n[0] + n[1] + n[2] + n[5] + n[6]) / TICK
 
 
+def foreign_load(seconds=0.1):
+    """Share of the processors that somebody uses while we do nothing."""
+    busy = cpu_busy()
+    time.sleep(seconds)
+    return (cpu_busy() - busy) / seconds / os.cpu_count()
+
+
+def wait_quiet(seconds=20, bound=0.2):
+    """Waits for others to be done; the load that is left if they are not."""
+    end = time.monotonic() + seconds
+    load = foreign_load()
+    while load > bound and time.monotonic() < end:
+        load = foreign_load(0.3)
+    return load if load > bound else 0
+
+
 class Series:
     """One figure over all rounds."""
 

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 
-from lib import Series, cpu_busy, ratio, run
+from lib import Series, cpu_busy, ratio, run, wait_quiet
 from peers import NET, rigs
 
 LOSS = 0.001  # what "without loss" allows
@@ -27,6 +27,10 @@ def take_turns(c, up, measure):
     {rig name: {metric: Series}}."""
     raw = {r.name: {} for r in up}
     for i in range(c.rounds):
+        load = wait_quiet()
+        if load:
+            c.report.line("  round %d: the machine is not quiet, %d %% of its "
+                          "processors are busy" % (i + 1, load * 100))
         for r in up if i % 2 == 0 else reversed(up):
             for metric, value in measure(r).items():
                 raw[r.name].setdefault(metric, []).append(value)
