@@ -39,14 +39,15 @@ def wait_for(what, test, seconds=10):
 
 
 def stop(process):
-    """Ends a process we started, politely first."""
+    """Ends a process we started, politely first.  The kernel takes its time
+    to delete a thousand taps, whoever asks."""
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(5)
+            process.wait(60)
 
 
 def turn_signals_into_exits():

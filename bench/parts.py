@@ -8,7 +8,7 @@ import os
 import socket
 import time
 
-from lib import Series, cpu_busy, ratio, run, wait_quiet
+from lib import Series, cpu_busy, ratio, run, wait_for, wait_quiet
 from peers import NET, rigs
 
 LOSS = 0.001  # what "without loss" allows
@@ -232,7 +232,10 @@ def idle(c):
     with contextlib.ExitStack() as stack:
         up = rigs(stack, c.report, part, c.build,
                   ["bascule/veth", "bascule/tap", "ovs/veth", "vde/tap"])
-        time.sleep(3)  # what the first pings have set going
+        for r in up:  # or the hosts would ask again whom they know
+            for h in r.host:
+                h.ip("neigh", "flush", "dev", "eth0")
+        time.sleep(3)
         before = {r: threads(r.peer.daemon.pid) for r in up}
         time.sleep(seconds)
         for r in up:
@@ -304,6 +307,13 @@ def broadcast(rig, ms):
             "cpu": t["cpu"] / copies * 1e6}
 
 
+def all_forward(rig, n):
+    """Does a broadcast reach each of the n ports but the sender's?"""
+    before = delivered(rig.switch)
+    t = rig.trial(60, 200, 50, "bcast")
+    return delivered(rig.switch) - before >= t["offered"] * (n - 2) > 0
+
+
 def ports1000(c):
     part, steps = "ports1000", [2, 10, 30, 100, 300, 1000]
     c.report.head(part, "a bridge of 1000 tap ports")
@@ -316,7 +326,6 @@ def ports1000(c):
 def grow(c, part, rig, control, steps):
     """From the rig's two ports to each of the steps; measures there."""
     have, total, cost = 2, 0.0, {}
-    # one of the receivers is watched; it stays in the switch's namespace
     for n in steps:
         names = ["x%d" % i for i in range(have, n)]
         begin = time.monotonic()
@@ -328,6 +337,11 @@ def grow(c, part, rig, control, steps):
             rig.switch.batch("link set %s up" % x for x in names)
             c.report.series(part, "%d ports" % n, "adding a port", "ms",
                             Series([spent / len(names) * 1000]))
+            begin = time.monotonic()
+            wait_for("%d ports forwarding" % n,
+                     lambda: all_forward(rig, n), 60)
+            c.report.series(part, "%d ports" % n, "until all forward", "s",
+                            Series([time.monotonic() - begin]))
         have = n
         got = [broadcast(rig, 150 if c.quick else 500)
                for _ in range(c.rounds)] if n > 2 else []
