@@ -6,7 +6,9 @@
  * table beside two copies of an independent loop.  Memory of a million
  * entries, settled and at the peak while growing.
  *
- *   fdb_bench [ROUNDS]   (7; median and the least and greatest of a round)
+ *   fdb_bench [ROUNDS [memory|lookup|readers]]
+ *
+ * 7 rounds, all parts; median, and the least and greatest ratio of a round.
  */
 #include "base/clock.h"
 #include "base/rcu.h"
@@ -27,7 +29,7 @@
 #define BATCH      64
 #define ROUNDS_MAX 101
 #define STREAM     (1 << 18) /* keys looked up in a lap */
-#define LOOKUPS    (1 << 21) /* a measurement, about */
+#define LOOKUPS    (1 << 20) /* a measurement, about */
 #define PORTS      16
 
 static uint64_t rnd_state = 42;
@@ -408,19 +410,11 @@ static void memory(void)
     fdb_free(f);
 }
 
-int main(int argc, char **argv)
-{
-    static const uint32_t sizes[] = {1000, 100000, 1000000};
-    int rounds = argc > 1 ? atoi(argv[1]) : 7;
+static const uint32_t sizes[] = {1000, 100000, 1000000};
 
-    if (rounds < 1 || rounds > ROUNDS_MAX)
-        die("rounds: 1 to 101");
-    hk = (struct hash_key){rnd(), rnd() | 1};
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    rcu_thread_enter();
-    puts("memory of 1000000 entries");
-    memory();
-    printf("\nlook-ups, batches of %d, %d rounds\n"
+static void lookups(int rounds)
+{
+    printf("look-ups, batches of %d, %d rounds\n"
            " entries  keys      ns fdb  ns lfht   ratio\n",
            BATCH, rounds);
     for (int i = 0; i < 3; i++) {
@@ -432,10 +426,37 @@ int main(int argc, char **argv)
         compare(s, "zipf", rounds);
         set_free(s);
     }
-    printf("\ntwo readers, look-ups per us: one table, a table each\n"
-           " entries  one tab.  each   ratio\n");
-    for (int i = 0; i < 3; i++)
-        two_readers(sizes[i], rounds);
+}
+
+int main(int argc, char **argv)
+{
+    int rounds = argc > 1 ? atoi(argv[1]) : 7;
+    const char *part = argc > 2 ? argv[2] : "";
+    bool all = !*part, any = false;
+
+    if (rounds < 1 || rounds > ROUNDS_MAX)
+        die("rounds: 1 to 101");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    hk = (struct hash_key){rnd(), rnd() | 1};
+    rcu_thread_enter();
+    if (all || !strcmp(part, "memory")) {
+        any = true;
+        puts("memory of 1000000 entries");
+        memory();
+    }
+    if (all || !strcmp(part, "lookup")) {
+        any = true;
+        lookups(rounds);
+    }
+    if (all || !strcmp(part, "readers")) {
+        any = true;
+        puts("two readers, look-ups per us: one table, a table each\n"
+             " entries  one tab.  each   ratio");
+        for (int i = 0; i < 3; i++)
+            two_readers(sizes[i], rounds);
+    }
     rcu_thread_leave();
+    if (!all && !any)
+        die("parts: memory, lookup, readers");
     return 0;
 }

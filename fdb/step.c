@@ -17,8 +17,10 @@
 
 #define relaxed memory_order_relaxed
 
-#define TOUCH_OCTETS ((size_t)2 << 20) /* a step; a fraction of 1 ms */
-#define PASS_MIN     10                /* 100 ms units */
+/* A step's share of a table's pages: a fraction of 1 ms. */
+#define TOUCH_OCTETS ((size_t)256 << 10)
+#define GIVE_OCTETS  ((size_t)2 << 20)
+#define PASS_MIN     10 /* 100 ms units */
 #define PASS_MAX     300
 #define THIN_TIME    600 /* before the table shrinks */
 #define ROOMIER_MAX  3
@@ -397,7 +399,7 @@ static void copy(struct fdb *f, const struct fdb_now *t, unsigned budget,
 
 static void give_back(struct fdb *f)
 {
-    if (!table_give_back(f->old, TOUCH_OCTETS))
+    if (!table_give_back(f->old, GIVE_OCTETS))
         return;
     table_free(f->old);
     f->old = NULL;

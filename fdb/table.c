@@ -5,36 +5,28 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20)
-#define PAGE      ((size_t)4096)
+#define PAGE       ((size_t)4096)
+#define MAPPED_MIN ((size_t)256 << 10)
 
 /*
- * From 2 MB on the groups lie on huge pages if the kernel gives any: at a
- * million entries most of a look-up's time is else the walk of the page table
- * (bench/fdb_bench.c measures it).  A map is aligned by making it larger and
- * cutting off what is outside.
+ * Large tables are mapped, so that their pages can be made and given back in
+ * slices.  Not as huge pages: those make a look-up among a million entries
+ * faster, but the first touch of one clears 2 MB in one go, several
+ * milliseconds where a host has to find the memory first.
  */
-static void *map_aligned(size_t bytes)
+static struct group *groups_new(size_t bytes, bool mapped)
 {
-    size_t room = bytes + HUGE_PAGE;
-    uint8_t *all = mmap(NULL, room, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    size_t before;
+    void *p;
 
-    if (all == MAP_FAILED)
-        return NULL;
-    before = -(uintptr_t)all & (HUGE_PAGE - 1);
-    if (before)
-        munmap(all, before);
-    if (room - before > bytes)
-        munmap(all + before + bytes, room - before - bytes);
-    (void)madvise(all + before, bytes, MADV_HUGEPAGE);
-    return all + before;
-}
-
-static bool is_mapped(const struct table *t)
-{
-    return t->bytes >= HUGE_PAGE;
+    if (mapped) {
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return p == MAP_FAILED ? NULL : p;
+    }
+    p = aligned_alloc(64, bytes);
+    if (p)
+        memset(p, 0, bytes);
+    return p;
 }
 
 struct table *table_new(uint32_t slots, const struct hash *h, uint64_t id)
@@ -49,14 +41,9 @@ struct table *table_new(uint32_t slots, const struct hash *h, uint64_t id)
     t->hash = *h;
     t->id = id;
     t->bytes = (size_t)slots / GROUP_SLOTS * sizeof(struct group);
-    if (is_mapped(t)) {
-        t->group = map_aligned(t->bytes);
-    } else {
-        t->group = aligned_alloc(64, t->bytes);
-        if (t->group)
-            memset(t->group, 0, t->bytes);
-        t->touched = t->bytes;
-    }
+    t->mapped = t->bytes >= MAPPED_MIN;
+    t->touched = t->mapped ? 0 : t->bytes;
+    t->group = groups_new(t->bytes, t->mapped);
     if (!t->group) {
         free(t);
         return NULL;
@@ -68,10 +55,10 @@ void table_free(struct table *t)
 {
     if (!t)
         return;
-    if (!is_mapped(t))
-        free(t->group);
-    else if (t->bytes)
+    if (t->mapped)
         munmap(t->group, t->bytes);
+    else
+        free(t->group);
     free(t);
 }
 
@@ -89,12 +76,10 @@ bool table_touch(struct table *t, size_t octets)
 
 bool table_give_back(struct table *t, size_t octets)
 {
-    size_t n = octets & ~(HUGE_PAGE - 1);
-
-    if (!is_mapped(t) || t->bytes - HUGE_PAGE < n)
+    if (!t->mapped || t->bytes <= octets)
         return true;
-    t->bytes -= n;
-    munmap((uint8_t *)t->group + t->bytes, n);
+    t->bytes -= octets;
+    munmap((uint8_t *)t->group + t->bytes, octets);
     return false;
 }
 

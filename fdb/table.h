@@ -78,6 +78,7 @@ struct table {
     struct hash hash;
     uint64_t id;
     size_t bytes;
+    bool mapped;
     size_t touched; /* octets whose pages are there */
     /* Written now and then: not in the readers' line. */
     _Alignas(64) _Atomic bool frozen; /* learners change nothing but ages */
@@ -90,7 +91,7 @@ void table_free(struct table *t);
 /*
  * Have at most 'octets' more of the table's pages made or given back, for a
  * thread that must not stop for the whole table.  True when all is done; a
- * table that is given back is good for table_free only.
+ * table that is given back is good for table_free only.  octets: whole pages.
  */
 bool table_touch(struct table *t, size_t octets);
 bool table_give_back(struct table *t, size_t octets);
