@@ -4,6 +4,8 @@
  */
 #include "tests/lib/rig.h"
 
+#include "switch/bridge.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -345,6 +347,58 @@ static void super_frames_are_cut_where_they_must(void **state)
     assert_int_equal(rig_count(&r, "tiny"), 0);
 }
 
+/* A port that would swallow anything gets only what fits it. */
+static void the_switch_itself_minds_the_mtu(void **state)
+{
+    (void)state;
+    assert_int_equal(rig_add(&r, "mem:any,mtu=1000,discard=on"), 0);
+    rig_send(&r, "p1", ALL, A, 1014, 0);
+    rig_send(&r, "p1", ALL, A, 1015, 0);
+    rig_settle(&r);
+    assert_int_equal(rig_stats(&r, "any").tx_frames, 1);
+    assert_reason("any", PORT_TX_TOO_BIG, 1);
+    assert_counts(0, 2, 2);
+}
+
+/* Frames 'port' got: all of 'size' octets, 'n' of them. */
+static void assert_pieces(const char *port, unsigned n, int size, bool csum)
+{
+    static uint8_t got[20000];
+    struct virtio_net_hdr v;
+
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_equal(
+            bport_mem_collect(rig_port(&r, port), got, sizeof(got), &v), size);
+        assert_int_equal(v.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM, csum);
+    }
+}
+
+/* What is cut once serves all who need it so, and each frame its own cut. */
+static void cuts_are_not_mixed_up(void **state)
+{
+    static uint8_t f[20000];
+    struct virtio_net_hdr v;
+    unsigned len;
+
+    (void)state;
+    assert_int_equal(rig_add(&r, "mem:x1,vnet=off"), 0);
+    assert_int_equal(rig_add(&r, "mem:x2,tso4=off"), 0);
+    assert_int_equal(rig_add(&r, "mem:x3,vnet=off"), 0);
+    assert_int_equal(rig_add(&r, "mem:x4,tso4=off"), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        len = super_frame(f, 4000 * i, (uint16_t)(400 * i), &v);
+        assert_int_equal(bport_mem_inject(rig_port(&r, "p1"), f, len, &v, 1),
+                         0);
+    }
+    rig_settle(&r);
+    for (int i = 1; i <= 3; i++) {
+        assert_pieces("x1", 10, 54 + 400 * i, false);
+        assert_pieces("x2", 10, 54 + 400 * i, true);
+        assert_pieces("x3", 10, 54 + 400 * i, false);
+        assert_pieces("x4", 10, 54 + 400 * i, true);
+    }
+}
+
 static void tiny_pieces_are_refused(void **state)
 {
     static uint8_t f[70000];
@@ -436,6 +490,35 @@ static void generations_wrap(void **state)
     assert_true(bridge_fdb_get(r.b, fdb_key(0, B), &v, &age));
 }
 
+static bool nothing_leaves(void *arg)
+{
+    (void)arg;
+    return r.b->purging == 0;
+}
+
+/*
+ * All generations within a moment, before any sweep: the number comes round
+ * only when the entries that bear it have left.
+ */
+static void generations_come_round_too_soon(void **state)
+{
+    struct fdb_value v;
+    uint32_t age;
+
+    (void)state;
+    send("p1", ALL, A);
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
+    for (unsigned i = 0; i <= FDB_GEN_MAX; i++) {
+        r.b->gen_new[1] = false;
+        table_flush_port(r.b, 1, true);
+    }
+    assert_true(rig_wait(&r, nothing_leaves, NULL));
+    assert_false(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
+    rig_run(&r, 0.01);
+    send("p1", ALL, A);
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
+}
+
 static uint32_t learned(const char *port)
 {
     struct bport_info info;
@@ -498,10 +581,13 @@ int main(void)
         T(runts_and_giants),
         T(too_big_for_one_of_them),
         T(super_frames_are_cut_where_they_must),
+        T(the_switch_itself_minds_the_mtu),
+        T(cuts_are_not_mixed_up),
         T(tiny_pieces_are_refused),
         T(bridges_do_not_mix),
         T(flush_and_ageing),
         T(generations_wrap),
+        T(generations_come_round_too_soon),
         T(a_flood_of_addresses),
     };
 

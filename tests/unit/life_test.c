@@ -9,6 +9,8 @@
 #include "switch/bridge.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -261,6 +263,106 @@ static void in_force_when_answered(void **state)
     }
 }
 
+/* A reader in the middle of its turn. */
+struct reader {
+    pthread_t thread;
+    sem_t in, go;
+};
+
+static void *read_slowly(void *arg)
+{
+    struct reader *w = arg;
+
+    rcu_thread_enter();
+    sem_post(&w->in);
+    sem_wait(&w->go);
+    rcu_thread_leave();
+    return NULL;
+}
+
+static void note_answer(void *arg, int rc, const struct err *e)
+{
+    (void)e;
+    assert_int_equal(rc, 0);
+    *(bool *)arg = true;
+}
+
+static bool is_true(void *arg)
+{
+    return *(bool *)arg;
+}
+
+/* No answer before the last forwarder has ended the turn it was in. */
+static void answered_after_the_last_turn(void **state)
+{
+    bool answer = false;
+    struct reader w;
+
+    (void)state;
+    sem_init(&w.in, 0, 0);
+    sem_init(&w.go, 0, 0);
+    assert_int_equal(pthread_create(&w.thread, NULL, read_slowly, &w), 0);
+    sem_wait(&w.in);
+    bport_set(rig_port(&r, "p1"), BPORT_HAIRPIN, 1, note_answer, &answer);
+    rig_run(&r, 0.2);
+    assert_false(answer);
+    sem_post(&w.go);
+    assert_true(rig_wait(&r, is_true, &answer));
+    pthread_join(w.thread, NULL);
+    sem_destroy(&w.in);
+    sem_destroy(&w.go);
+}
+
+/* Deleted in the middle of being added: both callers hear. */
+static int add_rc;
+
+static void note_add(void *arg, int rc, const struct err *e)
+{
+    (void)e;
+    add_rc = rc;
+    *(bool *)arg = true;
+}
+
+static void deleted_while_being_added(void **state)
+{
+    struct port_spec s;
+    struct err e;
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++) {
+        bool added = false, deleted = false;
+
+        add_rc = 1;
+        assert_int_equal(port_spec_parse(&s, "mem:x", &e), 0);
+        bport_add(r.b, &s, note_add, &added);
+        for (unsigned k = 0; k < i % 5; k++)
+            ev_run(r.loop, EVRUN_NOWAIT);
+        bport_del(r.b, "x", note_answer, &deleted);
+        assert_true(rig_wait(&r, is_true, &deleted));
+        assert_true(rig_wait(&r, is_true, &added));
+        assert_true(add_rc == 0 || add_rc == -ECANCELED);
+        assert_null(bport_find(r.b, "x"));
+    }
+}
+
+/* A bridge whose only port has failed is deleted all the same. */
+static void bridge_of_failed_ports(void **state)
+{
+    bool gone = false;
+    struct bridge *b;
+
+    (void)state;
+    assert_int_equal(rig_add_bridge(&r, "br1"), 0);
+    b = bridge_find(r.sw, "br1");
+    assert_int_equal(rig_add_to(&r, b, "mem:x"), 0);
+    (void)bport_mem_fail_after(rig_port(&r, "x"), 0);
+    assert_true(wait_port(has_failed, "x"));
+    rig_run(&r, 0.05);
+    bridge_del(r.sw, "br1", false, note_answer, &gone);
+    assert_true(rig_wait(&r, is_true, &gone));
+    assert_int_equal(rig_add_bridge(&r, "br1"), 0);
+}
+
 /* One grace period serves many changes. */
 static unsigned answers;
 
@@ -343,6 +445,9 @@ int main(void)
         T(deleted_under_traffic),
         T(bridge_deleted_under_traffic),
         T(in_force_when_answered),
+        T(answered_after_the_last_turn),
+        T(deleted_while_being_added),
+        T(bridge_of_failed_ports),
         T(changes_share_a_grace_period),
         T(thousand_ports),
     };
