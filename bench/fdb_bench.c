@@ -348,12 +348,13 @@ static void two_readers(uint32_t n, int rounds)
 static double resident_mb(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
-    unsigned long size, resident = 0;
+    char line[128], *second;
 
-    if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
+    if (!f || !fgets(line, sizeof(line), f) || !(second = strchr(line, ' ')))
         die("/proc/self/statm cannot be read");
     fclose(f);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1e6;
+    return (double)strtoul(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE) /
+           1e6;
 }
 
 struct growth {
@@ -430,7 +431,7 @@ static void lookups(int rounds)
 
 int main(int argc, char **argv)
 {
-    int rounds = argc > 1 ? atoi(argv[1]) : 7;
+    int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 7;
     const char *part = argc > 2 ? argv[2] : "";
     bool all = !*part, any = false;
 

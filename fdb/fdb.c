@@ -60,6 +60,7 @@ struct fdb *fdb_new(const struct fdb_config *c)
 
     /* Mapped, so that the many per-port words cost memory only when used. */
     f = mmap(NULL, sizeof(*f), PROT_READ | PROT_WRITE,
+             /* cppcheck-suppress invalidFunctionArg */
              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (f == MAP_FAILED)
         return NULL;

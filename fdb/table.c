@@ -20,8 +20,11 @@ static struct group *groups_new(size_t bytes, bool mapped)
 
     if (mapped) {
         p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                 /* cppcheck-suppress invalidFunctionArg */
                  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        return p == MAP_FAILED ? NULL : p;
+        if (p == MAP_FAILED)
+            return NULL;
+        return p;
     }
     p = aligned_alloc(64, bytes);
     if (p)
