@@ -185,15 +185,22 @@ static struct set *set_new(uint32_t n, bool peer)
     return s;
 }
 
-static void set_free(struct set *s)
+static void peer_free(struct set *s)
 {
     struct cds_lfht_iter it;
     struct cds_lfht_node *n;
 
+    if (!s->h)
+        return;
     cds_lfht_for_each(s->h, &it, n) cds_lfht_del(s->h, n);
     rcu_wait();
     cds_lfht_destroy(s->h, NULL);
     free(s->nodes);
+}
+
+static void set_free(struct set *s)
+{
+    peer_free(s);
     fdb_free(s->f);
     free(s->key);
     free(s->stream);
