@@ -23,7 +23,7 @@ void rpc_addbr(struct call *c)
                   "bridge name %.40s: at most 15 characters", name);
         return;
     }
-    strcpy(bc.name, name);
+    snprintf(bc.name, sizeof(bc.name), "%s", name);
     if (call_netns(c, &bc.netns_fd) < 0)
         return;
     c->what = "bridge";

@@ -112,7 +112,7 @@ static struct fdb_dump *fdb_dump_new(struct sw *sw, const char *only)
 
         bridge_info(b, &i);
         if (!only || strcmp(only, i.name) == 0)
-            strcpy(f->bridge[f->n_bridges++], i.name);
+            memcpy(f->bridge[f->n_bridges++], i.name, sizeof(i.name));
     }
     f->port = -1;
     f->dump.head = "[";

@@ -58,7 +58,7 @@ static struct list *list_new(struct call *c, const char *only, size_t head)
 
         bridge_info(b, &i);
         if (!only || strcmp(only, i.name) == 0)
-            strcpy(l->bridge[l->n_bridges++], i.name);
+            memcpy(l->bridge[l->n_bridges++], i.name, sizeof(i.name));
     }
     return l;
 }
@@ -187,7 +187,7 @@ static void list_behind(struct call *c, json_t *o, const char *only,
         l->dump.next = next_port;
         l->want_local = local;
         if (only_port)
-            strcpy(l->only_port, only_port);
+            snprintf(l->only_port, sizeof(l->only_port), "%s", only_port);
         call_dump(c, &l->dump);
     }
     free(text);

@@ -79,7 +79,7 @@ static int serve(const struct options *o, struct ev_loop *loop, int fd,
 int main(int argc, char **argv)
 {
     struct sockaddr_un addr;
-    struct listener listener;
+    struct listener listener = {.fd = -1, .lock = -1};
     struct ev_loop *loop;
     struct options o;
     struct err e = {""};

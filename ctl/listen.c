@@ -159,7 +159,7 @@ int notify_systemd(const char *state)
         return 0;
     if (strlen(path) >= sizeof(addr.sun_path))
         return -ENAMETOOLONG;
-    strcpy(addr.sun_path, path);
+    memcpy(addr.sun_path, path, strlen(path) + 1);
     len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
     if (path[0] == '@') /* abstract */
         addr.sun_path[0] = '\0';

@@ -201,7 +201,7 @@ static void on_timeout(struct ev_loop *loop, ev_timer *t, int revents)
     (void)revents;
     if (p)
         bport_info(p, &i);
-    strcpy(name, w->port);
+    memcpy(name, w->port, sizeof(name));
     waiter_end(w);
     call_fail(c, ETIMEDOUT, "port", "port %s does not forward%s%s", name,
               i.why[0] ? ": " : "", i.why);
@@ -228,7 +228,7 @@ void rpc_wait_forwarding(struct call *c)
         return;
     }
     w->call = c;
-    strcpy(w->port, name);
+    snprintf(w->port, sizeof(w->port), "%s", name);
     c->state = w;
     c->cancel = waiter_cancel;
     ev_timer_init(&w->timer, on_timeout, (double)seconds, 0.);

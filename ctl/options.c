@@ -84,6 +84,7 @@ static int parse_workers(struct options *o, const char *text, struct err *e)
 
 static int parse_group(struct options *o, const char *text, struct err *e)
 {
+    /* There is one thread yet.  cppcheck-suppress getgrnamCalled */
     const struct group *g = getgrnam(text);
     char *end;
     long v = number(text, &end);
@@ -115,8 +116,8 @@ static int parse_cpus(struct options *o, const char *text, struct err *e)
                            "--cpus %s: processor %d is not there or not ours",
                            text, o->cpu[i]);
     }
-    for (unsigned i = n; i < OPTIONS_WORKERS_MAX; i++)
-        o->cpu[i] = o->cpu[i % n];
+    for (unsigned i = 0; i + n < OPTIONS_WORKERS_MAX; i++)
+        o->cpu[i + n] = o->cpu[i]; /* more workers than processors */
     return 0;
 }
 

@@ -39,6 +39,10 @@ struct conn;
 struct call;
 struct dump;
 
+TAILQ_HEAD(conn_list, conn);
+LIST_HEAD(call_list, call);
+LIST_HEAD(waiter_list, waiter);
+
 struct server {
     struct ev_loop *loop;
     struct sw *sw;
@@ -54,10 +58,10 @@ struct server {
     size_t memory; /* octets of requests being received */
     uint64_t started;
     uint64_t n_requests, n_refused;
-    TAILQ_HEAD(, conn) conns;
-    TAILQ_HEAD(, conn) ready; /* have work to do, in rotation */
-    LIST_HEAD(, call) calls;  /* being carried out */
-    LIST_HEAD(, waiter) waiters;
+    struct conn_list conns;
+    struct conn_list ready; /* have work to do, in rotation */
+    struct call_list calls; /* being carried out */
+    struct waiter_list waiters;
     unsigned n_monitors;
 };
 

@@ -123,7 +123,10 @@ static void render_bridges(FILE *out, const json_t *list)
     const json_t *b;
     size_t i;
 
-    json_array_foreach(list, i, b) render_bridge(out, b);
+    json_array_foreach(list, i, b)
+    {
+        render_bridge(out, b);
+    }
 }
 
 int run_bridge_show(struct client *c, int argc, char **argv)
@@ -317,7 +320,10 @@ static void render_frames(FILE *out, const json_t *list)
     const json_t *f;
     size_t i;
 
-    json_array_foreach(list, i, f) fprintf(out, "%s\n", json_string_value(f));
+    json_array_foreach(list, i, f)
+    {
+        fprintf(out, "%s\n", json_string_value(f));
+    }
 }
 
 int run_mem_collect(struct client *c, int argc, char **argv)

@@ -123,7 +123,10 @@ void render_ports(FILE *out, const json_t *ports)
     fprintf(out, "%-15s %4s %-15s %-7s %-10s %-4s %5s %5s %-19s %12s %12s\n",
             "bridge", "no", "port", "kind", "state", "link", "mtu", "speed",
             "offloads", "rx frames", "tx frames");
-    json_array_foreach(ports, i, p) port_row(out, p);
+    json_array_foreach(ports, i, p)
+    {
+        port_row(out, p);
+    }
 }
 
 /* ---- fdb show ---- */
@@ -137,7 +140,10 @@ void render_entry(FILE *out, const json_t *e)
     fprintf(out, "%s dev %s ", str(e, "mac"), str(e, "ifname"));
     if (num(e, "vlan"))
         fprintf(out, "vlan %lld ", num(e, "vlan"));
-    json_array_foreach(flags, i, f) fprintf(out, "%s ", json_string_value(f));
+    json_array_foreach(flags, i, f)
+    {
+        fprintf(out, "%s ", json_string_value(f));
+    }
     fprintf(out, "master %s", str(e, "master"));
     if (*state)
         fprintf(out, " %s\n", state);
@@ -194,13 +200,17 @@ void render_stats(FILE *out, const json_t *s)
     fprintf(out, "switch      %lld grace periods, %lld events lost\n",
             num(s, "grace_periods"), num(s, "events_lost"));
     json_array_foreach(workers, i, w)
+    {
         fprintf(out,
                 "worker %zu    %lld turns, %lld frames, %lld wake-ups, %lld "
                 "spins\n",
                 i, num(w, "turns"), num(w, "frames"), num(w, "wakeups"),
                 num(w, "spins"));
+    }
     if (json_object_get(s, "fdb"))
         fdb_stats_text(out, json_object_get(s, "fdb"));
     json_array_foreach(ports, i, p)
+    {
         port_stats(out, p, json_object_get(s, "sentences"));
+    }
 }

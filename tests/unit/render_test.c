@@ -90,7 +90,10 @@ static void macs_come_by_address(void **state)
     size_t i;
 
     (void)state;
-    json_array_foreach(v, i, e) render_macs_add(&list, e);
+    json_array_foreach(v, i, e)
+    {
+        render_macs_add(&list, e);
+    }
     render_macs(page_open(&p), &list);
     page_check(&p, "port no\tmac addr\t\tis local?\tageing timer\n"
                    "  2\t02:00:00:00:00:05\tno\t\t   0.00\n"

@@ -181,7 +181,7 @@ static void answers_are_lines(void **state)
     (void)state;
     assert_int_equal(rpc_write_result(&t, id, v), 0);
     check_text(&t, "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"x\":true}}\n");
-    strcpy(e.text, "\"up\"\n");
+    snprintf(e.text, sizeof(e.text), "\"up\"\n");
     assert_int_equal(rpc_write_error(&t, id, &e), 0);
     check_text(&t, "{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"code\":-32000,"
                    "\"message\":\"\\\"up\\\"\\u000a\",\"data\":{\"errno\":"

@@ -324,8 +324,14 @@ static void too_long_a_line(void **state)
 
 #define ENTRIES 20000
 
-static void fill_table(void)
+/*
+ * How many were learned: a learner may pass over one while the table grows,
+ * so it need not be all of them.
+ */
+static unsigned fill_table(void)
 {
+    struct bport_info info;
+
     for (unsigned i = 0; i < ENTRIES; i++) {
         rig_send(&r, "b", 0xffffffffffffULL, 0x020000000000ULL + i, 60, i);
         if (i % 256 == 255)
@@ -333,17 +339,21 @@ static void fill_table(void)
     }
     rig_settle(&r);
     (void)rig_count(&r, "a");
+    bport_info(rig_port(&r, "b"), &info);
+    assert_true(info.fdb_learned > ENTRIES / 2);
+    return info.fdb_learned;
 }
 
 /* A long answer is written as it is read, and is whole. */
 static void dumps_are_pulled(void **state)
 {
     struct peer p, q;
+    unsigned n;
     json_t *a;
 
     (void)state;
     assert_int_equal(rig_set(&r, "b", BPORT_FDB_LIMIT, 0), 0);
-    fill_table();
+    n = fill_table();
     peer_open(&p, false);
     peer_open(&q, false);
     say(&p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fdb.show\",\"params\":"
@@ -354,7 +364,7 @@ static void dumps_are_pulled(void **state)
                 2 * CONN_QUEUE_LOW);
     assert_true(ok(ask(&q, "ping", "{}")));
     a = line(&p);
-    assert_true(json_array_size(json_object_get(a, "result")) >= ENTRIES);
+    assert_true(json_array_size(json_object_get(a, "result")) >= n);
     json_decref(a);
     assert_true(ok(ask(&p, "ping", "{}")));
     peer_close(&p);
@@ -365,11 +375,12 @@ static void dumps_are_pulled(void **state)
 static void a_dumped_bridge_goes(void **state)
 {
     struct peer p, q;
+    unsigned n;
     json_t *a;
 
     (void)state;
     assert_int_equal(rig_set(&r, "b", BPORT_FDB_LIMIT, 0), 0);
-    fill_table();
+    n = fill_table();
     peer_open(&p, false);
     peer_open(&q, true);
     say(&p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fdb.show\"}\n");
@@ -377,7 +388,7 @@ static void a_dumped_bridge_goes(void **state)
         turn();
     assert_true(ok(ask(&q, "delbr", "{\"bridge\":\"br0\"}")));
     a = line(&p);
-    assert_true(json_array_size(json_object_get(a, "result")) < ENTRIES);
+    assert_true(json_array_size(json_object_get(a, "result")) < n);
     json_decref(a);
     peer_close(&p);
     peer_close(&q);

@@ -54,7 +54,7 @@ static void methods_have_dots(void **state)
         char method[40];
         char *blank;
 
-        strcpy(method, command_table[i].name);
+        snprintf(method, sizeof(method), "%s", command_table[i].name);
         blank = strchr(method, ' ');
         if (blank)
             *blank = '.';
