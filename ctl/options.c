@@ -84,7 +84,8 @@ static int parse_workers(struct options *o, const char *text, struct err *e)
 
 static int parse_group(struct options *o, const char *text, struct err *e)
 {
-    /* There is one thread yet.  cppcheck-suppress getgrnamCalled */
+    /* There is but one thread so far. */
+    /* cppcheck-suppress getgrnamCalled */
     const struct group *g = getgrnam(text);
     char *end;
     long v = number(text, &end);

@@ -143,7 +143,7 @@ static int bascule_main(struct client *c, int argc, char **argv)
             c->json = true;
             break;
         case 'h':
-            return run_help(c, 0, NULL);
+            return run_help(c, 0, argv);
         case 'V':
             printf("bascule %s\n", BASCULE_VERSION);
             return 0;
