@@ -47,6 +47,8 @@ else ifeq ($(SAN),tsan)
 CC       := clang
 OPT      := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 LDFLAGS  += -fsanitize=thread
+# clang blames us for what the kernel's and libmnl's macros expand to
+WARN     += -Wno-cast-qual -Wno-gnu-variable-sized-type-not-at-end
 else ifeq ($(SAN),fuzz)
 # Library and targets for libFuzzer; see tests/fuzz/run.
 CC       := clang
