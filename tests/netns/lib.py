@@ -730,6 +730,10 @@ def main(limit=110):
             crashed = (not KERNEL and lab.sw is not None and lab.sw.proc is not None and
                        lab.sw.proc.poll() is not None)
             need(not crashed, "basculed has died")
+            if not KERNEL and lab.sw is not None and lab.sw.proc is not None:
+                # also says what a sanitizer found
+                rc = lab.sw.stop(limit=40)
+                need(rc == 0, f"basculed ended with {rc}")
             print(f"ok   {name} {time.monotonic() - t0:.1f} s", flush=True)
             if os.environ.get("KEEP_LOG") and not KERNEL and lab.sw:
                 print(lab.sw.log_tail(400))
