@@ -85,9 +85,11 @@ static bool stage_source_form(struct fate *t, uint64_t src)
 
 /*
  * Source checks against the table.  'found' is the packed entry of the source
- * address, 0 if there is none.  Decides also whether there is anything to
- * learn: not when the entry is this port's and was seen in this tenth of a
- * second.
+ * address, 0 if there is none.  An address that belongs elsewhere is remarked
+ * upon and not learned, but the frame goes on: so does the kernel's bridge, and
+ * refusing it would be port security, which nobody asked for.  Decides also
+ * whether there is anything to learn: not when the entry is this port's and was
+ * seen in this tenth of a second.
  */
 static void stage_source(const struct scene *s, struct fate *t, uint64_t found)
 {
@@ -101,10 +103,10 @@ static void stage_source(const struct scene *s, struct fate *t, uint64_t found)
     v = fdb_unpack(found);
     if (v.flags & FDB_LOCAL) {
         if (in->no != BRIDGE_LOCAL)
-            drop(t, REASON_OWN_SOURCE);
+            t->note = REASON_OWN_SOURCE;
     } else if (v.port != in->no) {
         if (v.flags & (FDB_STATIC | FDB_STICKY))
-            drop(t, REASON_PINNED);
+            t->note = REASON_PINNED;
         else
             t->learn = in->learning;
     } else {
@@ -120,6 +122,7 @@ static bool early(const struct scene *s, const struct frame *f, struct fate *t)
     uint16_t vid;
 
     t->learn = t->reserved = false;
+    t->note = NO_NOTE;
     t->act = ACT_ONE;
     t->src = t->dst = 0;
     if (!stage_sanity(f, t, &dst, &src))

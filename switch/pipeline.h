@@ -32,6 +32,8 @@ struct scene {
 
 enum act { ACT_DROP, ACT_ONE, ACT_FLOOD };
 
+#define NO_NOTE REASON_COUNT /* fate.note: nothing to remark */
+
 /* What would become of one frame. */
 struct fate {
     uint64_t src, dst;          /* FDB keys */
@@ -39,6 +41,7 @@ struct fate {
     enum reason verdict;
     uint8_t act;   /* enum act */
     uint8_t flood; /* enum flood, for ACT_FLOOD */
+    uint8_t note;  /* enum reason counted beside the verdict; see NO_NOTE */
     bool reserved; /* let in by a group forward mask */
     bool learn;    /* the source is to be learned */
 };

@@ -5,13 +5,13 @@
 
 static const char *const names[] = {
 #define X(id, name, text) name,
-    PORT_REASON_LIST(X) SWITCH_REASON_LIST(X)
+    PORT_REASON_LIST(X) SWITCH_REASON_LIST(X) REMARK_LIST(X)
 #undef X
 };
 
 static const char *const texts[] = {
 #define X(id, name, text) text,
-    PORT_REASON_LIST(X) SWITCH_REASON_LIST(X)
+    PORT_REASON_LIST(X) SWITCH_REASON_LIST(X) REMARK_LIST(X)
 #undef X
 };
 

@@ -13,6 +13,8 @@
 
 #include "ports/port_reason.h"
 
+#include <stdbool.h>
+
 /* X(ENUM, "machine-name", "sentence for people") */
 #define SWITCH_REASON_LIST(X)                                                  \
     X(FORWARDED, "forwarded", "sent to the one port that has the address")     \
@@ -23,8 +25,6 @@
     X(RESERVED_DROPPED, "reserved",                                            \
       "reserved address (802.1D): not forwarded, see group-fwd-mask")          \
     X(BAD_SOURCE, "bad-source", "source is a group address or all zeroes")     \
-    X(OWN_SOURCE, "own-source",                                                \
-      "received with our own address as source: loop or duplicate address")    \
     X(BRIDGE_DOWN, "bridge-down", "the bridge interface is down")              \
     X(PORT_STATE, "port-state", "port is not forwarding")                      \
     X(SAME_PORT, "same-port",                                                  \
@@ -32,9 +32,18 @@
     X(ISOLATED, "isolated", "both ports are isolated")                         \
     X(NO_PORT, "no-port", "no port to send it to")                             \
     X(FLOOD_OFF, "flood-off", "flooding of this kind is off on all others")    \
-    X(PINNED, "pinned", "source address is static or sticky on another port")  \
     X(EGRESS_STATE, "egress-state", "egress port is not forwarding")           \
     X(TURN_FULL, "turn-full", "more copies than a turn can hold")
+
+/*
+ * Remarks: counted beside the verdict, not instead of it.  The frame goes on,
+ * as it does in the kernel's bridge; nothing is learned from it.
+ */
+#define REMARK_LIST(X)                                                         \
+    X(OWN_SOURCE, "own-source",                                                \
+      "remark: our own address as source, not learned: loop or duplicate")     \
+    X(PINNED, "pinned",                                                        \
+      "remark: source is static or sticky on another port, not learned")
 
 enum reason {
 #define X(id, name, text) REASON_PORT_##id = PORT_REASON_##id,
@@ -42,10 +51,15 @@ enum reason {
 #undef X
         REASON_PORT_LAST = PORT_REASON_COUNT - 1,
 #define X(id, name, text) REASON_##id,
-    SWITCH_REASON_LIST(X)
+    SWITCH_REASON_LIST(X) REMARK_LIST(X)
 #undef X
         REASON_COUNT
 };
+
+static inline bool reason_is_remark(enum reason r)
+{
+    return r == REASON_OWN_SOURCE || r == REASON_PINNED;
+}
 
 /* "tx-too-big"; NULL past the end. */
 const char *reason_name(enum reason r);

@@ -196,7 +196,7 @@ void bport_stats(const struct bport *p, struct bport_stats *s);
 /*
  * flags: FDB_STATIC, FDB_STICKY, FDB_LOCAL or 0 for dynamic; p NULL: the
  * bridge itself.  A frame from an address that is static or sticky on another
- * port is dropped (REASON_PINNED), where the kernel would forward it.
+ * port is forwarded and remarked upon (REASON_PINNED); the entry stays.
  */
 void bridge_fdb_set(struct bridge *b, uint64_t key, struct bport *p,
                     uint8_t flags, sw_done done, void *arg);

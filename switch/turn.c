@@ -152,6 +152,8 @@ static void commit(struct forwarder *f, const struct scene *s,
             emit_append(f, t->to, first + i);
         else if (t->act == ACT_FLOOD)
             flood(f, s, t, first + i);
+        if (t->note != NO_NOTE)
+            lane_add(&lane->reason[t->note], 1);
         if (t->verdict != run) {
             if (length)
                 lane_add(&lane->reason[run], length);

@@ -270,7 +270,8 @@ uint64_t rig_reason(struct rig *r, const char *port, enum reason why)
 /* Verdicts on what came in; the others are about what was to go out. */
 static bool is_ingress(enum reason r)
 {
-    return r < REASON_PORT_TX_DOWN || r > REASON_PORT_LAST;
+    return !reason_is_remark(r) &&
+           (r < REASON_PORT_TX_DOWN || r > REASON_PORT_LAST);
 }
 
 void rig_balance(struct rig *r)

@@ -126,6 +126,14 @@ static void assert_drop(struct fate f, enum reason why)
     assert_false(f.learn);
 }
 
+/* Forwarded all the same, and nothing learned. */
+static void assert_remark(struct fate f, enum reason what, unsigned to)
+{
+    assert_one(f, REASON_FORWARDED, to);
+    assert_int_equal(f.note, what);
+    assert_false(f.learn);
+}
+
 static void assert_flood(struct fate f, enum flood kind)
 {
     assert_int_equal(f.verdict, REASON_FLOODED);
@@ -157,10 +165,10 @@ static void sources(void **state)
     assert_drop(explain(1, mac(2), 0), REASON_BAD_SOURCE);
     assert_drop(explain(1, mac(2), ALL), REASON_BAD_SOURCE);
     assert_drop(explain(1, mac(2), 0x010000000000ULL), REASON_BAD_SOURCE);
-    assert_drop(explain(1, mac(2), mac(0x99)), REASON_OWN_SOURCE);
-    assert_drop(explain(2, mac(1), mac(0x92)), REASON_OWN_SOURCE);
-    assert_drop(explain(2, mac(1), mac(0x71)), REASON_PINNED);
-    assert_drop(explain(1, mac(2), mac(0x72)), REASON_PINNED);
+    assert_remark(explain(1, mac(2), mac(0x99)), REASON_OWN_SOURCE, 2);
+    assert_remark(explain(2, mac(1), mac(0x92)), REASON_OWN_SOURCE, 1);
+    assert_remark(explain(2, mac(1), mac(0x71)), REASON_PINNED, 1);
+    assert_remark(explain(1, mac(2), mac(0x72)), REASON_PINNED, 2);
     assert_one(explain(1, mac(2), mac(0x71)), REASON_FORWARDED, 2);
 }
 
