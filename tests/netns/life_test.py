@@ -186,6 +186,23 @@ def test_sigterm_cleans(lab):
     need(not os.path.exists(sw.sock), "the control socket stays")
 
 
+def test_killed_restores(lab):
+    """Even kill -9 leaves an existing interface as it was."""
+    ours_only()
+    sw = lab.switch(bridge=None)
+    lab.veth("p9", lab.ns("z"))
+    z = lib.Host(lab, "z", "packet", 99, "p9")
+    z.configure(True, 1500)
+    lib.sh("ethtool", "-K", "p9", "gro", "off", ns=sw.ns)
+    before = snapshot(sw.ns, "p9")
+    sw.bridge("br0")
+    sw.addif("br0", "p9")
+    sw.wait_forwarding("p9")
+    sw.stop(signal.SIGKILL)
+    unchanged(before, sw.ns, "p9", "after kill -9")
+    stack_hears(sw.ns, "p9", z)
+
+
 def test_daemon_killed(lab):
     """kill -9 under traffic; start again with the same commands."""
     ours_only()
