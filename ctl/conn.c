@@ -419,12 +419,21 @@ static void next_request(struct conn *c)
     read_request(c, line, n, cap);
 }
 
+/* The events that had to wait for the end of a long answer. */
+static int release_held(struct conn *c)
+{
+    size_t n = text_size(&c->held);
+
+    return n ? text_add(&c->out, c->held.p + c->held.head, n) : 0;
+}
+
 static void dump_slice(struct conn *c)
 {
     struct dump *d = c->dump;
     enum dump_next next = d->next(d, &c->out);
 
-    if (next == DUMP_END && text_addf(&c->out, "%s}\n", d->tail) < 0)
+    if (next == DUMP_END &&
+        (text_addf(&c->out, "%s}\n", d->tail) < 0 || release_held(c) < 0))
         next = DUMP_FAILED;
     if (next == DUMP_FAILED) { /* half a line cannot be taken back */
         c->closing = true;
@@ -433,6 +442,7 @@ static void dump_slice(struct conn *c)
     }
     if (next == DUMP_END) {
         c->dump = NULL;
+        text_free(&c->held);
         d->free(d);
         call_free(c->call);
     }
@@ -527,6 +537,7 @@ void conn_free(struct conn *c)
     drop_input(c);
     drop_fds(c);
     text_free(&c->out);
+    text_free(&c->held);
     close(c->fd);
     free(c);
 }

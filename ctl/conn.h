@@ -27,6 +27,7 @@ struct conn {
     struct parse_job *parsing; /* a long request, being read elsewhere */
     struct call *call;         /* the request being carried out */
     struct dump *dump;         /* its answer, being written piece by piece */
+    struct text held; /* events meanwhile: no line in another's midst */
 
     unsigned monitor; /* MONITOR_* it listens to, 0: none */
     uint64_t lost;    /* events, since the last that went through */

@@ -109,13 +109,18 @@ static int write_event(struct text *out, const struct sw_event *e)
     return rc;
 }
 
-/* A client that does not read loses events, never holds anybody up. */
+/*
+ * A client that does not read loses events, never holds anybody up.  One
+ * that is being given a long answer gets them behind it.
+ */
 static void tell(struct conn *c, const struct text *line)
 {
+    size_t waiting = text_size(&c->out) + text_size(&c->held);
+
     if (c->closing)
         return;
-    if (c->lost || text_size(&c->out) + text_size(line) > CONN_MONITOR_MAX ||
-        text_add(&c->out, line->p, line->len) < 0)
+    if (c->lost || waiting + text_size(line) > CONN_MONITOR_MAX ||
+        text_add(c->dump ? &c->held : &c->out, line->p, line->len) < 0)
         c->lost++;
     else
         conn_flush(c);
@@ -127,7 +132,7 @@ void monitor_caught_up(struct conn *c)
         .type = SW_EVENT_LOST, .time = clock_now(), .count = c->lost};
     size_t before = text_size(&c->out);
 
-    if (before > CONN_MONITOR_MAX / 2)
+    if (c->dump || before > CONN_MONITOR_MAX / 2)
         return;
     snprintf(e.text, sizeof(e.text),
              "%llu events were lost because this client read too slowly: "

@@ -4,6 +4,7 @@
  * requests go in at one end of a socket pair, answers are read there.
  */
 #include "base/clock.h"
+#include "ctl/call.h"
 #include "ctl/conn.h"
 #include "ctl/listen.h"
 #include "ctl/options.h"
@@ -371,6 +372,38 @@ static void dumps_are_pulled(void **state)
     peer_close(&q);
 }
 
+/* Events do not get into the middle of a long answer, but behind it. */
+static void events_wait_for_a_dump(void **state)
+{
+    struct sw_event e = {.type = SW_EVENT_FDB_FLUSH, .bridge = "br0"};
+    struct peer p;
+    json_t *a;
+
+    (void)state;
+    assert_int_equal(rig_set(&r, "b", BPORT_FDB_LIMIT, 0), 0);
+    peer_open(&p, false);
+    assert_true(ok(ask(&p, "monitor", "{\"what\":\"fdb\"}")));
+    sw_observe(r.sw, NULL, NULL); /* what fill_table does is not told */
+    fill_table();
+    say(&p, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fdb.show\"}\n");
+    for (int i = 0; i < 2000; i++)
+        turn();
+    assert_non_null(TAILQ_FIRST(&server->conns)->dump);
+    monitor_event(server, &e);
+    monitor_event(server, &e);
+    a = line(&p);
+    assert_true(json_array_size(json_object_get(a, "result")) > 1000);
+    json_decref(a);
+    for (int i = 0; i < 2; i++) {
+        a = line(&p);
+        assert_string_equal(json_string_value(json_object_get(a, "method")),
+                            "event");
+        json_decref(a);
+    }
+    assert_true(ok(ask(&p, "ping", "{}")));
+    peer_close(&p);
+}
+
 /* The bridge goes in the middle of the answer: it ends, as JSON. */
 static void a_dumped_bridge_goes(void **state)
 {
@@ -525,6 +558,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_requests_too, up, down),
         cmocka_unit_test_setup_teardown(too_long_a_line, up, down),
         cmocka_unit_test_setup_teardown(dumps_are_pulled, up, balance_and_down),
+        cmocka_unit_test_setup_teardown(events_wait_for_a_dump, up,
+                                        balance_and_down),
         cmocka_unit_test_setup_teardown(a_dumped_bridge_goes, up, down),
         cmocka_unit_test_setup_teardown(waiting_ends, up, down),
         cmocka_unit_test_setup_teardown(monitors_hear, up, down),
