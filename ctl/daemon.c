@@ -38,17 +38,28 @@ static void run(struct ev_loop *loop)
         ev_signal_stop(loop, &w[i]);
 }
 
+/* What the threads, the sockets and the first client take; libev ends the
+ * process when it finds none left for its own. */
+#define DESCRIPTORS_MIN 32
+
 /* A port takes a few descriptors: a thousand of them more than the 1024 that
  * are usual, and less than what we may have. */
-static void raise_descriptor_limit(void)
+static int raise_descriptor_limit(struct err *e)
 {
     struct rlimit l;
 
-    if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur == l.rlim_max)
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+        return err_sys(e, errno, "limit of file descriptors");
+    if (l.rlim_max < DESCRIPTORS_MIN)
+        return err_set(e, EMFILE,
+                       "only %llu file descriptors are allowed, %d are needed "
+                       "without any port: raise the limit (LimitNOFILE=, "
+                       "ulimit -n)",
+                       (unsigned long long)l.rlim_max, DESCRIPTORS_MIN);
     l.rlim_cur = l.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &l) < 0)
         log_warn("limit of file descriptors: %s", strerror(errno));
+    return 0;
 }
 
 /* The switch first, then the clients that could ask it for something. */
@@ -91,9 +102,10 @@ int main(int argc, char **argv)
     if (rc == 0) {
         log_set_level(o.log);
         signal(SIGPIPE, SIG_IGN);
-        raise_descriptor_limit();
-        rc = sockpath_resolve(o.socket, &addr, &e);
+        rc = raise_descriptor_limit(&e);
     }
+    if (rc == 0)
+        rc = sockpath_resolve(o.socket, &addr, &e);
     if (rc == 0)
         rc = listener_open(&listener, &addr, o.gid, &e);
     if (rc < 0) {
