@@ -158,6 +158,9 @@ static int parse_one(struct options *o, int option, char **argv, struct err *e)
         return err_set(e, EINVAL, "%s needs a value; see --help",
                        argv[optind - 1]);
     default:
+        if (optopt && !strchr("Vh", optopt))
+            return err_set(e, EINVAL, "there is no option -%c; see --help",
+                           optopt);
         return err_set(e, EINVAL, "there is no option %s; see --help",
                        argv[optind - 1]);
     }

@@ -90,16 +90,6 @@ static int take_option(int argc, char **argv, const char *option, bool *found)
     return n;
 }
 
-static int bad_option(const struct client *c, int argc, char **argv,
-                      const char *command)
-{
-    for (int i = 0; i < argc && !c->brctl; i++) {
-        if (strncmp(argv[i], "--", 2) == 0)
-            return complain(c, "%s: there is no option %s", command, argv[i]);
-    }
-    return 0;
-}
-
 int run_addbr(struct client *c, int argc, char **argv)
 {
     struct reply r;
@@ -109,8 +99,6 @@ int run_addbr(struct client *c, int argc, char **argv)
     argc = take_option(argc, argv, "--no-local", &no_local);
     if (argc < 1)
         return complain(c, "addbr: which bridge?");
-    if (bad_option(c, argc, argv, "addbr"))
-        return 1;
     netns = open_own_netns();
     if (!client_call(c, "addbr",
                      json_pack("{s:s,s:b,s:b}", "bridge", argv[0], "local",
@@ -150,8 +138,6 @@ int run_delbr(struct client *c, int argc, char **argv)
     argc = take_option(argc, argv, "--force", &force);
     if (argc < 1)
         return complain(c, "delbr: which bridge?");
-    if (bad_option(c, argc, argv, "delbr"))
-        return 1;
     if (!client_call(c, "delbr",
                      json_pack("{s:s,s:b}", "bridge", argv[0], "force", force),
                      -1, &r))
@@ -265,6 +251,13 @@ static int delif_failed(const struct client *c, const char *bridge,
 
     if (about(r, "bridge"))
         return no_bridge(c, r, bridge, device, DELETE);
+    if (absent && strchr(device, ':')) {
+        fprintf(stderr,
+                "device %s is not a port of %s (ports are deleted by their "
+                "names; see bascule port show %s)\n",
+                device, bridge, bridge);
+        return 1;
+    }
     if (absent && !device_exists(device))
         fprintf(stderr, "interface %s does not exist!\n", device);
     else if (absent)

@@ -28,6 +28,19 @@ static int finish(struct client *c, int status)
     return status;
 }
 
+/* What JSON cannot carry would get lost on the way to the daemon. */
+static int check_utf8(const struct client *c, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        json_t *v = json_string(argv[i]);
+
+        if (!v)
+            return complain(c, "word %d of the command is not UTF-8", i + 1);
+        json_decref(v);
+    }
+    return 0;
+}
+
 /* ---- brctl ---- */
 
 static int brctl_options(int argc, char **argv)
@@ -79,6 +92,8 @@ static int brctl_main(struct client *c, int argc, char **argv)
         command_brctl_usage(cmd, stdout);
         return 1;
     }
+    if (check_utf8(c, argc, argv))
+        return 1;
     return run_table[command_id_of(cmd)](c, argc - 1, argv + 1);
 }
 
@@ -103,9 +118,25 @@ static int wrong_count(const struct client *c, const struct command *cmd, int n)
                     command_usage(cmd, usage, sizeof(usage)));
 }
 
+/* An option that the command does not have is refused, never ignored. */
+static const char *unknown_option(const struct command *cmd, int argc,
+                                  char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *at = strstr(cmd->more, argv[i]);
+
+        if (strncmp(argv[i], "--", 2) == 0 &&
+            !(at && at > cmd->more && at[-1] == '[' &&
+              at[strlen(argv[i])] == ']'))
+            return argv[i];
+    }
+    return NULL;
+}
+
 static int command_main(struct client *c, int argc, char **argv)
 {
     const struct command *cmd;
+    const char *option;
     int used, n;
 
     cmd = command_by_words(argv, argc, &used);
@@ -117,6 +148,9 @@ static int command_main(struct client *c, int argc, char **argv)
                         argv[0]);
     argc -= used;
     argv += used;
+    option = cmd->flags & CMD_CLIENT ? NULL : unknown_option(cmd, argc, argv);
+    if (option)
+        return complain(c, "%s: there is no option %s", cmd->name, option);
     n = cmd->flags & CMD_CLIENT ? argc : count_arguments(argc, argv);
     if (n < cmd->min || (cmd->max != CMD_ANY && n > cmd->max))
         return wrong_count(c, cmd, n);
@@ -151,12 +185,18 @@ static int bascule_main(struct client *c, int argc, char **argv)
             return complain(c, "%s needs a value; see bascule -h",
                             argv[optind - 1]);
         default:
+            /* a letter may stand in the middle of its word */
+            if (optopt && !strchr("SjhV", optopt))
+                return complain(c, "there is no option -%c; see bascule -h",
+                                optopt);
             return complain(c, "there is no option %s; see bascule -h",
                             argv[optind - 1]);
         }
     }
     if (optind == argc)
         return complain(c, "which command?  See bascule help");
+    if (check_utf8(c, argc - optind, argv + optind))
+        return 1;
     return command_main(c, argc - optind, argv + optind);
 }
 
