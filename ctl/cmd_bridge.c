@@ -91,7 +91,7 @@ static void set_bridge(struct call *c, enum bridge_param p)
     if (!b)
         return;
     if (v > UINT32_MAX) {
-        call_fail(c, ERANGE, "value", "%s: the value is too large",
+        call_fail(c, ERANGE, "value", "%s: the value is out of range",
                   bridge_param_names[p].name);
         return;
     }
@@ -107,7 +107,7 @@ static void set_port(struct call *c, enum bport_param p)
     if (!port)
         return;
     if (v > UINT32_MAX) {
-        call_fail(c, ERANGE, "value", "%s: the value is too large",
+        call_fail(c, ERANGE, "value", "%s: the value is out of range",
                   port_param_names[p].name);
         return;
     }

@@ -17,8 +17,8 @@ static int put(struct sockaddr_un *addr, const char *dir, const char *file,
     n = snprintf(addr->sun_path, sizeof(addr->sun_path), "%s%s", dir, file);
     if (n < 0 || (size_t)n >= sizeof(addr->sun_path))
         return err_set(e, ENAMETOOLONG,
-                       "socket path %s%s: at most %zu characters", dir, file,
-                       sizeof(addr->sun_path) - 1);
+                       "a socket's path is at most %zu characters long: %s%s",
+                       sizeof(addr->sun_path) - 1, dir, file);
     return 0;
 }
 

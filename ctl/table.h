@@ -109,8 +109,8 @@ enum command_flag {
       "let a mem port receive a frame", 2, 3, CMD_CHANGE,                      \
       "port:s frame:s copies:n?")                                              \
     X(mem_collect, "mem collect", "<port> [<frames>]", "",                     \
-      "take frames that were sent to a mem port", 1, 2, CMD_CHANGE,            \
-      "port:s max:n?")                                                         \
+      "take frames that were sent to a mem port, at most 256 or so many", 1,   \
+      2, CMD_CHANGE, "port:s max:n?")                                          \
     X(mem_fail_after, "mem fail-after", "<port> <frames>|never", "",           \
       "let a mem port refuse frames after so many", 2, 2, CMD_CHANGE,          \
       "port:s frames:i")                                                       \

@@ -155,6 +155,10 @@ static int get_ready(struct mem_port *m, struct err *e)
     struct port_caps caps = {0};
     int rc = read_caps(s, &caps, e);
 
+    if (!rc && s->netns)
+        rc = err_set(e, EINVAL,
+                     "netns=%s: a port in memory lives in no network namespace",
+                     s->netns);
     if (!rc)
         rc = port_spec_uint(s, "queues", 1, PORT_QUEUES_MAX, &queues, e);
     if (!rc)

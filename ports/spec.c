@@ -62,8 +62,7 @@ static int take_value(char **at, char **value, bool *more, struct err *e)
         in++;
         for (;; in++) {
             if (*in == '\0')
-                return err_set(e, EINVAL, "the quote before '%s' is not closed",
-                               *at + 1);
+                return err_set(e, EINVAL, "a quote is not closed");
             if (*in == '"') {
                 in++;
                 if (*in != '"')

@@ -311,12 +311,13 @@ void bridge_del(struct sw *sw, const char *name, bool force, sw_done done,
 static const struct limits {
     const char *what;
     uint32_t min, max;
+    bool time; /* in hundredths of a second */
 } limits[BRIDGE_PARAMS] = {
-    [BRIDGE_AGEING] = {"ageing time", 0, 600000},
+    [BRIDGE_AGEING] = {"ageing time", 0, 600000, true},
     [BRIDGE_PRIORITY] = {"priority", 0, 65535},
-    [BRIDGE_FORWARD_DELAY] = {"forward delay", 0, UINT32_MAX},
-    [BRIDGE_HELLO] = {"hello time", 100, 1000},
-    [BRIDGE_MAX_AGE] = {"max age", 600, 4000},
+    [BRIDGE_FORWARD_DELAY] = {"forward delay", 0, UINT32_MAX, true},
+    [BRIDGE_HELLO] = {"hello time", 100, 1000, true},
+    [BRIDGE_MAX_AGE] = {"max age", 600, 4000, true},
     [BRIDGE_STP] = {"spanning tree", 0, 1},
     [BRIDGE_FWD_MASK] = {"group forward mask", 0, 0xffff},
     [BRIDGE_FDB_LIMIT] = {"limit of learned addresses", 1, UINT32_MAX},
@@ -330,6 +331,10 @@ static int set_check(const struct bridge *b, enum bridge_param p, uint32_t v,
     if (p >= BRIDGE_PARAMS)
         return err_set(e, EINVAL, "bridge %s: no parameter %u", b->name, p);
     l = &limits[p];
+    if ((v < l->min || v > l->max) && l->time)
+        return err_set(
+            e, ERANGE, "bridge %s: %s %u.%02u is not in %u..%u seconds",
+            b->name, l->what, v / 100, v % 100, l->min / 100, l->max / 100);
     if (v < l->min || v > l->max)
         return err_set(e, ERANGE, "bridge %s: %s %u is not in %u..%u", b->name,
                        l->what, v, l->min, l->max);

@@ -52,7 +52,7 @@ int run_show(struct client *c, int argc, char **argv)
         status = show_call(c, NULL, &header, all);
     for (int i = 0; i < argc; i++)
         status |= show_call(c, argv[i], &header, all);
-    if (c->json)
+    if (c->json && (status == 0 || json_array_size(all) > 0))
         print_json(all);
     json_decref(all);
     return status;

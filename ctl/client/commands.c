@@ -203,6 +203,8 @@ static int take_vlan(const struct client *c, int argc, char **argv, int i,
 
     if (i == argc)
         return 0;
+    if (strcmp(argv[i], "vlan") == 0 && i + 1 == argc)
+        return complain(c, "vlan: which?  1 to 4094");
     if (strcmp(argv[i], "vlan") != 0 || i + 2 != argc)
         return complain(c, "what is %s?  Known here: vlan <vid>", argv[i]);
     if (!whole(argv[i + 1], 4094, &vid) || vid < 1)
@@ -326,20 +328,47 @@ static void render_frames(FILE *out, const json_t *list)
     }
 }
 
+#define COLLECT_DEFAULT 256
+
+/* One answer's worth of frames, at most 'n'; *some: how many. */
+static int collect_some(struct client *c, const char *port, json_int_t n,
+                        json_t *all, size_t *some)
+{
+    struct reply r;
+    int status = 0;
+
+    if (!client_call(c, "mem.collect",
+                     json_pack("{s:s,s:I}", "port", port, "max", n), -1, &r)) {
+        status = client_complain(c, &r);
+    } else {
+        *some = json_array_size(r.result);
+        json_array_extend(all, r.result);
+    }
+    reply_free(&r);
+    return status;
+}
+
 int run_mem_collect(struct client *c, int argc, char **argv)
 {
-    json_t *params = json_pack("{s:s}", "port", argv[0]);
-    json_int_t n;
+    json_t *all = json_array();
+    json_int_t n = COLLECT_DEFAULT;
+    size_t some = 1;
+    int status = 0;
 
-    if (argc > 1) {
-        if (!whole(argv[1], 1000000, &n)) {
-            json_decref(params);
-            return complain(c, "mem collect: %s is no number of frames",
-                            argv[1]);
-        }
-        json_object_set_new(params, "max", json_integer(n));
+    if (argc > 1 && !whole(argv[1], 1000000, &n)) {
+        json_decref(all);
+        return complain(c, "mem collect: %s is no number of frames", argv[1]);
     }
-    return show(c, "mem.collect", params, render_frames);
+    do { /* an answer holds as many as the daemon likes */
+        status = collect_some(c, argv[0], n - (json_int_t)json_array_size(all),
+                              all, &some);
+    } while (status == 0 && some > 0 && json_array_size(all) < (size_t)n);
+    if (c->json && (status == 0 || json_array_size(all) > 0))
+        print_json(all);
+    else if (!c->json)
+        render_frames(stdout, all);
+    json_decref(all);
+    return status;
 }
 
 int run_mem_fail_after(struct client *c, int argc, char **argv)

@@ -160,4 +160,72 @@ def test_descriptors(lab):
     sw.addif("br0", "tap:again")
 
 
+def test_too_few_descriptors(lab):
+    """A daemon that could not even start its threads says so instead."""
+    ours_only()
+    path = os.path.join(lab.dir, "few")
+    for n in (10, 12, 20, 31):
+        r = lib.sh("prlimit", f"--nofile={n}:{n}", os.path.join(lib.BUILD, "basculed"),
+                   "--socket", path, check=False, timeout=10)
+        refused(r, f"only {n} file descriptors", "ulimit")
+    need(not os.path.exists(path), "a socket is left behind")
+
+
+def test_arguments(lab):
+    """What is asked for wrongly is refused and changes nothing."""
+    ours_only()
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start()
+    sw.bridge("br0", "--no-local")
+    sw.addif("br0", "mem:m0")
+    sw.addif("br0", "mem:m1")
+    sw.cli("fdb", "add", "br0", "02:00:00:00:00:01", "m0", "dynamic")
+
+    def wrong(args, *words):
+        refused(sw.cli(*args, check=False), *words)
+    # options that a command does not have
+    wrong(("ping", "--now"), "ping", "--now")
+    wrong(("setageing", "br0", "5", "--now"), "--now")
+    wrong(("bridge", "set", "br0", "ageing", "5", "--no-local"), "--no-local")
+    wrong(("addbr", "br1", "--force"), "--force")
+    wrong(("addbr", "br1", "--"), "--")
+    wrong(("-xj", "show"), "-x")
+    wrong(("--json=yes", "show"), "--json=yes")
+    # octets that would get lost: all ports were meant with one less argument
+    wrong(("fdb", "flush", "br0", "\udcff"), "UTF-8")
+    wrong(("addbr", "\udcff\udcfe"), "UTF-8")
+    need(len(sw.json("fdb", "show", "br0", "m0")) == 1, "it was flushed all the same")
+    # sentences that say what was wrong, in the units that were typed
+    wrong(("setageing", "br0", "-1"), "out of range")
+    wrong(("setageing", "br0", "6000.01"), "6000.01", "6000 seconds")
+    wrong(("bridge", "set", "br0", "hello", "0"), "0.00", "1..10 seconds")
+    wrong(("fdb", "add", "br0", "02:0g", "m0"), "02:0g", "no MAC address")
+    wrong(("fdb", "add", "br0", "02:00:00:00:00:02", "m0", "vlan"), "which", "4094")
+    wrong(("addif", "br0", 'mem:m2,name="x'), "quote is not closed")
+    wrong(("addif", "br0", f"mem:m2,netns={sw.ns}" if sw.ns else "mem:m2,netns=1"), "netns=")
+    wrong(("delif", "br0", "mem:m0"), "mem:m0 is not a port of br0", "names")
+    r = sw.cli("-j", "show", "nosuch", check=False)
+    refused(r, "nosuch")
+    need(r.stdout == "", "an answer in spite of the error")
+    need(ports_of(sw) == ["m0", "m1"], "something was made")
+    need(sw.json("bridge", "show", "br0")[0]["ageing_time"] == 30000, "something was changed")
+
+
+def test_collect_many(lab):
+    """mem collect takes as many frames as it was asked for."""
+    ours_only()
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start()
+    sw.bridge("br0", "--no-local")
+    sw.addif("br0", "mem:m0")
+    sw.addif("br0", "mem:m1")
+    sw.wait_forwarding("m1")
+    sw.cli("mem", "inject", "m0", lib.frame(lib.BCAST, b"\x02" * 6, bytes(46)).hex(), "1000")
+    lab.counted("m1", "tx_frames", 1000)
+    need(len(sw.json("mem", "collect", "m1", "700")) == 700, "not as many as asked for")
+    need(len(sw.json("mem", "collect", "m1")) == 256, "not as many as help says")
+    need(len(sw.cli("mem", "collect", "m1", "1000").stdout.split()) == 44, "not the rest")
+    need(sw.json("mem", "collect", "m1") == [], "more than there were")
+
+
 lib.main()
