@@ -9,6 +9,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/net_namespace.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -245,6 +246,69 @@ int netdev_set_addr_gen(int ifindex, int mode, struct err *e)
     mnl_attr_nest_end(nlh, inet6);
     mnl_attr_nest_end(nlh, spec);
     return apply(nlh, e, "generation of IPv6 addresses");
+}
+
+int netdev_move(int ifindex, int netns_fd, const char *name, struct err *e)
+{
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_NEWLINK, ifindex);
+    int rc;
+
+    mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+    mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+    rc = talk(nlh, NULL, NULL);
+    if (rc == -EEXIST)
+        return err_set(e, EEXIST, "interface %s exists there already", name);
+    return rc ? err_sys(e, rc, "moving %s to its namespace", name) : 0;
+}
+
+/* ---- numbers of namespaces ---- */
+
+static int take_nsid(const struct nlmsghdr *nlh, void *data)
+{
+    const struct nlattr *a;
+
+    if (nlh->nlmsg_type != RTM_NEWNSID)
+        return MNL_CB_OK;
+    mnl_attr_for_each(a, nlh, sizeof(struct rtgenmsg))
+    {
+        if (mnl_attr_get_type(a) == NETNSA_NSID &&
+            mnl_attr_get_payload_len(a) >= sizeof(int))
+            *(int *)data = (int)mnl_attr_get_u32(a);
+    }
+    return MNL_CB_OK;
+}
+
+static int nsid_request(uint16_t type, int netns_fd, int *nsid)
+{
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+    struct rtgenmsg *g;
+
+    nlh->nlmsg_type = type;
+    nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+    g = mnl_nlmsg_put_extra_header(nlh, sizeof(*g));
+    g->rtgen_family = AF_UNSPEC;
+    mnl_attr_put_u32(nlh, NETNSA_FD, (uint32_t)netns_fd);
+    if (type == RTM_NEWNSID) /* whichever is free */
+        mnl_attr_put_u32(nlh, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
+    return talk(nlh, take_nsid, nsid);
+}
+
+int netdev_nsid(int netns_fd, int *nsid, struct err *e)
+{
+    int rc;
+
+    *nsid = NETNSA_NSID_NOT_ASSIGNED;
+    rc = nsid_request(RTM_GETNSID, netns_fd, nsid);
+    if (rc || *nsid >= 0)
+        return rc ? err_sys(e, rc, "network namespace's number") : 0;
+    rc = nsid_request(RTM_NEWNSID, netns_fd, nsid);
+    if (!rc || rc == -EEXIST) /* another gave it one meanwhile */
+        rc = nsid_request(RTM_GETNSID, netns_fd, nsid);
+    if (!rc && *nsid < 0)
+        rc = -ENOENT;
+    return rc ? err_sys(e, rc, "network namespace's number") : 0;
 }
 
 static int count_filter(const struct nlmsghdr *nlh, void *data)

@@ -52,6 +52,18 @@ int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e);
 int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e);
 int netdev_set_addr_gen(int ifindex, int mode, struct err *e);
 
+/*
+ * Moves a link to the namespace 'netns_fd' under the name 'name'.  0, or
+ * -errno with a sentence (-EEXIST: there is one of that name).
+ */
+int netdev_move(int ifindex, int netns_fd, const char *name, struct err *e);
+
+/*
+ * The number (nsid) that the calling thread's namespace has for that of
+ * 'netns_fd'; given one if it has none.  0 or -errno with a sentence.
+ */
+int netdev_nsid(int netns_fd, int *nsid, struct err *e);
+
 /* How many filters are on its clsact hooks; or -errno. */
 int netdev_clsact_filters(int ifindex);
 

@@ -2,26 +2,36 @@
 /*
  * See netwatch.h.
  *
- * One rtnetlink socket per namespace, subscribed to link changes.  It also
- * asks for all links at the start and whenever the kernel had to drop
- * messages; the answers come over the same socket, so nothing waits for them.
- * What was known before and is not in the answer has gone meanwhile, so each
- * watch remembers which links there are.
+ * One rtnetlink socket for all namespaces.  The kernel passes the changes of
+ * another namespace on to a socket that listens to all of them
+ * (NETLINK_LISTEN_ALL_NSID) if the socket's own has a number for it (nsid);
+ * we ask for one.  A number does not keep a namespace alive, as a socket or a
+ * descriptor inside would: "ip netns del" and the end of a container take
+ * their devices along although we watch them.
+ *
+ * The socket also asks for all links of a namespace at the start and whenever
+ * the kernel had to drop messages; the answers come the same way, so nothing
+ * waits for them.  A socket can have one such question at a time, so they
+ * queue up.  What was known before and is not in the answer has gone
+ * meanwhile, so each watch remembers which links there are.
  */
 #include "ports/netwatch.h"
 
 #include "ports/netdev.h"
-#include "ports/netns.h"
 
 #include <errno.h>
 #include <ev.h>
 #include <libmnl/libmnl.h>
+#include <linux/capability.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef RTEXT_FILTER_SKIP_STATS
 #define RTEXT_FILTER_SKIP_STATS (1 << 3)
@@ -34,6 +44,12 @@
 /* A thousand devices made at once are not to overflow the socket. */
 #define SOCKET_BUFFER (4 << 20)
 
+/* Our own namespace needs no number. */
+#define NSID_HOME (-1)
+/* Sequence numbers: of a dump, counted; of a question for one link, which
+ * namespace it was about. */
+#define ASK_ONE 0x80000000u
+
 struct known {
     int ifindex;
     uint32_t seen; /* the dump that last had it */
@@ -41,34 +57,38 @@ struct known {
 };
 
 /* The watch of one namespace. */
-struct watch {
-    struct watch *next;
+struct netwatch_ns {
+    struct netwatch_ns *next;
     struct netwatch *owner;
     uint64_t netns;
+    int nsid;
     unsigned users;
-    struct mnl_socket *nl;
-    ev_io readable;
-    uint32_t dump;       /* sequence number of the last dump asked for */
-    bool dumping;        /* its answers are still coming */
-    bool dump_late;      /* messages were lost: ask (again) */
+    bool lost;           /* the namespace is gone */
+    bool dump_late;      /* ask for all links (again) */
     struct known *known; /* sorted by ifindex */
     size_t n_known, max_known;
-    bool reading; /* inside on_readable ... */
-    bool dead;    /* ... which frees it then */
 };
 
 struct netwatch {
     struct ev_loop *loop;
     void (*change)(void *arg, uint64_t netns, const struct link_change *c);
     void *arg;
-    struct watch *watches;
-    char *buf; /* MESSAGE_MAX */
+    struct netwatch_ns *watches;
+    struct netwatch_ns *dropped; /* freed when nobody looks at them */
+    struct mnl_socket *nl;       /* opened with the first watch */
+    ev_io readable;
+    char *buf;                  /* MESSAGE_MAX */
+    uint32_t dump;              /* sequence number of the last dump asked for */
+    bool dumping;               /* its answers are still coming ... */
+    struct netwatch_ns *dumper; /* ... for this watch; NULL: dropped */
+    bool refused; /* a dump was, in this turn: not at once again */
+    bool reading; /* inside on_readable */
 };
 
 /* ---- which links there are ---- */
 
 /* Where 'ifindex' is, or would be. */
-static size_t place(const struct watch *w, int ifindex)
+static size_t place(const struct netwatch_ns *w, int ifindex)
 {
     size_t lo = 0, hi = w->n_known;
 
@@ -83,7 +103,7 @@ static size_t place(const struct watch *w, int ifindex)
     return lo;
 }
 
-static void remember(struct watch *w, const struct netdev *d)
+static void remember(struct netwatch_ns *w, const struct netdev *d)
 {
     size_t at = place(w, d->ifindex);
 
@@ -102,11 +122,11 @@ static void remember(struct watch *w, const struct netdev *d)
         w->n_known++;
         w->known[at].ifindex = d->ifindex;
     }
-    w->known[at].seen = w->dump;
+    w->known[at].seen = w->owner->dump;
     memcpy(w->known[at].name, d->name, sizeof(d->name));
 }
 
-static void forget(struct watch *w, int ifindex)
+static void forget(struct netwatch_ns *w, int ifindex)
 {
     size_t at = place(w, ifindex);
 
@@ -119,7 +139,7 @@ static void forget(struct watch *w, int ifindex)
 
 /* ---- telling ---- */
 
-static void tell(struct watch *w, const struct netdev *d, bool gone)
+static void tell(struct netwatch_ns *w, const struct netdev *d, bool gone)
 {
     struct link_change c = {
         .netns = w->netns,
@@ -134,34 +154,54 @@ static void tell(struct watch *w, const struct netdev *d, bool gone)
         .master = d->master,
     };
 
-    if (!w->dead)
+    if (w->users)
         w->owner->change(w->owner->arg, w->netns, &c);
 }
 
+static void tell_gone(struct netwatch_ns *w, const struct known *k)
+{
+    struct netdev d = {.ifindex = k->ifindex};
+
+    memcpy(d.name, k->name, sizeof(d.name));
+    forget(w, d.ifindex);
+    tell(w, &d, true);
+}
+
 /* A dump is complete: tell of the links it did not have. */
-static void tell_vanished(struct watch *w)
+static void tell_vanished(struct netwatch_ns *w)
 {
     for (size_t i = 0; i < w->n_known;) {
-        struct netdev d = {.ifindex = w->known[i].ifindex};
-
-        if (w->known[i].seen == w->dump) {
+        if (w->known[i].seen == w->owner->dump)
             i++;
-            continue;
-        }
-        memcpy(d.name, w->known[i].name, sizeof(d.name));
-        forget(w, d.ifindex);
-        tell(w, &d, true);
+        else
+            tell_gone(w, &w->known[i]);
     }
 }
 
-/* ---- the socket ---- */
-
-/* Sequence number of questions for one link; dumps count up from 1. */
-#define ASK_ONE 0
-
-static struct nlmsghdr *question(char *buf, uint16_t flags, uint32_t seq,
-                                 int ifindex)
+/* The namespace has ended, and all that was in it. */
+static void ns_lost(struct netwatch_ns *w)
 {
+    w->lost = true;
+    w->dump_late = false;
+    while (w->n_known)
+        tell_gone(w, &w->known[w->n_known - 1]);
+}
+
+static struct netwatch_ns *by_nsid(struct netwatch *nw, int nsid)
+{
+    struct netwatch_ns *w = nw->watches;
+
+    while (w && (w->lost || w->nsid != nsid))
+        w = w->next;
+    return w;
+}
+
+/* ---- asking ---- */
+
+static bool question(struct netwatch_ns *w, uint16_t flags, uint32_t seq,
+                     int ifindex)
+{
+    alignas(struct nlmsghdr) char buf[256];
     struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
     struct ifinfomsg *ifi;
 
@@ -172,24 +212,39 @@ static struct nlmsghdr *question(char *buf, uint16_t flags, uint32_t seq,
     ifi->ifi_family = AF_UNSPEC;
     ifi->ifi_index = ifindex;
     mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    return nlh;
+    if (w->nsid != NSID_HOME)
+        mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, (uint32_t)w->nsid);
+    return mnl_socket_sendto(w->owner->nl, nlh, nlh->nlmsg_len) >= 0;
 }
 
-static void ask_all(struct watch *w)
+/* Asks for all links of the next watch that wants them. */
+static void ask_all(struct netwatch *nw)
 {
-    alignas(struct nlmsghdr) char buf[256];
-    struct nlmsghdr *nlh;
+    struct netwatch_ns *w = nw->watches;
 
-    if (++w->dump == ASK_ONE)
-        w->dump++;
-    nlh = question(buf, NLM_F_DUMP, w->dump, 0);
+    if (nw->dumping || nw->refused)
+        return;
+    while (w && !w->dump_late)
+        w = w->next;
+    if (!w)
+        return;
+    nw->dump = (nw->dump + 1) & ~ASK_ONE;
+    if (!question(w, NLM_F_DUMP, nw->dump, 0))
+        return; /* with the next message */
     w->dump_late = false;
-    w->dumping = mnl_socket_sendto(w->nl, nlh, nlh->nlmsg_len) >= 0;
-    if (!w->dumping)
-        w->dump_late = true; /* EBUSY: another dump is running; later */
+    nw->dumping = true;
+    nw->dumper = w;
 }
 
-static void on_link(struct watch *w, const struct nlmsghdr *nlh)
+static void all_late(struct netwatch *nw)
+{
+    for (struct netwatch_ns *w = nw->watches; w; w = w->next)
+        w->dump_late = !w->lost;
+}
+
+/* ---- what the socket says ---- */
+
+static void on_link(struct netwatch_ns *w, const struct nlmsghdr *nlh)
 {
     struct netdev d;
     bool gone;
@@ -204,202 +259,305 @@ static void on_link(struct watch *w, const struct nlmsghdr *nlh)
     tell(w, &d, gone);
 }
 
-static void on_done(struct watch *w, const struct nlmsghdr *nlh)
+static void on_done(struct netwatch *nw, uint32_t seq)
 {
-    if (!w->dumping || nlh->nlmsg_seq != w->dump)
+    struct netwatch_ns *w = nw->dumper;
+
+    if (!nw->dumping || seq != nw->dump)
         return;
-    w->dumping = false;
-    if (!w->dump_late)
+    nw->dumping = false;
+    nw->dumper = NULL;
+    if (w && !w->dump_late && !w->lost)
         tell_vanished(w);
 }
 
+static void dump_refused(struct netwatch *nw, const struct nlmsgerr *err)
+{
+    struct netwatch_ns *w = nw->dumper;
+
+    if (!nw->dumping || err->msg.nlmsg_seq != nw->dump)
+        return;
+    nw->dumping = false;
+    nw->dumper = NULL;
+    nw->refused = true;
+    if (!w || w->lost)
+        return;
+    if (err->error == -EINVAL && w->nsid != NSID_HOME)
+        ns_lost(w); /* nobody has that number any more */
+    else
+        w->dump_late = true;
+}
+
 /* A request was refused: a dump, or the question for one link. */
-static void on_error(struct watch *w, const struct nlmsghdr *nlh)
+static void on_error(struct netwatch *nw, const struct nlmsghdr *nlh)
 {
     const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
     const struct ifinfomsg *ifi;
     struct netdev d = {0};
+    struct netwatch_ns *w;
 
     if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) + sizeof(*ifi))
         return;
-    if (err->msg.nlmsg_seq != ASK_ONE) {
-        w->dumping = false;
-        w->dump_late = true;
+    if (!(err->msg.nlmsg_seq & ASK_ONE)) {
+        dump_refused(nw, err);
         return;
     }
     ifi = mnl_nlmsg_get_payload(&err->msg);
     d.ifindex = ifi->ifi_index;
-    if (err->error != -ENODEV)
+    w = by_nsid(nw, (int)(err->msg.nlmsg_seq & ~ASK_ONE) - 1);
+    if (!w || err->error != -ENODEV)
         return;
     forget(w, d.ifindex);
     tell(w, &d, true);
 }
 
-static void on_message(struct watch *w, const struct nlmsghdr *nlh)
+static void on_nsid(struct netwatch *nw, const struct nlmsghdr *nlh)
 {
+    struct netwatch_ns *w = NULL;
+    const struct nlattr *a;
+
+    mnl_attr_for_each(a, nlh, sizeof(struct rtgenmsg))
+    {
+        if (mnl_attr_get_type(a) == NETNSA_NSID &&
+            mnl_attr_get_payload_len(a) >= sizeof(int))
+            w = by_nsid(nw, (int)mnl_attr_get_u32(a));
+    }
+    if (w && w->nsid != NSID_HOME)
+        ns_lost(w);
+}
+
+/* An answer to a question of ours. */
+static void on_answer(struct netwatch *nw, const struct nlmsghdr *nlh)
+{
+    struct netwatch_ns *w = NULL;
+
+    if (nlh->nlmsg_seq & ASK_ONE)
+        w = by_nsid(nw, (int)(nlh->nlmsg_seq & ~ASK_ONE) - 1);
+    else if (nw->dumping && nlh->nlmsg_seq == nw->dump)
+        w = nw->dumper;
+    if (!w || w->lost)
+        return;
     /* Links changed between two pieces of a dump: read them again. */
     if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
         w->dump_late = true;
-    if (nlh->nlmsg_type == NLMSG_DONE)
-        on_done(w, nlh);
-    else if (nlh->nlmsg_type == NLMSG_ERROR)
-        on_error(w, nlh);
-    else
-        on_link(w, nlh);
+    on_link(w, nlh);
+}
+
+/* 'nsid': where it happened, as the kernel says of other namespaces. */
+static void on_message(struct netwatch *nw, const struct nlmsghdr *nlh,
+                       int nsid)
+{
+    struct netwatch_ns *w;
+
+    if (nlh->nlmsg_type == NLMSG_DONE) {
+        if (nlh->nlmsg_flags & NLM_F_DUMP_INTR && nw->dumper)
+            nw->dumper->dump_late = true;
+        on_done(nw, nlh->nlmsg_seq);
+    } else if (nlh->nlmsg_type == NLMSG_ERROR) {
+        on_error(nw, nlh);
+    } else if (nlh->nlmsg_type == RTM_DELNSID) {
+        if (nsid == NSID_HOME)
+            on_nsid(nw, nlh);
+    } else if (nsid == NSID_HOME &&
+               nlh->nlmsg_pid == mnl_socket_get_portid(nw->nl)) {
+        on_answer(nw, nlh);
+    } else {
+        w = by_nsid(nw, nsid);
+        if (w)
+            on_link(w, nlh);
+    }
+}
+
+static ssize_t receive(struct netwatch *nw, int *nsid)
+{
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    struct iovec v = {nw->buf, MESSAGE_MAX};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(mnl_socket_get_fd(nw->nl), &m, 0);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+    *nsid = NSID_HOME;
+    if (c && c->cmsg_level == SOL_NETLINK &&
+        c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+        memcpy(nsid, CMSG_DATA(c), sizeof(*nsid));
+    return n;
 }
 
 /* False when nothing is left to read for now. */
-static bool read_some(struct watch *w)
+static bool read_some(struct netwatch *nw)
 {
-    char *buf = w->owner->buf;
-    const struct nlmsghdr *nlh = (const void *)buf;
-    ssize_t n = mnl_socket_recvfrom(w->nl, buf, MESSAGE_MAX);
-    int left = (int)n;
+    const struct nlmsghdr *nlh = (const void *)nw->buf;
+    int nsid, left;
+    ssize_t n = receive(nw, &nsid);
 
     if (n < 0 && errno == ENOBUFS) {
-        w->dump_late = true;
+        all_late(nw);
         return true;
     }
     if (n <= 0)
         return n < 0 && errno == EINTR;
-    for (; mnl_nlmsg_ok(nlh, left) && !w->dead;
-         nlh = mnl_nlmsg_next(nlh, &left))
-        on_message(w, nlh);
+    left = (int)n;
+    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+        on_message(nw, nlh, nsid);
     return true;
 }
 
-static void watch_free(struct watch *w)
+static void free_dropped(struct netwatch *nw)
 {
-    ev_io_stop(w->owner->loop, &w->readable);
-    if (w->nl)
-        mnl_socket_close(w->nl);
-    free(w->known);
-    free(w);
+    while (nw->dropped) {
+        struct netwatch_ns *w = nw->dropped;
+
+        nw->dropped = w->next;
+        free(w->known);
+        free(w);
+    }
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 {
-    struct watch *w = io->data;
+    struct netwatch *nw = io->data;
     unsigned turns = 0;
 
     (void)loop;
     (void)revents;
-    w->reading = true;
-    while (turns++ < TURN_MAX && !w->dead && read_some(w))
+    nw->reading = true;
+    nw->refused = false;
+    while (turns++ < TURN_MAX && read_some(nw))
         ;
-    w->reading = false;
-    if (w->dead)
-        watch_free(w);
-    else if (w->dump_late && !w->dumping)
-        ask_all(w);
+    nw->reading = false;
+    free_dropped(nw);
+    ask_all(nw);
 }
 
-static int subscribe(struct watch *w, struct err *e)
-{
-    const unsigned groups = 1u << (RTNLGRP_LINK - 1);
-    int size = SOCKET_BUFFER, fd;
+/* ---- the socket ---- */
 
-    w->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (!w->nl)
+static int subscribe(struct netwatch *nw, struct err *e)
+{
+    const unsigned groups = 1u << (RTNLGRP_LINK - 1) | 1u << (RTNLGRP_NSID - 1);
+    int size = SOCKET_BUFFER, on = 1, fd;
+
+    if (nw->nl)
+        return 0;
+    nw->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (!nw->nl)
         return err_sys(e, errno, "watching links");
-    fd = mnl_socket_get_fd(w->nl);
+    fd = mnl_socket_get_fd(nw->nl);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (mnl_socket_bind(w->nl, groups, MNL_SOCKET_AUTOPID) < 0)
-        return err_sys(e, errno, "watching links");
+    if (mnl_socket_setsockopt(nw->nl, NETLINK_LISTEN_ALL_NSID, &on,
+                              sizeof(on)) < 0 ||
+        mnl_socket_bind(nw->nl, groups, MNL_SOCKET_AUTOPID) < 0) {
+        int rc = err_sys(e, errno, "watching links");
+
+        mnl_socket_close(nw->nl);
+        nw->nl = NULL;
+        return rc;
+    }
+    ev_io_init(&nw->readable, on_readable, fd, EV_READ);
+    nw->readable.data = nw;
+    ev_io_start(nw->loop, &nw->readable);
     return 0;
+}
+
+/* Without it the kernel keeps the changes of other namespaces to itself. */
+static bool may_listen(void)
+{
+    struct __user_cap_header_struct h = {.version =
+                                             _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    if (syscall(SYS_capget, &h, d) < 0)
+        return true;
+    return d[CAP_TO_INDEX(CAP_NET_BROADCAST)].effective &
+           CAP_TO_MASK(CAP_NET_BROADCAST);
+}
+
+/* The number our namespace has for that of 'fd', or -errno. */
+static int number_of(int fd, int *nsid, struct err *e)
+{
+    *nsid = NSID_HOME;
+    if (netns_id(fd) == netns_id(-1))
+        return 0;
+    if (!may_listen())
+        return err_set(e, EPERM,
+                       "watching links of another network namespace needs "
+                       "root (CAP_NET_BROADCAST)");
+    return netdev_nsid(fd, nsid, e);
 }
 
 /* ---- watches ---- */
 
-/* Its user may be inside a call from it. */
-static void watch_drop(struct watch *w)
+static struct netwatch_ns *find(struct netwatch *nw, uint64_t netns, int nsid)
 {
-    w->dead = true;
-    if (!w->reading)
-        watch_free(w);
+    struct netwatch_ns *w = by_nsid(nw, nsid);
+
+    if (!w || w->netns == netns)
+        return w;
+    /* Another namespace got the number: we missed the end of the first. */
+    ns_lost(w);
+    return NULL;
 }
 
-static struct watch *watch_new(struct netwatch *nw, int netns_fd, int *failed,
-                               struct err *e)
+struct netwatch_ns *netwatch_add(struct netwatch *nw, int netns_fd, int *rc,
+                                 struct err *e)
 {
-    struct watch *w = calloc(1, sizeof(*w));
-    struct netns_scope scope;
-    int rc;
+    uint64_t netns = netns_id(netns_fd);
+    struct netwatch_ns *w;
+    int nsid;
 
+    *rc = subscribe(nw, e);
+    if (!*rc)
+        *rc = number_of(netns_fd, &nsid, e);
+    if (*rc)
+        return NULL;
+    w = find(nw, netns, nsid);
+    if (w) {
+        w->users++;
+        return w;
+    }
+    w = calloc(1, sizeof(*w));
     if (!w) {
-        *failed = err_set(e, ENOMEM, "watching links: no memory");
+        *rc = err_set(e, ENOMEM, "watching links: no memory");
         return NULL;
     }
-    w->owner = nw;
-    w->netns = netns_id(netns_fd);
-    w->users = 1;
-    rc = netns_enter(&scope, netns_fd, e);
-    if (!rc) {
-        rc = subscribe(w, e);
-        netns_leave(&scope);
-    }
-    if (rc) {
-        *failed = rc;
-        watch_free(w);
-        return NULL;
-    }
-    ev_io_init(&w->readable, on_readable, mnl_socket_get_fd(w->nl), EV_READ);
-    w->readable.data = w;
-    ev_io_start(nw->loop, &w->readable);
-    /* Between opening a device and now it may have changed. */
-    ask_all(w);
-    return w;
-}
-
-static struct watch **find(struct netwatch *nw, uint64_t netns)
-{
-    struct watch **w = &nw->watches;
-
-    while (*w && (*w)->netns != netns)
-        w = &(*w)->next;
-    return w;
-}
-
-int netwatch_add(struct netwatch *nw, int netns_fd, struct err *e)
-{
-    struct watch **at = find(nw, netns_id(netns_fd));
-    struct watch *w;
-    int rc = 0;
-
-    if (*at) {
-        (*at)->users++;
-        return 0;
-    }
-    w = watch_new(nw, netns_fd, &rc, e);
-    if (!w)
-        return rc;
-    w->next = nw->watches;
+    *w = (struct netwatch_ns){.next = nw->watches,
+                              .owner = nw,
+                              .netns = netns,
+                              .nsid = nsid,
+                              .users = 1,
+                              /* Between opening a device and now it may have
+                               * changed. */
+                              .dump_late = true};
     nw->watches = w;
-    return 0;
+    ask_all(nw);
+    return w;
 }
 
-void netwatch_remove(struct netwatch *nw, int netns_fd)
+void netwatch_remove(struct netwatch_ns *w)
 {
-    struct watch **at = find(nw, netns_id(netns_fd));
-    struct watch *w = *at;
+    struct netwatch_ns **at;
 
     if (!w || --w->users)
         return;
+    at = &w->owner->watches;
+    while (*at != w)
+        at = &(*at)->next;
     *at = w->next;
-    watch_drop(w);
+    if (w->owner->dumper == w)
+        w->owner->dumper = NULL;
+    /* Its user may be inside a call from it. */
+    w->next = w->owner->dropped;
+    w->owner->dropped = w;
+    if (!w->owner->reading)
+        free_dropped(w->owner);
 }
 
-void netwatch_ask(struct netwatch *nw, int netns_fd, int ifindex)
+void netwatch_ask(struct netwatch_ns *w, int ifindex)
 {
-    struct watch *w = *find(nw, netns_id(netns_fd));
-    alignas(struct nlmsghdr) char buf[256];
-    struct nlmsghdr *nlh;
-
-    if (!w)
-        return;
-    nlh = question(buf, 0, ASK_ONE, ifindex);
-    if (mnl_socket_sendto(w->nl, nlh, nlh->nlmsg_len) < 0)
+    if (!w->lost && !question(w, 0, ASK_ONE | (uint32_t)(w->nsid + 1), ifindex))
         w->dump_late = true; /* with the next message */
 }
 
@@ -428,10 +586,16 @@ void netwatch_free(struct netwatch *nw)
     if (!nw)
         return;
     while (nw->watches) {
-        struct watch *w = nw->watches;
+        struct netwatch_ns *w = nw->watches;
 
         nw->watches = w->next;
-        watch_drop(w);
+        w->next = nw->dropped;
+        nw->dropped = w;
+    }
+    free_dropped(nw);
+    if (nw->nl) {
+        ev_io_stop(nw->loop, &nw->readable);
+        mnl_socket_close(nw->nl);
     }
     free(nw->buf);
     free(nw);

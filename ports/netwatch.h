@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Following netdevs by rtnetlink: one watch per network namespace in use,
- * shared by all ports whose devices live there.
+ * shared by all ports whose devices live there.  A watch does not keep its
+ * namespace alive.
  *
  * Threads: control thread, except where said.
  */
@@ -13,6 +14,7 @@
 
 struct ev_loop;
 struct netwatch;
+struct netwatch_ns; /* the watch of one namespace */
 
 /*
  * 'change' is called for every link change in any watched namespace, on the
@@ -27,19 +29,22 @@ void netwatch_free(struct netwatch *w);
 
 /*
  * Starts (or counts one more user of) the watch of the namespace 'netns_fd'
- * (-1: our own).  May block for a moment (setns in the calling thread, a
- * socket): quick enough for the control thread.  0 or -errno.  The first user
- * of a namespace is told of all its links.  'change' may call these.
+ * (-1: our own), which the caller may close then.  Quick enough for the
+ * control thread.  NULL with *rc = -errno and a sentence.  The first user of a
+ * namespace is told of all its links; when the namespace ends all users are
+ * told that its links are gone.  'change' may call these.
  */
-int netwatch_add(struct netwatch *w, int netns_fd, struct err *e);
-void netwatch_remove(struct netwatch *w, int netns_fd);
+struct netwatch_ns *netwatch_add(struct netwatch *w, int netns_fd, int *rc,
+                                 struct err *e);
+/* NULL is fine. */
+void netwatch_remove(struct netwatch_ns *n);
 
 /*
  * Reads one link again and tells 'change', soon: what happened between
  * reading a device while opening a port and listening for it is not missed.
  * A device that is gone is told as gone, with an empty name.
  */
-void netwatch_ask(struct netwatch *w, int netns_fd, int ifindex);
+void netwatch_ask(struct netwatch_ns *n, int ifindex);
 
 /* Inode number that identifies a namespace; 0 on failure. */
 uint64_t netns_id(int netns_fd);

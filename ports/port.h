@@ -201,6 +201,9 @@ struct port {
     const struct port_kind *kind;
     const struct port_ops *ops;
     struct port_spec spec; /* private copy; its netns_fd is a dup, owned */
+    /* The namespace (inode) a netdev that may move is in now; 0: does not
+     * move.  Set by open, then control thread; a change is told by CAPS. */
+    uint64_t netns;
     struct port_caps caps;
     unsigned n_queues;   /* set by open: 1 .. PORT_QUEUES_MAX */
     unsigned n_txctx;    /* set by the switch before open */

@@ -8,6 +8,11 @@
  * EBADFD that it has been deleted.  It disappears with the descriptor, so
  * nothing is left behind even by kill -9.
  *
+ * It is made in our own namespace and moved to where it is wanted: a
+ * descriptor opened inside a namespace would keep that alive, and so would
+ * the namespace's own, which is closed for the same reason once the netdev is
+ * there.  A namespace that ends takes its taps along.
+ *
  * One queue, one descriptor for all tx contexts (the kernel lets any number
  * of threads write): a plain loop of read and writev.  More queues, io_uring
  * and a thread per direction were all slower on few cores.
@@ -39,6 +44,8 @@
 /* The default of 1000 is a millisecond of small frames: too few for a reader
  * that shares its processor with the sender. */
 #define TXQLEN 4096
+/* What it is called until it is in its namespace; the kernel numbers it. */
+#define NAME_ON_THE_WAY "bascule%d"
 /* In front of each frame; its end holds the virtio-net header while reading. */
 #define HEADROOM 64
 #define VNET_LEN sizeof(struct virtio_net_hdr)
@@ -48,9 +55,9 @@ struct tap {
     int fd; /* -1: not open */
     /* Where the netdev is; control thread once open. */
     int ifindex;
-    uint64_t netns;
     char ifname[IFNAMSIZ];
-    bool away; /* moved out of the namespace it was made in */
+    uint64_t first; /* the namespace it was made for */
+    bool spent;     /* ... whose descriptor is no longer there */
     ev_io readable;
     struct port_queue *queue; /* NULL: not attached */
 };
@@ -108,27 +115,39 @@ static int explain_open(int rc, struct err *e)
     return err_sys(e, rc, "/dev/net/tun");
 }
 
-/* Makes the netdev 'name' in the namespace the thread is in. */
+static int check_name(const char *name, struct err *e)
+{
+    if (!*name || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
+        strchr(name, '/'))
+        return err_set(e, EINVAL, "\"%s\" cannot be an interface's name", name);
+    return 0;
+}
+
+static int exists(const char *name, struct err *e)
+{
+    return err_set(e, EEXIST,
+                   "interface %s exists already: delete it (ip link del %s) or "
+                   "take it over as packet:%s",
+                   name, name, name);
+}
+
+/* Makes the netdev 'name' in our own namespace. */
 static int create(struct tap *t, const char *name, struct err *e)
 {
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 
-    if (!*name || strlen(name) >= IFNAMSIZ || strchr(name, '%') ||
-        strchr(name, '/'))
-        return err_set(e, EINVAL, "\"%s\" cannot be an interface's name", name);
     if (if_nametoindex(name))
-        return err_set(e, EEXIST,
-                       "interface %s exists already: delete it (ip link del "
-                       "%s) or take it over as packet:%s",
-                       name, name, name);
+        return exists(name, e);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0)
         return explain_open(errno, e);
     memcpy(ifr.ifr_name, name, strlen(name));
     /* If another made it meanwhile, do not attach to theirs. */
     ifr.ifr_flags |= (short)IFF_TUN_EXCL;
-    if (ioctl(t->fd, TUNSETIFF, &ifr) == 0)
+    if (ioctl(t->fd, TUNSETIFF, &ifr) == 0) {
+        memcpy(t->ifname, ifr.ifr_name, sizeof(t->ifname));
         return 0;
+    }
     switch (errno) {
     case EPERM:
         return err_set(e, EPERM,
@@ -137,7 +156,7 @@ static int create(struct tap *t, const char *name, struct err *e)
                        name);
     case EBUSY:
     case EEXIST:
-        return err_set(e, EEXIST, "interface %s exists already", name);
+        return exists(name, e);
     default:
         return err_sys(e, errno, "creating interface %s", name);
     }
@@ -183,7 +202,7 @@ static int configure(struct tap *t, const struct tap_wish *w, struct err *e)
     struct netdev d;
     int rc;
 
-    rc = netdev_get(t->port.spec.target, 0, &d, e);
+    rc = netdev_get(t->ifname, 0, &d, e);
     if (!rc)
         rc = netdev_set_txqlen(d.ifindex, TXQLEN, e);
     if (!rc && w->has_mac)
@@ -210,13 +229,113 @@ static void tap_close(struct port *p)
     t->ifindex = 0;
 }
 
+/* ---- where the netdev is ---- */
+
+int tap_netns(struct port *p)
+{
+    struct tap *t = tap_of(p);
+    int fd;
+
+    if (p->kind != &port_kind_tap || t->fd < 0)
+        return -ENODEV;
+    fd = ioctl(t->fd, TUNGETDEVNETNS);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Enters the namespace the netdev is in and finds it there. */
+static int enter_home_once(struct tap *t, struct netns_scope *scope,
+                           struct netdev *d, uint64_t *netns, struct err *e)
+{
+    struct ifreq ifr = {0};
+    int fd = tap_netns(&t->port);
+    int rc;
+
+    if (fd < 0)
+        return err_sys(e, fd, "finding the namespace of %s", t->ifname);
+    *netns = netns_id(fd);
+    rc = netns_enter(scope, fd, e);
+    close(fd);
+    if (rc)
+        return rc;
+    if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
+        rc = err_sys(e, errno, "finding the name of %s", t->ifname);
+    else
+        rc = netdev_get(ifr.ifr_name, 0, d, e);
+    if (rc)
+        netns_leave(scope);
+    return rc;
+}
+
+static int enter_home(struct tap *t, struct netns_scope *scope,
+                      struct netdev *d, uint64_t *netns, struct err *e)
+{
+    int rc = -ENODEV;
+
+    /* It may move or get another name between one question and the next. */
+    for (int i = 0; i < 3 && rc == -ENODEV; i++)
+        rc = enter_home_once(t, scope, d, netns, e);
+    return rc;
+}
+
+/* Reads how it stands where it is now. */
+static int look(struct tap *t, struct err *e)
+{
+    struct netns_scope scope = {.home = -1};
+    struct netdev d = {0};
+    int rc = enter_home(t, &scope, &d, &t->port.netns, e);
+
+    if (rc)
+        return rc;
+    netns_leave(&scope);
+    t->ifindex = d.ifindex;
+    take_caps(t, &d);
+    return 0;
+}
+
+static int move_in(struct tap *t, int netns_fd, struct err *e)
+{
+    const char *name = t->port.spec.target;
+    int rc = netdev_move(t->ifindex, netns_fd, name, e);
+
+    if (rc == -EEXIST)
+        return exists(name, e);
+    return rc ? rc : look(t, e);
+}
+
+static int make(struct tap *t, const struct tap_wish *w, struct err *e)
+{
+    int ns = t->port.spec.netns_fd;
+    bool abroad = ns >= 0 && netns_id(ns) != netns_id(-1);
+    int rc;
+
+    rc = create(t, abroad ? NAME_ON_THE_WAY : t->port.spec.target, e);
+    if (!rc)
+        rc = set_offloads(t, e);
+    if (!rc)
+        rc = configure(t, w, e);
+    if (!rc && abroad)
+        rc = move_in(t, ns, e);
+    if (rc)
+        return rc;
+    t->first = t->port.netns = netns_id(ns);
+    if (ns >= 0)
+        close(ns);
+    t->port.spec.netns_fd = -1;
+    t->spent = abroad;
+    return 0;
+}
+
 static int tap_open(struct port *p, struct err *e)
 {
     struct tap *t = tap_of(p);
-    struct netns_scope scope;
     struct tap_wish wish;
     int rc;
 
+    if (t->spent)
+        return err_set(e, ESTALE,
+                       "the namespace of interface %s is not kept: remove the "
+                       "port and add it again",
+                       p->spec.target);
     p->caps = (struct port_caps){
         .vnet = true,
         .tx_csum = true,
@@ -226,19 +345,11 @@ static int tap_open(struct port *p, struct err *e)
     };
     p->n_queues = 1;
     atomic_store(&p->failed, false);
-    t->away = false;
-    rc = parse_wish(&p->spec, &wish, e);
+    rc = check_name(p->spec.target, e);
     if (!rc)
-        rc = netns_enter(&scope, p->spec.netns_fd, e);
-    if (rc)
-        return rc;
-    t->netns = netns_id(p->spec.netns_fd);
-    rc = create(t, p->spec.target, e);
+        rc = parse_wish(&p->spec, &wish, e);
     if (!rc)
-        rc = set_offloads(t, e);
-    if (!rc)
-        rc = configure(t, &wish, e);
-    netns_leave(&scope);
+        rc = make(t, &wish, e);
     if (rc)
         tap_close(p);
     return rc;
@@ -283,7 +394,9 @@ static void tap_detach(struct port *p, struct port_queue *q,
 /* The netdev is gone from under the descriptor. */
 static int gone(struct tap *t)
 {
-    port_event(&t->port, PORT_EVENT_FAILED, "interface %s was deleted",
+    port_event(&t->port, PORT_EVENT_FAILED,
+               "interface %s was deleted: to make it anew remove the port and "
+               "add it again (delif, addif)",
                t->port.spec.target);
     return -ENODEV;
 }
@@ -410,64 +523,35 @@ static void tap_tx(struct port *p, unsigned ctx, struct frame *const *f,
 
 /* ---- following the netdev ---- */
 
-int tap_netns(struct port *p)
+/*
+ * It is not where it was, or was seen to go.  A namespace that is ending
+ * cannot be entered any more (EINVAL), and takes the netdev along.
+ */
+void tap_refresh(struct port *p)
 {
     struct tap *t = tap_of(p);
-    int fd;
-
-    if (p->kind != &port_kind_tap || t->fd < 0)
-        return -ENODEV;
-    fd = ioctl(t->fd, TUNGETDEVNETNS);
-    return fd < 0 ? -errno : fd;
-}
-
-/* Enters the namespace the netdev is in and finds it there. */
-static int enter_home(struct tap *t, struct netns_scope *scope,
-                      struct netdev *d, uint64_t *netns, struct err *e)
-{
-    struct ifreq ifr = {0};
-    int fd = tap_netns(&t->port);
     int rc;
 
-    if (fd < 0)
-        return err_sys(e, fd, "finding the namespace of %s", t->ifname);
-    *netns = netns_id(fd);
-    rc = netns_enter(scope, fd, e);
-    close(fd);
+    if (p->kind != &port_kind_tap || t->fd < 0 || atomic_load(&p->failed))
+        return;
+    rc = look(t, NULL);
+    if (rc == -EBADFD || rc == -EINVAL) {
+        gone(t);
+        return;
+    }
     if (rc)
-        return rc;
-    if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
-        rc = err_sys(e, errno, "finding the name of %s", t->ifname);
-    else
-        rc = netdev_get(ifr.ifr_name, 0, d, e);
-    if (rc)
-        netns_leave(scope);
-    return rc;
+        tap_unwatched(p);
+    port_event(p, PORT_EVENT_CAPS, "interface %s moved to another namespace",
+               t->ifname);
 }
 
-/*
- * The netdev went to another namespace.  Nobody may be watching links there,
- * so the port counts as up from now on; if the netdev is down, writing says
- * so frame by frame and it is counted.  If somebody watches (tap_netns), its
- * changes are followed as before.
- */
-static void follow(struct tap *t)
+void tap_unwatched(struct port *p)
 {
-    struct netns_scope scope = {.home = -1};
-    struct netdev d = {0};
+    struct tap *t = tap_of(p);
 
-    if (enter_home(t, &scope, &d, &t->netns, NULL) == 0) {
-        netns_leave(&scope);
-        t->ifindex = d.ifindex;
-        take_caps(t, &d);
-    } else {
-        t->ifindex = 0;
-    }
-    t->away = true;
-    if (!t->port.spec.local)
-        t->port.caps.link = true;
-    port_event(&t->port, PORT_EVENT_CAPS,
-               "interface %s moved to another namespace", t->ifname);
+    t->ifindex = 0;
+    if (!p->spec.local)
+        p->caps.link = true;
 }
 
 static bool caps_equal(const struct port_caps *a, const struct port_caps *b)
@@ -480,15 +564,11 @@ static void tap_link(struct port *p, const struct link_change *c)
     struct tap *t = tap_of(p);
     struct port_caps old = p->caps;
 
-    if (t->fd < 0 || atomic_load(&p->failed) || c->netns != t->netns ||
+    if (t->fd < 0 || atomic_load(&p->failed) || c->netns != p->netns ||
         c->ifindex != t->ifindex)
         return;
-    if (c->gone && c->moved) {
-        follow(t);
-        return;
-    }
     if (c->gone) {
-        gone(t);
+        tap_refresh(p); /* the descriptor knows whether it is no more */
         return;
     }
     p->caps.mtu = c->mtu;
@@ -517,7 +597,7 @@ static void tap_describe(struct port *p, struct port_desc *d)
     snprintf(d->detail, sizeof(d->detail), "%s%s",
              p->caps.tx_uso ? "virtio-net header, TSO, USO"
                             : "virtio-net header, TSO",
-             t->away ? ", moved to another namespace" : "");
+             p->netns != t->first ? ", moved to another namespace" : "");
 }
 
 /* ---- for the owner of the bridge's own interface ---- */

@@ -24,6 +24,16 @@ int tap_set_carrier(struct port *p, bool on, struct err *e);
  */
 int tap_netns(struct port *p);
 
+/*
+ * Reads again where the netdev is and how it stands there, and reports CAPS,
+ * or FAILED if it is gone: for the one who has begun to watch its new
+ * namespace (port->netns).  Control thread.
+ */
+void tap_refresh(struct port *p);
+/* Nobody can watch it there: it counts as up, and writing says frame by frame
+ * if it is not. */
+void tap_unwatched(struct port *p);
+
 extern const struct port_kind port_kind_tap;
 
 #endif

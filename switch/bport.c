@@ -74,7 +74,7 @@ static void number_name(struct sw *sw, struct port_spec *s)
 static bool same_device(const struct bport *p, const struct port_spec *s,
                         uint64_t netns)
 {
-    return p && p->watched && p->netns == netns &&
+    return p && p->watch && p->netns == netns &&
            strcmp(p->port->spec.kind, s->kind) == 0 &&
            strcmp(p->port->spec.target, s->target) == 0;
 }

@@ -142,6 +142,10 @@ static int add_interface(struct bridge *b, struct err *e)
     spec.local = true;
     spec.netns_fd = b->netns_fd;
     p = bport_new(b, &spec, BRIDGE_LOCAL, &rc, e);
+    /* From here on its tap's: a bridge does not keep a namespace alive. */
+    if (b->netns_fd >= 0)
+        close(b->netns_fd);
+    b->netns_fd = -1;
     if (!p)
         return rc;
     p->param[BPORT_FLOOD_MCAST] = p->param[BPORT_FLOOD_BCAST] = 1;

@@ -76,14 +76,14 @@ struct bport {
     struct port *port;
     uint16_t no;
     enum life life;
-    bool deleting;          /* on its way to gone */
-    bool adding;            /* not yet been running: a failure ends it */
-    bool ready;             /* READY came while it could not be used */
-    bool watched;           /* netwatch_add was called */
-    bool from_link;         /* a link change waits for the open to end */
-    bool stale;             /* its record in the view must be made anew */
-    bool in_grace;          /* the grace period it waits for has begun */
-    enum bport_state shown; /* last state told to the observer */
+    bool deleting;             /* on its way to gone */
+    bool adding;               /* not yet been running: a failure ends it */
+    bool ready;                /* READY came while it could not be used */
+    struct netwatch_ns *watch; /* NULL: no netdev */
+    bool from_link;            /* a link change waits for the open to end */
+    bool stale;                /* its record in the view must be made anew */
+    bool in_grace;             /* the grace period it waits for has begun */
+    enum bport_state shown;    /* last state told to the observer */
     bool shown_failed;
     struct port_desc desc; /* the kind's, as of the last look */
     unsigned outstanding;  /* queues whose worker has yet to answer */

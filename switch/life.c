@@ -7,11 +7,13 @@
 #include "switch/bridge.h"
 
 #include "base/log.h"
+#include "ports/tap.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EDGE_FDB_LIMIT 1024
 
@@ -74,8 +76,7 @@ static void free_port(struct bport *p)
     struct sw *sw = p->b->sw;
 
     inbox_cancel(&sw->inbox, &p->message);
-    if (p->watched)
-        netwatch_remove(sw->netwatch, p->port->spec.netns_fd);
+    netwatch_remove(p->watch);
     port_free(p->port);
     view_port_put(p->record);
     free(p->lane);
@@ -237,6 +238,7 @@ static void running(struct bport *p)
         p->from_link = false;
         if (p->port->ops->link)
             p->port->ops->link(p->port, &p->link);
+        tap_refresh(p->port); /* it may have moved before that */
     }
 }
 
@@ -458,12 +460,41 @@ static void on_ready(struct bport *p)
         p->ready = true;
 }
 
+/* The netdev of a tap has moved to another namespace: watch that. */
+static void rewatch(struct bport *p)
+{
+    struct netwatch_ns *old = p->watch;
+    int fd = tap_netns(p->port), rc = fd;
+    struct err e = {{0}};
+
+    p->watch = NULL;
+    if (fd >= 0) {
+        p->netns = netns_id(fd);
+        p->watch = netwatch_add(p->b->sw->netwatch, fd, &rc, &e);
+        close(fd);
+    }
+    netwatch_remove(old);
+    if (p->watch) {
+        tap_refresh(p->port); /* what it was before we watched is not told */
+    } else {
+        tap_unwatched(p->port);
+        log_warn("bridge %s: port %s moved to a namespace whose links cannot "
+                 "be watched: %s",
+                 p->b->name, p->port->spec.name,
+                 *e.text ? e.text : strerror(-rc));
+    }
+    life_describe(p);
+}
+
 static void on_caps(struct bport *p)
 {
     bool link = p->caps.link;
 
     if (p->life != LIFE_RUNNING)
         return;
+    if (p->watch && p->port->netns && p->port->netns != p->netns &&
+        !p->port->failed)
+        rewatch(p);
     p->caps = p->port->caps;
     if (link && !p->caps.link)
         table_flush_port(p->b, p->no, true);
@@ -535,8 +566,8 @@ void life_link(struct sw *sw, uint64_t netns, const struct link_change *c)
 {
     for (struct bridge *b = sw->bridges; b; b = b->next)
         for (unsigned i = 0; i < VIEW_PORTS; i++)
-            if (b->port[i] && b->port[i]->watched &&
-                b->port[i]->netns == netns && b->port[i]->port->ops->link)
+            if (b->port[i] && b->port[i]->watch && b->port[i]->netns == netns &&
+                b->port[i]->port->ops->link)
                 link_port(b->port[i], c);
 }
 
@@ -556,13 +587,12 @@ static int lanes_new(struct bport *p)
 static int watch(struct bport *p, struct err *e)
 {
     int fd = p->port->spec.netns_fd;
-    int rc;
+    int rc = 0;
 
     if (!p->port->kind->netdev || !p->port->ops->link)
         return 0;
-    rc = netwatch_add(p->b->sw->netwatch, fd, e);
-    p->watched = rc == 0;
     p->netns = netns_id(fd);
+    p->watch = netwatch_add(p->b->sw->netwatch, fd, &rc, e);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mac.h"
 #include "ports/netns.h"
+#include "ports/tap.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -258,19 +259,44 @@ static double now(void)
     return (double)clock_now() / NSEC_PER_SEC;
 }
 
+static void watch_tap(struct netrig *r)
+{
+    struct netwatch_ns *n;
+    int fd = tap_netns(r->port), rc;
+
+    if (fd < 0)
+        return;
+    r->netns = netns_id(fd);
+    n = netwatch_add(r->watch, fd, &rc, NULL);
+    close(fd);
+    assert_non_null(n);
+    netwatch_remove(r->watched);
+    r->watched = n;
+    tap_refresh(r->port);
+}
+
 static void on_change(void *arg, uint64_t netns, const struct link_change *c)
 {
     struct netrig *r = arg;
 
     assert_int_equal(netns, c->netns);
     r->port->ops->link(r->port, c);
+    /* As the switch does. */
+    if (r->port->netns && r->port->netns != r->netns)
+        watch_tap(r);
 }
 
 void netrig_watch(struct netrig *r)
 {
+    int rc;
+
     r->watch = netwatch_new(r->loop, on_change, r);
     assert_non_null(r->watch);
-    assert_int_equal(netwatch_add(r->watch, r->port->spec.netns_fd, NULL), 0);
+    if (r->port->kind == &port_kind_tap)
+        watch_tap(r);
+    else
+        assert_non_null(
+            netwatch_add(r->watch, r->port->spec.netns_fd, &rc, NULL));
 }
 
 bool netrig_event(struct netrig *r, enum port_event ev, unsigned n)

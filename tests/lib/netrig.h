@@ -49,6 +49,8 @@ struct netrig {
     unsigned events[PORT_EVENT_READY + 1];
     char last[160]; /* reason of the last event */
     struct netwatch *watch;
+    struct netwatch_ns *watched; /* a tap: where it is ... */
+    uint64_t netns;              /* ... and which that is */
     struct arena arena;
     struct frame frame[NETRIG_MAX];
     struct batch b;

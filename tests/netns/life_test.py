@@ -262,15 +262,34 @@ def test_tap_moves(lab):
     lib.tcp(a.ns, extra, "10.9.0.78", 8 << 20)
     # down and up in there is followed too
     link_up(extra, "eth7", "down")
+    fails_with_reason(sw, "t0")
     need(lib.ping(a.ns, "10.9.0.78", 1, wait=0.3) == 100, "a tap set down answers")
     link_up(extra, "eth7")
     lib.reaches(a.ns, "10.9.0.78")
     lib.sh("ip", "netns", "del", extra)
     del lab.nss["container"]
     fails_with_reason(sw, "t0")
+    need("delet" in lib.port_state(sw, "br0", "t0")[1], "the reason does not say deleted")
     b = lab.host("b", "tap")
     lib.reaches(a.ns, b.ip4)
     sw.delif("br0", "t0")
+    # made in a namespace from the start: the switch does not keep that alive
+    made = lab.ns("made")
+    sw.addif("br0", f"tap:t1,netns={made}")
+    lib.sh("ip", "-n", made, "addr", "add", "10.9.0.79/24", "dev", "t1")
+    link_up(made, "t1")
+    sw.wait_forwarding("t1")
+    lib.reaches(a.ns, "10.9.0.79")
+    link_up(made, "t1", "down")
+    fails_with_reason(sw, "t1")
+    link_up(made, "t1")
+    lib.reaches(a.ns, "10.9.0.79")
+    lib.sh("ip", "netns", "del", made)
+    del lab.nss["made"]
+    lib.wait_until(lambda: "delet" in lib.port_state(sw, "br0", "t1")[1], 3,
+                   "the tap went with its namespace")
+    lib.reaches(a.ns, b.ip4)
+    sw.delif("br0", "t1")
 
 
 lib.main()

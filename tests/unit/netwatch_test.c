@@ -32,7 +32,7 @@ static struct {
     struct seen seen[64];
     unsigned n;
     unsigned told;
-    int drop_ns; /* >= 0: remove this namespace from within the call */
+    struct netwatch_ns *drop; /* remove it from within the call */
 } rig;
 
 static struct seen *seen_of(const char *name, int ifindex)
@@ -57,17 +57,14 @@ static void on_change(void *arg, uint64_t netns, const struct link_change *c)
     s->c = *c;
     s->c.ifname = s->name;
     rig.told++;
-    if (rig.drop_ns >= 0) {
-        netwatch_remove(rig.w, rig.drop_ns);
-        rig.drop_ns = -1;
-    }
+    netwatch_remove(rig.drop);
+    rig.drop = NULL;
 }
 
 static int setup(void **state)
 {
     (void)state;
     memset(&rig, 0, sizeof(rig));
-    rig.drop_ns = -1;
     rig.loop = ev_loop_new(EVBACKEND_EPOLL);
     rig.w = netwatch_new(rig.loop, on_change, &rig);
     return rig.loop && rig.w ? 0 : -1;
@@ -79,6 +76,18 @@ static int teardown(void **state)
     netwatch_free(rig.w);
     ev_loop_destroy(rig.loop);
     return 0;
+}
+
+static struct netwatch_ns *add(int ns)
+{
+    struct netwatch_ns *n;
+    struct err e = {""};
+    int rc;
+
+    n = netwatch_add(rig.w, ns, &rc, &e);
+    if (!n)
+        fail_msg("netwatch_add: %d, %s", rc, e.text);
+    return n;
 }
 
 static void on_timer(struct ev_loop *loop, ev_timer *t, int revents)
@@ -127,7 +136,7 @@ static void every_change(void **state)
 
     (void)state;
     netrig_do(ns, "ip link add va type veth peer name vb");
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    add(ns);
     expect("va", !s->c.up && !s->c.gone);
     assert_true(seen_of("va", 0)->netns == netns_id(ns));
 
@@ -162,11 +171,11 @@ static void moving_is_told(void **state)
 
     (void)state;
     netrig_do(ns, "ip link add va type veth peer name vb");
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    add(ns);
     expect("va", !s->c.gone);
     netrig_do(ns, "ip link set va netns %s", netrig_path(other));
     expect("va", s->c.gone && s->c.moved);
-    assert_int_equal(netwatch_add(rig.w, other, NULL), 0);
+    add(other);
     expect("va", !s->c.gone && s->netns == netns_id(other));
     close(ns);
     close(other);
@@ -174,19 +183,21 @@ static void moving_is_told(void **state)
 
 static void users_are_counted(void **state)
 {
+    struct netwatch_ns *first, *second;
     int ns = netrig_ns();
 
     (void)state;
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
-    netwatch_remove(rig.w, ns);
+    first = add(ns);
+    second = add(ns);
+    assert_ptr_equal(first, second);
+    netwatch_remove(first);
     netrig_do(ns, "ip link add va type veth peer name vb");
     expect("va", !s->c.gone);
-    netwatch_remove(rig.w, ns);
+    netwatch_remove(second);
     netrig_do(ns, "ip link del va");
     quiet();
     assert_false(seen_of("va", 0)->c.gone);
-    netwatch_remove(rig.w, ns); /* one too many is harmless */
+    netwatch_remove(NULL);
     close(ns);
 }
 
@@ -196,11 +207,66 @@ static void user_may_leave_inside_the_call(void **state)
 
     (void)state;
     netrig_do(ns, "ip link add va type veth peer name vb");
-    rig.drop_ns = ns;
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    rig.drop = add(ns);
     quiet();
     assert_int_equal(rig.told, 1);
     close(ns);
+}
+
+/* Many namespaces at once, each with devices of the same numbers; each tells
+ * of its own, and its end is told although we have nothing open in it. */
+static void namespaces_do_not_mix(void **state)
+{
+    struct netwatch_ns *w[8];
+    uint64_t id[8];
+    int ns[8];
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        ns[i] = netrig_ns();
+        id[i] = netns_id(ns[i]);
+        netrig_do(ns[i], "ip link add va%u type veth peer name vb%u", i, i);
+        w[i] = add(ns[i]);
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        char name[8];
+
+        snprintf(name, sizeof(name), "va%u", i);
+        expect(name, !s->c.gone && !s->c.up && s->netns == id[i]);
+        netrig_do(ns[i], "ip link set va%u mtu %u up", i, 1300 + i);
+        expect(name, s->c.up && s->c.mtu == 1300 + i && s->netns == id[i]);
+        quiet();
+        for (unsigned j = 0; j < rig.n; j++)
+            assert_false(rig.seen[j].c.gone);
+    }
+    for (unsigned i = 0; i < 8; i += 2) {
+        char name[8];
+
+        snprintf(name, sizeof(name), "va%u", i);
+        close(ns[i]);
+        expect(name, s->c.gone && s->netns == id[i]);
+        snprintf(name, sizeof(name), "vb%u", i);
+        expect(name, s->c.gone && s->netns == id[i]);
+    }
+    /* The numbers of the dead may be given to the new. */
+    for (unsigned i = 0; i < 8; i += 2) {
+        struct netwatch_ns *again;
+
+        ns[i] = netrig_ns();
+        netrig_do(ns[i], "ip link add vn%u type veth peer name vm%u", i, i);
+        again = add(ns[i]);
+        assert_ptr_not_equal(again, w[i]);
+        netwatch_remove(w[i]);
+        w[i] = again;
+    }
+    expect("vn6", !s->c.gone && s->netns == netns_id(ns[6]));
+    expect("vn0", !s->c.gone && s->netns == netns_id(ns[0]));
+    quiet();
+    assert_false(seen_of("va1", 0)->c.gone || seen_of("va7", 0)->c.gone);
+    for (unsigned i = 0; i < 8; i++) {
+        netwatch_remove(w[i]);
+        close(ns[i]);
+    }
 }
 
 static int index_in(int ns, const char *name)
@@ -224,20 +290,21 @@ static int index_in(int ns, const char *name)
 static void asking_for_one(void **state)
 {
     int ns = netrig_ns(), a;
+    struct netwatch_ns *w;
     unsigned told;
 
     (void)state;
     netrig_do(ns, "ip link add va type veth peer name vb");
     a = index_in(ns, "va");
     assert_true(a > 0);
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    w = add(ns);
     quiet();
     told = seen_of("va", 0)->told;
-    netwatch_ask(rig.w, ns, a);
+    netwatch_ask(w, a);
     quiet();
     assert_int_equal(seen_of("va", 0)->told, told + 1);
 
-    netwatch_ask(rig.w, ns, 123456);
+    netwatch_ask(w, 123456);
     quiet();
     assert_int_equal(seen_of("", 123456)->told, 1);
     assert_true(seen_of("", 123456)->c.gone);
@@ -262,7 +329,7 @@ static void nothing_is_missed_after_a_loss(void **state)
     (void)state;
     netrig_do(ns, "ip link add va type veth peer name vb; "
                   "ip link add vc type veth peer name vd");
-    assert_int_equal(netwatch_add(rig.w, ns, NULL), 0);
+    add(ns);
     expect("vd", !s->c.gone);
     expect("va", !s->c.gone);
     quiet();
@@ -287,6 +354,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(users_are_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(user_may_leave_inside_the_call, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(namespaces_do_not_mix, setup, teardown),
         cmocka_unit_test_setup_teardown(asking_for_one, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_missed_after_a_loss, setup,
                                         teardown),

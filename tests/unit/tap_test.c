@@ -234,6 +234,14 @@ static void deletion_is_the_end(void **state)
     assert_false(atomic_load(&tap.port->failed));
 }
 
+/* The switch may learn of every change by no more than a CAPS. */
+#define follow_until(cond)                                                     \
+    do {                                                                       \
+        while (!(cond))                                                        \
+            assert_true(netrig_event(&tap, PORT_EVENT_CAPS,                    \
+                                     tap.events[PORT_EVENT_CAPS] + 1));        \
+    } while (0)
+
 static void moving_is_no_failure(void **state)
 {
     int ns = netrig_ns(), there;
@@ -246,8 +254,16 @@ static void moving_is_no_failure(void **state)
     netrig_do(-1, "ip link set t0 netns %s", netrig_path(ns));
     assert_true(netrig_event(&tap, PORT_EVENT_CAPS, 1));
     assert_int_equal(tap.events[PORT_EVENT_FAILED], 0);
-    assert_true(tap.port->caps.link);
+    assert_false(tap.port->caps.link); /* moving sets it down */
     netrig_do(ns, "ip link set t0 name renamed; ip link set renamed up");
+    assert_true(netrig_event(&tap, PORT_EVENT_UP, 1));
+    assert_true(tap.port->caps.link);
+    netrig_do(ns, "ip link set renamed mtu 1400");
+    follow_until(tap.port->caps.mtu == 1400);
+    netrig_do(ns, "ip link set renamed down");
+    assert_true(netrig_event(&tap, PORT_EVENT_DOWN, 1));
+    netrig_do(ns, "ip link set renamed up");
+    assert_true(netrig_event(&tap, PORT_EVENT_UP, 2));
     there = tap_netns(tap.port);
     assert_true(netns_id(there) == netns_id(ns));
     close(there);
@@ -274,6 +290,52 @@ static void moving_is_no_failure(void **state)
     for (int i = 0; i < 30 && !tap.events[PORT_EVENT_FAILED]; i++)
         netrig_recv(&tap, 0, in, sizeof(in), 0.1);
     assert_int_equal(tap.events[PORT_EVENT_FAILED], 1);
+}
+
+/* Nobody but its users keeps a namespace with a tap of ours in it. */
+static void namespace_is_not_kept(void **state)
+{
+    unsigned fds = netrig_fds();
+    uint8_t in[64];
+    struct err e;
+    int ns = netrig_ns();
+
+    (void)state;
+    netrig_open(&tap, "tap:t0,mtu=1400,mac=02:00:00:00:00:99", ns);
+    assert_int_equal(if_nametoindex("t0"), 0);
+    assert_int_not_equal(netrig_run(-1, "ip link | grep -q bascule"), 0);
+    netrig_do(ns, "ip link show t0 | grep -q 'mtu 1400.*qlen 4096'");
+    netrig_do(ns, "ip link show t0 | grep -q 02:00:00:00:00:99");
+    assert_int_equal(tap.port->caps.mtu, 1400);
+    assert_true(tap.port->netns == netns_id(ns));
+    netrig_watch(&tap);
+    netrig_do(ns, "ip link set t0 up");
+    assert_true(netrig_event(&tap, PORT_EVENT_UP, 1));
+    close(ns);
+    for (int i = 0; i < 30 && !tap.events[PORT_EVENT_FAILED]; i++)
+        netrig_recv(&tap, 0, in, sizeof(in), 0.1);
+    assert_int_equal(tap.events[PORT_EVENT_FAILED], 1);
+    assert_non_null(strstr(tap.last, "deleted"));
+    assert_non_null(strstr(tap.last, "addif"));
+    netrig_shut(&tap);
+    assert_int_equal(netrig_reopen(&tap, &e), -ESTALE);
+    netrig_close(&tap);
+    assert_int_equal(netrig_fds(), fds);
+}
+
+static void names_abroad(void **state)
+{
+    int ns = netrig_ns();
+
+    (void)state;
+    netrig_do(ns, "ip link add t0 type veth peer name t1");
+    refused("tap:t0", ns, -EEXIST, "packet:t0");
+    assert_int_not_equal(netrig_run(-1, "ip link | grep -q bascule"), 0);
+    netrig_do(-1, "ip link add t2 type veth peer name t3");
+    netrig_open(&tap, "tap:t2", ns); /* that at home is another */
+    netrig_do(ns, "ip link show t2 >/dev/null");
+    netrig_do(-1, "ip link del t2");
+    close(ns);
 }
 
 static void owner_sets_it_wherever_it_is(void **state)
@@ -307,13 +369,17 @@ static void owner_sets_it_wherever_it_is(void **state)
 
 static void descriptors_run_out(void **state)
 {
-    int ns = netrig_ns();
-    unsigned fds = netrig_fds(), refusals = 0;
+    int ns = netrig_ns(), made;
+    unsigned fds, refusals = 0;
     struct rlimit old, few;
+    struct port_spec spec;
+    struct port *p;
 
     (void)state;
-    netrig_open(&tap, "tap:t0", ns);
-    netrig_shut(&tap);
+    assert_int_equal(port_spec_parse(&spec, "tap:t0", NULL), 0);
+    spec.netns_fd = ns;
+    p = port_new(&spec, &made, NULL);
+    assert_non_null(p);
     fds = netrig_fds();
     getrlimit(RLIMIT_NOFILE, &old);
     for (unsigned limit = 0; limit < 64; limit++) {
@@ -322,7 +388,7 @@ static void descriptors_run_out(void **state)
 
         few = (struct rlimit){limit, old.rlim_max};
         setrlimit(RLIMIT_NOFILE, &few);
-        rc = tap.port->ops->open(tap.port, &e);
+        rc = p->ops->open(p, &e);
         setrlimit(RLIMIT_NOFILE, &old);
         if (rc == 0)
             break;
@@ -334,6 +400,8 @@ static void descriptors_run_out(void **state)
     }
     assert_in_range(refusals, 3, 63);
     netrig_do(ns, "ip link show t0 >/dev/null");
+    p->ops->close(p);
+    port_free(p);
     close(ns);
 }
 
@@ -366,6 +434,8 @@ int main(void)
         T(down_and_up),
         T(deletion_is_the_end),
         T(moving_is_no_failure),
+        T(namespace_is_not_kept),
+        T(names_abroad),
         T(owner_sets_it_wherever_it_is),
         T(descriptors_run_out),
         T(arena_full),
