@@ -63,6 +63,7 @@ struct netwatch_ns {
     uint64_t netns;
     int nsid;
     unsigned users;
+    bool joined;         /* got a user since the last dump was asked for */
     bool lost;           /* the namespace is gone */
     bool dump_late;      /* ask for all links (again) */
     struct known *known; /* sorted by ifindex */
@@ -232,6 +233,7 @@ static void ask_all(struct netwatch *nw)
     if (!question(w, NLM_F_DUMP, nw->dump, 0))
         return; /* with the next message */
     w->dump_late = false;
+    w->joined = false;
     nw->dumping = true;
     nw->dumper = w;
 }
@@ -271,21 +273,27 @@ static void on_done(struct netwatch *nw, uint32_t seq)
         tell_vanished(w);
 }
 
-static void dump_refused(struct netwatch *nw, const struct nlmsgerr *err)
+static void dump_refused(struct netwatch *nw, uint32_t seq, int error)
 {
     struct netwatch_ns *w = nw->dumper;
 
-    if (!nw->dumping || err->msg.nlmsg_seq != nw->dump)
+    if (!nw->dumping || seq != nw->dump)
         return;
     nw->dumping = false;
     nw->dumper = NULL;
-    nw->refused = true;
+    /* About an earlier namespace of the same number and inode, perhaps. */
+    if (w && !w->lost && w->joined) {
+        w->dump_late = true;
+        return;
+    }
     if (!w || w->lost)
         return;
-    if (err->error == -EINVAL && w->nsid != NSID_HOME)
+    if (error == -EINVAL && w->nsid != NSID_HOME) {
         ns_lost(w); /* nobody has that number any more */
-    else
-        w->dump_late = true;
+        return;
+    }
+    nw->refused = true;
+    w->dump_late = true;
 }
 
 /* A request was refused: a dump, or the question for one link. */
@@ -299,7 +307,7 @@ static void on_error(struct netwatch *nw, const struct nlmsghdr *nlh)
     if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) + sizeof(*ifi))
         return;
     if (!(err->msg.nlmsg_seq & ASK_ONE)) {
-        dump_refused(nw, err);
+        dump_refused(nw, err->msg.nlmsg_seq, err->error);
         return;
     }
     ifi = mnl_nlmsg_get_payload(&err->msg);
@@ -322,8 +330,10 @@ static void on_nsid(struct netwatch *nw, const struct nlmsghdr *nlh)
             mnl_attr_get_payload_len(a) >= sizeof(int))
             w = by_nsid(nw, (int)mnl_attr_get_u32(a));
     }
+    /* The number may be another namespace's by now, given to it while this
+     * message waited: the answer, or its refusal, tells. */
     if (w && w->nsid != NSID_HOME)
-        ns_lost(w);
+        w->dump_late = true;
 }
 
 /* An answer to a question of ours. */
@@ -343,6 +353,15 @@ static void on_answer(struct netwatch *nw, const struct nlmsghdr *nlh)
     on_link(w, nlh);
 }
 
+static int done_error(const struct nlmsghdr *nlh)
+{
+    int v = 0;
+
+    if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(v))
+        memcpy(&v, mnl_nlmsg_get_payload(nlh), sizeof(v));
+    return v < 0 ? v : 0;
+}
+
 /* 'nsid': where it happened, as the kernel says of other namespaces. */
 static void on_message(struct netwatch *nw, const struct nlmsghdr *nlh,
                        int nsid)
@@ -352,7 +371,11 @@ static void on_message(struct netwatch *nw, const struct nlmsghdr *nlh,
     if (nlh->nlmsg_type == NLMSG_DONE) {
         if (nlh->nlmsg_flags & NLM_F_DUMP_INTR && nw->dumper)
             nw->dumper->dump_late = true;
-        on_done(nw, nlh->nlmsg_seq);
+        /* A dump that fails once begun ends with its error. */
+        if (done_error(nlh))
+            dump_refused(nw, nlh->nlmsg_seq, done_error(nlh));
+        else
+            on_done(nw, nlh->nlmsg_seq);
     } else if (nlh->nlmsg_type == NLMSG_ERROR) {
         on_error(nw, nlh);
     } else if (nlh->nlmsg_type == RTM_DELNSID) {
@@ -516,6 +539,7 @@ struct netwatch_ns *netwatch_add(struct netwatch *nw, int netns_fd, int *rc,
     w = find(nw, netns, nsid);
     if (w) {
         w->users++;
+        w->joined = true;
         return w;
     }
     w = calloc(1, sizeof(*w));

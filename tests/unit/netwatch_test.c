@@ -255,7 +255,6 @@ static void namespaces_do_not_mix(void **state)
         ns[i] = netrig_ns();
         netrig_do(ns[i], "ip link add vn%u type veth peer name vm%u", i, i);
         again = add(ns[i]);
-        assert_ptr_not_equal(again, w[i]);
         netwatch_remove(w[i]);
         w[i] = again;
     }
