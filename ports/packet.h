@@ -18,7 +18,8 @@
 
 /* One receiving socket: of data, or of protocol frames. */
 struct packet_queue {
-    int fd; /* -1: not open */
+    int fd;          /* -1: not open */
+    unsigned expect; /* frames to ask for next; see packet_io.c */
     ev_io readable;
     struct port_queue *queue; /* NULL: not attached */
 };

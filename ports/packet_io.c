@@ -35,6 +35,9 @@
 #define STRIDE (ROOM + HEAD)
 #define SPILL  (((FRAME_LEN_MAX - HEAD) / 64 + 2) * 64)
 
+/* The fewest frames asked for, were the batch not smaller. */
+#define EXPECT_MIN 4
+
 _Static_assert(STRIDE / 64 % 2 == 1, "heads must spread over the cache");
 _Static_assert(STRIDE % 64 == 0 && SPILL % 64 == 0, "whole cache lines");
 _Static_assert(ROOM >= VNET_LEN + TAG_LEN, "room for header or tag");
@@ -194,16 +197,26 @@ static unsigned smaller(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
+/*
+ * A message costs its preparation whether or not a frame comes for it, and a
+ * bulk transfer brings one or two super-frames a call.  So ask for twice what
+ * came last, up to the batch.
+ */
+static void adapt(struct packet_queue *q, unsigned got, unsigned batch)
+{
+    q->expect = smaller(got < EXPECT_MIN / 2 ? EXPECT_MIN : 2 * got, batch);
+}
+
 int packet_rx(struct port *p, unsigned queue, struct batch *b, unsigned budget)
 {
     struct packet *k = packet_of(p);
-    int fd = queue == PORT_QUEUE_PROTO ? k->proto.fd : k->data.fd;
+    struct packet_queue *q = queue == PORT_QUEUE_PROTO ? &k->proto : &k->data;
     unsigned first = b->n, tried = 0;
 
     while (tried < budget && b->n < b->max) {
         unsigned want =
-            smaller(smaller(budget - tried, b->max - b->n), k->batch);
-        int got = receive(fd, b, want);
+            smaller(smaller(budget - tried, b->max - b->n), q->expect);
+        int got = receive(q->fd, b, want);
 
         if (got == -EINVAL) {
             /* It was taken off the queue, but its offload has no name in a
@@ -219,6 +232,7 @@ int packet_rx(struct port *p, unsigned queue, struct batch *b, unsigned budget)
         if (got < 0)
             break; /* EAGAIN: empty; ENETDOWN: netlink tells */
         tried += (unsigned)got;
+        adapt(q, (unsigned)got, k->batch);
         if ((unsigned)got < want)
             break;
     }

@@ -112,7 +112,8 @@ int packet_open_rx(struct packet *k, int ifindex, bool proto, struct err *e)
 
     if (fd < 0)
         return fd;
-    q->fd = fd; /* from here on packet_close_sockets closes it */
+    q->fd = fd;    /* from here on packet_close_sockets closes it */
+    q->expect = 1; /* packet_io.c learns better */
     if (set_filter(fd, proto ? proto_filter : data_filter) < 0)
         return err_sys(e, errno, "packet socket: filter");
     if (set_one(fd, PACKET_VNET_HDR) < 0 || set_one(fd, PACKET_AUXDATA) < 0)

@@ -70,16 +70,20 @@ static void turns(struct worker *w)
     }
 }
 
-/* Looks for ready queues: at once, after a yield, or asleep. */
+/*
+ * Looks for ready queues: at once, as what a turn sent is often answered
+ * before it ends; then after yielding the processor to whoever the next frame
+ * comes from; then asleep.
+ */
 static void poll_queues(struct worker *w)
 {
-    if (turn_pending(&w->fwd)) {
-        ev_run(w->loop, EVRUN_NOWAIT);
-    } else if (clock_now() - w->last_rx < SPIN_NS) {
+    ev_run(w->loop, EVRUN_NOWAIT);
+    if (turn_pending(&w->fwd))
+        return;
+    if (clock_now() - w->last_rx < SPIN_NS) {
         count(&w->fwd.stats.spins);
         rcu_quiescent();
         sched_yield();
-        ev_run(w->loop, EVRUN_NOWAIT);
     } else {
         ev_run(w->loop, EVRUN_ONCE);
         count(&w->fwd.stats.wakeups);
