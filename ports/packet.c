@@ -170,13 +170,13 @@ static int packet_open(struct port *p, struct err *e)
     struct netns_scope scope;
     int rc = parse_keys(k, e);
 
+    k->lost = 0;
     if (!rc)
         rc = netns_enter(&scope, p->spec.netns_fd, e);
     if (rc)
         return rc;
     k->netns = netns_id(p->spec.netns_fd);
     atomic_store(&p->failed, false);
-    k->lost = 0;
     p->n_queues = 1;
     rc = take_over(k, e);
     netns_leave(&scope);

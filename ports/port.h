@@ -68,7 +68,7 @@ struct port_caps {
 
 /*
  * Counters that only the kind (or the kernel) knows, running totals since
- * open; see describe.
+ * open was last called, whether it succeeded or not; see describe.
  */
 struct port_losses {
     uint64_t n[PORT_REASON_COUNT];

@@ -80,7 +80,7 @@ struct bport {
     bool adding;               /* not yet been running: a failure ends it */
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
-    bool from_link;            /* a link change waits for the open to end */
+    bool from_link;            /* a link change waits for a job to end */
     bool stale;                /* its record in the view must be made anew */
     bool in_grace;             /* the grace period it waits for has begun */
     enum bport_state shown;    /* last state told to the observer */
@@ -100,7 +100,7 @@ struct bport {
     uint64_t netns;          /* inode, for link changes */
     struct link_change link; /* see from_link */
     char link_name[PORT_NAME_MAX];
-    struct port_losses past; /* kernel's losses before the last close */
+    struct port_losses past; /* kernel's losses before the last open */
     struct queue queue[PORT_QUEUES_MAX + 1];
     /* from any thread, under the switch's event lock */
     struct message message;

@@ -220,6 +220,17 @@ static void default_limit(struct bport *p)
     fdb_set_port_limit(p->b->plane.fdb, p->no, EDGE_FDB_LIMIT);
 }
 
+/* A link change that came while a job had the port: true if there was one. */
+static bool link_now(struct bport *p)
+{
+    bool was = p->from_link;
+
+    p->from_link = false;
+    if (was && p->port->ops->link)
+        p->port->ops->link(p->port, &p->link);
+    return was;
+}
+
 static void running(struct bport *p)
 {
     move(p, LIFE_RUNNING);
@@ -234,12 +245,8 @@ static void running(struct bport *p)
     }
     local_entries(p->b);
     sw_stage(p->b->sw, &p->on_add);
-    if (p->from_link) {
-        p->from_link = false;
-        if (p->port->ops->link)
-            p->port->ops->link(p->port, &p->link);
+    if (link_now(p))
         tap_refresh(p->port); /* it may have moved before that */
-    }
 }
 
 /* The first failure of a new port is the answer to whoever adds it. */
@@ -305,8 +312,18 @@ void life_open(struct bport *p)
     jobs_add(&p->b->sw->devices, &p->job);
 }
 
+/* The kind counts from its last open on: keep what it has so far. */
+static void keep_losses(struct bport *p)
+{
+    life_describe(p);
+    for (unsigned i = 0; i < PORT_REASON_COUNT; i++)
+        p->past.n[i] += p->desc.losses.n[i];
+    memset(&p->desc.losses, 0, sizeof(p->desc.losses));
+}
+
 static void reopen(struct bport *p)
 {
+    keep_losses(p);
     move(p, LIFE_OPENING);
     life_open(p);
 }
@@ -319,6 +336,8 @@ static void failed(struct bport *p)
     observe_state(p);
     if (p->ready)
         reopen(p);
+    else
+        (void)link_now(p); /* is it back already? */
 }
 
 static void close_work(struct job *j)
@@ -338,18 +357,9 @@ static void close_done(struct message *m)
         failed(p);
 }
 
-/* The kernel's losses end with the device: keep them. */
-static void keep_losses(struct bport *p)
-{
-    life_describe(p);
-    for (unsigned i = 0; i < PORT_REASON_COUNT; i++)
-        p->past.n[i] += p->desc.losses.n[i];
-    memset(&p->desc.losses, 0, sizeof(p->desc.losses));
-}
-
 static void close_it(struct bport *p)
 {
-    keep_losses(p);
+    life_describe(p);
     move(p, LIFE_CLOSING);
     p->job.work = close_work;
     p->job.done.run = close_done;

@@ -154,6 +154,57 @@ static void fails_and_comes_back(void **state)
     assert_false(info_of("p1").failed);
 }
 
+/* A device that loses frames: its count starts with each open. */
+static _Atomic unsigned lost;
+
+static int open_losing(struct port *p, struct err *e)
+{
+    lost = 0;
+    return port_kind_mem.ops->open(p, e);
+}
+
+static void close_losing(struct port *p)
+{
+    lost++; /* the last one, seen by nobody before */
+    port_kind_mem.ops->close(p);
+}
+
+static void describe_losses(struct port *p, struct port_desc *d)
+{
+    (void)p;
+    d->losses.n[PORT_REASON_TX_QUEUE_FULL] = lost;
+}
+
+static bool is_closed(void *p)
+{
+    return ((struct bport *)p)->life == LIFE_FAILED;
+}
+
+/* What the device lost is counted once, failed or not. */
+static void losses_are_counted_once(void **state)
+{
+    static struct port_ops ops;
+    const enum reason full = REASON_PORT_TX_QUEUE_FULL;
+    struct bport *p = rig_port(&r, "p1");
+
+    (void)state;
+    ops = *port_kind_mem.ops;
+    ops.open = open_losing;
+    ops.close = close_losing;
+    ops.describe = describe_losses;
+    p->port->ops = &ops;
+    lost = 5;
+    assert_int_equal(rig_reason(&r, "p1", full), 5);
+    assert_int_equal(bport_mem_fail_after(p, 0), 0);
+    assert_true(rig_wait(&r, is_closed, p));
+    assert_int_equal(rig_reason(&r, "p1", full), 6);
+    assert_int_equal(bport_mem_fail_after(p, -1), 0);
+    assert_true(wait_port(is_forwarding, "p1"));
+    assert_int_equal(rig_reason(&r, "p1", full), 6);
+    lost = 2;
+    assert_int_equal(rig_reason(&r, "p1", full), 8);
+}
+
 static void failing_while_being_deleted(void **state)
 {
     (void)state;
@@ -442,6 +493,7 @@ int main(void)
         T(refusals),
         T(lowest_number_is_reused),
         T(fails_and_comes_back),
+        T(losses_are_counted_once),
         T(failing_while_being_deleted),
         T(link_goes_and_returns),
         T(deleted_under_traffic),
