@@ -64,6 +64,17 @@ struct fdb_value {
 #define FDB_EXTERN 0x08 /* someone else's learning: flushed, does not age */
 /* 0x40, 0x80: the table's own slot states */
 
+/* Ages this much "older" than the clock are from a clock that is ahead. */
+#define FDB_AGE_FUTURE 0xf000u
+
+/* How long ago 'seen' was, in 100 ms units. */
+static inline unsigned fdb_age(uint16_t now, uint16_t seen)
+{
+    unsigned d = (uint16_t)(now - seen);
+
+    return d < FDB_AGE_FUTURE ? d : 0;
+}
+
 /* ---- life ---- */
 
 struct fdb;

@@ -10,9 +10,6 @@
 #include "fdb/fdb.h"
 #include "fdb/table.h"
 
-/* Ages this much "older" than the clock are from a clock that is ahead. */
-#define AGE_FUTURE 0xf000u
-
 /* Entries that do not age, are not flushed, not moved and not limited. */
 #define V_FIXED  ((uint64_t)(FDB_STATIC | FDB_LOCAL) << 32)
 #define V_PINNED ((uint64_t)(FDB_STATIC | FDB_LOCAL | FDB_STICKY) << 32)
@@ -22,7 +19,7 @@ _Static_assert(FDB_PORTS == 1 << 12 && FDB_GEN_MAX == (1 << 12) - 1,
                "port 12, generation 12, flags 8, age 16, hint 16: 64 bits");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LONG_LOCK_FREE == 2,
                "keys and values are loaded and stored whole");
-_Static_assert(AGE_FUTURE > FDB_AGEING_MAX, "an old age is not a future one");
+_Static_assert(FDB_AGE_FUTURE > FDB_AGEING_MAX, "an old age is not a future one");
 
 enum purge {
     PURGE_NONE,
@@ -126,9 +123,7 @@ static inline uint64_t value_aged(uint64_t v, uint16_t age)
 
 static inline unsigned age_of(uint64_t v, uint16_t now)
 {
-    unsigned d = (uint16_t)(now - value_age(v));
-
-    return d < AGE_FUTURE ? d : 0;
+    return fdb_age(now, value_age(v));
 }
 
 /* Of a LIVE value. */
@@ -147,10 +142,10 @@ static inline bool value_current(uint64_t v, const struct fdb_now *t)
     /* The common one, without flags: no branch but this. */
     if ((v & 0xffULL << 32) == V_LIVE) {
         unsigned d = (uint16_t)(t->now - value_age(v));
-        unsigned most = t->ageing ? t->ageing : AGE_FUTURE;
+        unsigned most = t->ageing ? t->ageing : FDB_AGE_FUTURE;
 
         return (t->gens[value_port(v)] == value_gen(v)) &
-               ((d <= most) | (d >= AGE_FUTURE));
+               ((d <= most) | (d >= FDB_AGE_FUTURE));
     }
     return (v & V_LIVE) && !value_stale(v, t) && !value_expired(v, t);
 }

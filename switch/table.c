@@ -358,7 +358,7 @@ static uint32_t age_cs(const struct fdb_now *t, const struct fdb_value *v)
 {
     if (v->flags & (FDB_STATIC | FDB_LOCAL))
         return 0;
-    return (uint32_t)(uint16_t)(t->now - v->age) * 10;
+    return fdb_age(t->now, v->age) * 10;
 }
 
 bool bridge_fdb_get(struct bridge *b, uint64_t key, struct fdb_value *v,

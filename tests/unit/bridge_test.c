@@ -474,6 +474,25 @@ static void flush_and_ageing(void **state)
     assert_false(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
 }
 
+/* A forwarder whose turn began after we looked at the clock. */
+static void seen_a_moment_ahead(void **state)
+{
+    struct fdb_now t = table_now(r.b);
+    struct fdb_walk w = {0};
+    struct fdb_entry e;
+    struct fdb_value v;
+    uint32_t age;
+
+    (void)state;
+    t.now = (uint16_t)(t.now + 50);
+    assert_int_equal(fdb_learn(r.b->plane.fdb, &t, fdb_key(0, A), 1, &v),
+                     FDB_NEW);
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
+    assert_int_equal(age, 0);
+    assert_int_equal(bridge_fdb_walk(r.b, &w, &e, &age, 1, 1U << 20), 1);
+    assert_int_equal(age, 0);
+}
+
 /* More flushes than there are generations: none comes back to life. */
 static void generations_wrap(void **state)
 {
@@ -593,6 +612,7 @@ int main(void)
         T(tiny_pieces_are_refused),
         T(bridges_do_not_mix),
         T(flush_and_ageing),
+        T(seen_a_moment_ahead),
         T(generations_wrap),
         T(generations_come_round_too_soon),
         T(a_flood_of_addresses),
