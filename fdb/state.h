@@ -19,7 +19,8 @@ _Static_assert(FDB_PORTS == 1 << 12 && FDB_GEN_MAX == (1 << 12) - 1,
                "port 12, generation 12, flags 8, age 16, hint 16: 64 bits");
 _Static_assert(sizeof(_Atomic uint64_t) == 8 && ATOMIC_LONG_LOCK_FREE == 2,
                "keys and values are loaded and stored whole");
-_Static_assert(FDB_AGE_FUTURE > FDB_AGEING_MAX, "an old age is not a future one");
+_Static_assert(FDB_AGE_FUTURE > FDB_AGEING_MAX,
+               "an old age is not a future one");
 
 enum purge {
     PURGE_NONE,

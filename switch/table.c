@@ -13,7 +13,7 @@
 
 #define STEP_SLOTS 2048
 
-/* An entry that waits for room. */
+/* An entry that waits for room; one for each key. */
 struct setting {
     struct setting *next;
     uint64_t key;
@@ -243,6 +243,38 @@ void table_purge_port(struct bport *p)
 
 /* ---- entries ---- */
 
+/* Takes what waits under 'key' off the list; NULL if nothing does. */
+static struct setting *take_setting(struct bridge *b, uint64_t key)
+{
+    struct setting *s, **at = &b->settings;
+
+    while ((s = *at) && s->key != key)
+        at = &s->next;
+    if (s)
+        *at = s->next;
+    return s;
+}
+
+/* A later word on its key is in force: what waited must not come after it. */
+static void settle(struct bridge *b, struct setting *s)
+{
+    if (!s)
+        return;
+    sw_stage(b->sw, &s->told);
+    free(s);
+}
+
+static struct setting *setting_new(uint64_t key)
+{
+    struct setting *s = calloc(1, sizeof(*s));
+
+    if (s) {
+        s->key = key;
+        changes_init(&s->told);
+    }
+    return s;
+}
+
 int table_set(struct bridge *b, uint64_t key, const struct fdb_value *v,
               struct changes *told)
 {
@@ -250,14 +282,18 @@ int table_set(struct bridge *b, uint64_t key, const struct fdb_value *v,
     int rc = fdb_set(b->plane.fdb, &t, key, v);
     struct setting *s;
 
-    if (rc != -ENOSPC)
+    if (rc && rc != -ENOSPC)
         return rc;
-    s = calloc(1, sizeof(*s));
+    s = take_setting(b, key);
+    if (rc == 0) {
+        settle(b, s);
+        return 0;
+    }
+    if (!s)
+        s = setting_new(key);
     if (!s)
         return -ENOMEM;
-    s->key = key;
     s->value = *v;
-    changes_init(&s->told);
     changes_move(&s->told, told);
     s->next = b->settings;
     b->settings = s;
@@ -316,17 +352,19 @@ void bridge_fdb_del(struct bridge *b, uint64_t key, sw_done done, void *arg)
 {
     struct fdb_now t = table_now(b);
     struct mac m = mac_from_u64(fdb_key_mac(key));
+    struct setting *s = take_setting(b, key);
+    struct fdb_value old = s ? s->value : (struct fdb_value){0};
     char text[MAC_TEXT_MAX];
-    struct fdb_value old;
     struct changes told;
     struct err e;
 
-    if (fdb_del(b->plane.fdb, &t, key, &old)) {
+    if (fdb_del(b->plane.fdb, &t, key, &old) && !s) {
         err_set(&e, ENOENT, "bridge %s has no entry for %s", b->name,
                 mac_format(&m, text));
         sw_answer(b->sw, done, arg, -ENOENT, &e);
         return;
     }
+    settle(b, s);
     observe_fdb(b, SW_EVENT_FDB_DEL, key, old.port, old.flags);
     changes_init(&told);
     if (change_new(&told, done, arg))

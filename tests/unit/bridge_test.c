@@ -474,6 +474,53 @@ static void flush_and_ageing(void **state)
     assert_false(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
 }
 
+static void count_answer(void *arg, int rc, const struct err *e)
+{
+    (void)e;
+    assert_int_equal(rc, 0);
+    ++*(unsigned *)arg;
+}
+
+static unsigned due;
+
+static bool all_answered(void *arg)
+{
+    return *(unsigned *)arg == due;
+}
+
+static void set_soon(uint64_t mac, const char *port, unsigned *answers)
+{
+    due++;
+    bridge_fdb_set(r.b, fdb_key(0, mac), rig_port(&r, port), FDB_STATIC,
+                   count_answer, answers);
+}
+
+/* More entries at once than the table has room for: the last word counts. */
+static void settings_that_wait(void **state)
+{
+    unsigned answers = 0, n = 0;
+    struct fdb_value v;
+    uint32_t age;
+
+    (void)state;
+    due = 0;
+    while (!r.b->settings)
+        set_soon(A + 0x10000 + ++n, "p1", &answers);
+    set_soon(B, "p1", &answers);
+    set_soon(B, "p2", &answers);
+    set_soon(C, "p1", &answers);
+    due++;
+    bridge_fdb_del(r.b, fdb_key(0, C), count_answer, &answers);
+    assert_true(rig_wait(&r, all_answered, &answers));
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, A + 0x10000 + n), &v, &age));
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, B), &v, &age));
+    assert_int_equal(v.port, rig_port(&r, "p2")->no);
+    assert_false(bridge_fdb_get(r.b, fdb_key(0, C), &v, &age));
+    rig_run(&r, 0.1);
+    assert_int_equal(answers, due);
+    assert_null(r.b->settings);
+}
+
 /* A forwarder whose turn began after we looked at the clock. */
 static void seen_a_moment_ahead(void **state)
 {
@@ -612,6 +659,7 @@ int main(void)
         T(tiny_pieces_are_refused),
         T(bridges_do_not_mix),
         T(flush_and_ageing),
+        T(settings_that_wait),
         T(seen_a_moment_ahead),
         T(generations_wrap),
         T(generations_come_round_too_soon),
