@@ -234,6 +234,7 @@ static bool link_now(struct bport *p)
 static void running(struct bport *p)
 {
     move(p, LIFE_RUNNING);
+    p->caps = p->port->caps; /* they may have changed since the open */
     tell_came_back(p);
     default_limit(p);
     p->adding = false;
@@ -496,7 +497,8 @@ static void rewatch(struct bport *p)
     life_describe(p);
 }
 
-static void on_caps(struct bport *p)
+/* 'fell': the link went down, even if it is up again by now. */
+static void on_caps(struct bport *p, bool fell)
 {
     bool link = p->caps.link;
 
@@ -506,7 +508,7 @@ static void on_caps(struct bport *p)
         !p->port->failed)
         rewatch(p);
     p->caps = p->port->caps;
-    if (link && !p->caps.link)
+    if (fell || (link && !p->caps.link))
         table_flush_port(p->b, p->no, true);
     bport_dirty(p);
     if (p->no == BRIDGE_LOCAL)
@@ -530,7 +532,7 @@ static void on_message(struct message *m)
     memcpy(reason, p->reason, sizeof(reason));
     pthread_mutex_unlock(&sw->event_lock);
     if (events & (BIT(UP) | BIT(DOWN) | BIT(CAPS)))
-        on_caps(p);
+        on_caps(p, events & BIT(DOWN));
     if (events & BIT(FAILED))
         on_failed(p, reason);
     if (events & BIT(READY))

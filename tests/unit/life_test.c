@@ -242,6 +242,46 @@ static void link_goes_and_returns(void **state)
     assert_int_equal(rig_count(&r, "p1"), 1);
 }
 
+/* A cable that is moved: told of both at once, we forget what was behind. */
+static void link_bounces(void **state)
+{
+    struct fdb_value v;
+    uint32_t age;
+
+    (void)state;
+    send("p1", ALL, A);
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
+    assert_int_equal(mem_set_link(rig_port(&r, "p1")->port, false), 0);
+    assert_int_equal(mem_set_link(rig_port(&r, "p1")->port, true), 0);
+    rig_run(&r, 0.05);
+    assert_false(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
+    assert_int_equal(info_of("p1").state, BPORT_FORWARDING);
+}
+
+static bool is_attaching(void *arg)
+{
+    return rig_port(&r, arg)->life == LIFE_ATTACHING;
+}
+
+/* The link goes down after the open has looked and before the port runs. */
+static void link_goes_while_attaching(void **state)
+{
+    char name[] = "x";
+    struct port_spec s;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(port_spec_parse(&s, "mem:x", &e), 0);
+    bport_add(r.b, &s, NULL, NULL);
+    for (unsigned i = 0; i < 10000 && !is_attaching(name); i++)
+        ev_run(r.loop, EVRUN_ONCE);
+    assert_true(is_attaching(name));
+    assert_int_equal(mem_set_link(rig_port(&r, "x")->port, false), 0);
+    rig_run(&r, 0.05);
+    assert_false(info_of("x").link);
+    assert_int_equal(info_of("x").state, BPORT_DISABLED);
+}
+
 /* ---- under traffic ---- */
 
 static void deleted_under_traffic(void **state)
@@ -496,6 +536,8 @@ int main(void)
         T(losses_are_counted_once),
         T(failing_while_being_deleted),
         T(link_goes_and_returns),
+        T(link_bounces),
+        T(link_goes_while_attaching),
         T(deleted_under_traffic),
         T(bridge_deleted_under_traffic),
         T(in_force_when_answered),
