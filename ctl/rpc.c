@@ -101,7 +101,7 @@ static int check_params(const struct rpc_request *r, struct rpc_error *e)
         if (!v && !p.optional)
             return fail(e, RPC_BAD_PARAMS, "%s: parameter \"%s\" is missing",
                         r->cmd->name, p.name);
-        if (v && p.type == 'm' && json_is_string(v) && !type_fits('m', v))
+        if (p.type == 'm' && json_is_string(v) && !type_fits('m', v))
             return fail(e, RPC_BAD_PARAMS, "%s: \"%.40s\" is no MAC address",
                         r->cmd->name, json_string_value(v));
         if (v && !type_fits(p.type, v))

@@ -418,6 +418,7 @@ int netrig_vm_recv(int fd, void *out, size_t size, double seconds)
 size_t netrig_frame(uint8_t *out, size_t n, const char *dst,
                     const uint32_t *tags, unsigned n_tags)
 {
+    const struct mac from = {{2, 0, 0, 0, 0, 1}};
     struct mac to = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
     uint16_t type = htons(TEST_TYPE);
     size_t at = 12;
@@ -426,7 +427,7 @@ size_t netrig_frame(uint8_t *out, size_t n, const char *dst,
     for (size_t i = 0; i < n; i++)
         out[i] = (uint8_t)(i * 7 + n);
     memcpy(out, &to, 6);
-    memcpy(out + 6, "\x02\x00\x00\x00\x00\x01", 6);
+    memcpy(out + 6, &from, 6);
     for (unsigned i = 0; i < n_tags; i++, at += 4) {
         uint32_t tag = htonl(tags[i]);
 
