@@ -318,13 +318,13 @@ static const struct limits {
     bool time; /* in hundredths of a second */
 } limits[BRIDGE_PARAMS] = {
     [BRIDGE_AGEING] = {"ageing time", 0, 600000, true},
-    [BRIDGE_PRIORITY] = {"priority", 0, 65535},
+    [BRIDGE_PRIORITY] = {"priority", 0, 65535, false},
     [BRIDGE_FORWARD_DELAY] = {"forward delay", 0, UINT32_MAX, true},
     [BRIDGE_HELLO] = {"hello time", 100, 1000, true},
     [BRIDGE_MAX_AGE] = {"max age", 600, 4000, true},
-    [BRIDGE_STP] = {"spanning tree", 0, 1},
-    [BRIDGE_FWD_MASK] = {"group forward mask", 0, 0xffff},
-    [BRIDGE_FDB_LIMIT] = {"limit of learned addresses", 1, UINT32_MAX},
+    [BRIDGE_STP] = {"spanning tree", 0, 1, false},
+    [BRIDGE_FWD_MASK] = {"group forward mask", 0, 0xffff, false},
+    [BRIDGE_FDB_LIMIT] = {"limit of learned addresses", 1, UINT32_MAX, false},
 };
 
 static int set_check(const struct bridge *b, enum bridge_param p, uint32_t v,
