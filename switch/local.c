@@ -240,11 +240,22 @@ static struct mac *entry_of(struct bridge *b, unsigned no)
     return b->port[no] ? &b->port[no]->entry : NULL;
 }
 
+/* Somebody may have put the address elsewhere: that stays. */
+static void drop_entry(struct bridge *b, unsigned no, const struct mac *have)
+{
+    uint64_t key = fdb_key(0, mac_to_u64(have));
+    struct fdb_now t = table_now(b);
+    struct fdb_value v;
+
+    if (fdb_lookup(b->plane.fdb, &t, key, &v) && (v.flags & FDB_LOCAL) &&
+        v.port == no)
+        (void)fdb_del(b->plane.fdb, &t, key, NULL);
+}
+
 /* Removes the entries of those whose address has changed. */
 static void drop_entries(struct bridge *b)
 {
     const struct mac none = {{0}};
-    struct fdb_now t = table_now(b);
 
     for (unsigned i = 0; i < VIEW_PORTS; i++) {
         struct mac *have = entry_of(b, i), want;
@@ -253,7 +264,7 @@ static void drop_entries(struct bridge *b)
             continue;
         if (wants(b, i, &want) && mac_equal(have, &want))
             continue;
-        (void)fdb_del(b->plane.fdb, &t, fdb_key(0, mac_to_u64(have)), NULL);
+        drop_entry(b, i, have);
         *have = none;
     }
 }

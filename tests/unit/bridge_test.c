@@ -521,6 +521,25 @@ static void settings_that_wait(void **state)
     assert_null(r.b->settings);
 }
 
+/* An entry made in place of a port's own stays when the port goes. */
+static void a_setting_in_an_own_address_s_place(void **state)
+{
+    struct fdb_value v;
+    uint32_t age;
+
+    (void)state;
+    assert_int_equal(rig_add(&r, "mem:p9,mac=02:00:00:00:00:99"), 0);
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, 0x020000000099), &v, &age));
+    assert_true(v.flags & FDB_LOCAL);
+    assert_int_equal(rig_fdb_set(&r, 0x020000000099, "p2", FDB_STATIC), 0);
+    assert_int_equal(rig_del(&r, "p9"), 0);
+    assert_true(bridge_fdb_get(r.b, fdb_key(0, 0x020000000099), &v, &age));
+    assert_int_equal(v.port, rig_port(&r, "p2")->no);
+    assert_int_equal(rig_add(&r, "mem:p9,mac=02:00:00:00:00:98"), 0);
+    assert_int_equal(rig_del(&r, "p9"), 0);
+    assert_false(bridge_fdb_get(r.b, fdb_key(0, 0x020000000098), &v, &age));
+}
+
 /* A forwarder whose turn began after we looked at the clock. */
 static void seen_a_moment_ahead(void **state)
 {
@@ -660,6 +679,7 @@ int main(void)
         T(bridges_do_not_mix),
         T(flush_and_ageing),
         T(settings_that_wait),
+        T(a_setting_in_an_own_address_s_place),
         T(seen_a_moment_ahead),
         T(generations_wrap),
         T(generations_come_round_too_soon),
