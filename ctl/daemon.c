@@ -4,6 +4,7 @@
  * signal ends both.
  */
 #include "base/log.h"
+#include "base/stdfds.h"
 #include "ctl/listen.h"
 #include "ctl/options.h"
 #include "ctl/server.h"
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
     struct err e = {""};
     int rc;
 
+    stdfds_fill();
     rc = options_parse(&o, argc, argv, &e);
     if (rc > 0)
         return 0;

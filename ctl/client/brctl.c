@@ -68,8 +68,11 @@ static int addbr_failed(const struct client *c, const char *name,
     if (r->code != 0 && r->err == EEXIST) {
         fprintf(stderr,
                 "device %s already exists; can't create bridge with the same "
-                "name\n",
+                "name",
                 name);
+        if (!device_exists(name)) /* not here, but the daemon knows one */
+            fprintf(stderr, " (%s)", r->text);
+        fputc('\n', stderr);
         return 1;
     }
     return say(c, r, r->err, "add bridge failed");

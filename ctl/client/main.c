@@ -5,6 +5,9 @@
  */
 #include "ctl/client/client.h"
 
+#include "base/stdfds.h"
+
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +27,7 @@ static int finish(struct client *c, int status)
 {
     client_close(c);
     if (fflush(stdout) != 0 || ferror(stdout))
-        return 1;
+        return complain(c, "standard output: %s", strerror(errno));
     return status;
 }
 
@@ -205,6 +208,7 @@ int main(int argc, char **argv)
     struct client c = {.fd = -1};
     const char *slash = strrchr(argv[0], '/');
 
+    stdfds_fill();
     c.brctl = strcmp(slash ? slash + 1 : argv[0], "brctl") == 0;
     return finish(&c, c.brctl ? brctl_main(&c, argc, argv)
                               : bascule_main(&c, argc, argv));

@@ -211,6 +211,20 @@ def test_arguments(lab):
     need(sw.json("bridge", "show", "br0")[0]["ageing_time"] == 30000, "something was changed")
 
 
+def test_closed_output(lab):
+    """No place to print to: exit 1, and the socket does not become standard output."""
+    ours_only()
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start()
+    sw.bridge("br0", "--no-local")
+    exe = os.path.join(lib.BUILD, "bascule")
+    for to in (">&-", ">/dev/full"):
+        r = lib.sh("sh", "-c", f'exec "$0" -S "$1" bridge show {to}', exe, sw.sock, check=False,
+                   timeout=10)
+        refused(r, "standard output")
+    need(sw.json("bridge", "show")[0]["name"] == "br0", "the daemon does not answer")
+
+
 def test_collect_many(lab):
     """mem collect takes as many frames as it was asked for."""
     ours_only()
