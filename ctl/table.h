@@ -116,7 +116,8 @@ enum command_flag {
       "port:s frames:i")                                                       \
     X(version, "version", "", "", "versions of client and daemon", 0, 0,       \
       CMD_READ, "")                                                            \
-    X(ping, "ping", "", "", "is the daemon there and well?", 0, 0, CMD_READ, "")
+    X(ping, "ping", "", "", "ask whether the daemon is there and well", 0, 0,  \
+      CMD_READ, "")
 
 #define CLIENT_COMMAND_LIST(X)                                                 \
     X(help, "help", "[<command>]", "[--man]", "this list, or one command", 0,  \

@@ -154,6 +154,7 @@ static int start_control(struct sw *sw, struct err *e)
         free(sw->fwd);
         return err_set(e, ENOMEM, "no memory for the control thread's frames");
     }
+    sw->fwd->loop = sw->loop;
     sw->netwatch = netwatch_new(sw->loop, on_link, sw);
     if (!sw->netwatch) {
         turn_fwd_free(sw->fwd);

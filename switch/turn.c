@@ -238,6 +238,9 @@ static uint64_t serve(struct forwarder *f, struct ingress *in, struct batch *b)
     }
     if (b->n > first)
         classify(f, in, first, b->n - first);
+    /* A dead device may look readable for ever: do not wait for control. */
+    if (n < 0 && f->loop)
+        in->q.port->ops->detach(in->q.port, &in->q, f->loop);
     if (n >= 0 && (unsigned)n >= budget)
         append_ready(f, in);
     return bytes;

@@ -57,7 +57,8 @@ struct forwarder_stats {
 };
 
 struct forwarder {
-    unsigned ctx; /* tx context, index of its lanes */
+    unsigned ctx;         /* tx context, index of its lanes */
+    struct ev_loop *loop; /* of its thread, for detach; NULL: none to detach */
     struct ingress *ready, **ready_tail;
     struct arena arena;
     struct frame frame[TURN_FRAMES];

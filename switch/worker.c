@@ -157,6 +157,7 @@ static int set_up(struct worker *w, unsigned ctx, const _Atomic bool *observed,
     if (!w->loop)
         return err_sys(e, errno ? errno : ENOMEM, "worker %u: event loop",
                        w->index);
+    w->fwd.loop = w->loop;
     ev_set_userdata(w->loop, w);
     ev_set_loop_release_cb(w->loop, before_wait, after_wait);
     ev_async_init(&w->async, on_async);

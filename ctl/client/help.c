@@ -128,7 +128,7 @@ static void manual(FILE *out)
             "of a daemon that runs as root.\n.TP\n.B "
             "$XDG_RUNTIME_DIR/bascule.sock\nThat of others.\n"
             ".SH EXIT STATUS\n0, or 1 and one sentence on standard error.\n"
-            ".SH SEE ALSO\nbrctl(8), bridge(8)\n");
+            ".SH SEE ALSO\nbasculed(8), brctl(8), bridge(8)\n");
 }
 
 int run_help(struct client *c, int argc, char **argv)
