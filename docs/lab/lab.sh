@@ -187,7 +187,7 @@ for n in alice bob switch; do
     dev=eth0
     [ $n = switch ] && dev=br0
     quietly "DHCP for $n" at $n timeout 20 udhcpc -i $dev -f -q -n -t 10 -T 1 -s "$dir/lease"
-    ip -n "$tag-$n" -4 -br addr show dev $dev | awk -v n=$n '{printf "  %-7s %-5s %s\n", n, $1, $3}'
+    ip -n "$tag-$n" -4 -br addr show dev $dev | awk -v n=$n '{sub(/@.*/, "", $1); printf "  %-7s %-5s %s\n", n, $1, $3}'
 done
 addr() { ip -n "$tag-$1" -4 -o addr show dev "$2" | awk '{split($4, a, "/"); print a[1]}'; }
 bob=$(addr bob eth0)
@@ -215,19 +215,22 @@ if [ -z "$keep" ]; then
     exit 0
 fi
 printf '%s\n' "${namespaces[@]}" >"$kept/namespaces"
+look() { printf '  %-57s%s\n' "$1" "$2"; }
 cat <<END
 
 The lab is up.  To look around:
 
-  alias lab-bascule='ip netns exec $tag-switch $build/bascule -S $kept/control.sock'
-  lab-bascule show
-  lab-bascule monitor                            what happens, as it happens
-  lab-bascule stats                              what became of each frame
-  ip netns exec $tag-alice ping $bob       alice pings bob
-  ip netns exec $tag-switch tcpdump -ni bob       what passes bob's port
-  lab-bascule help                               all commands
+  alias $tag='ip netns exec $tag-switch $build/bascule -S $kept/control.sock'
+END
+look "$tag show" "bridges and their interfaces"
+look "$tag monitor" "what happens, as it happens; ^C ends it"
+look "$tag stats" "what became of each frame"
+look "ip netns exec $tag-alice ping $bob" "alice pings bob"
+look "ip netns exec $tag-switch tcpdump -ni bob" "what passes bob's port"
+look "$tag help" "all commands"
+cat <<END
 
-To end it:
+docs/lab/README.md has more to try.  To end it:
 
   ${LAB:+LAB=$LAB }docs/lab/lab.sh --end
 END
