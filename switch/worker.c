@@ -78,8 +78,8 @@ static void turns(struct worker *w)
 static void poll_queues(struct worker *w)
 {
     ev_run(w->loop, EVRUN_NOWAIT);
-    if (turn_pending(&w->fwd))
-        return;
+    if (turn_pending(&w->fwd) || w->ending)
+        return; /* the order to end may just have come: do not sleep on it */
     if (clock_now() - w->last_rx < SPIN_NS) {
         count(&w->fwd.stats.spins);
         rcu_quiescent();
