@@ -117,6 +117,7 @@ static int parse_cpus(struct options *o, const char *text, struct err *e)
                            "--cpus %s: processor %d is not there or not ours",
                            text, o->cpu[i]);
     }
+    o->n_cpus = n;
     for (unsigned i = 0; i + n < OPTIONS_WORKERS_MAX; i++)
         o->cpu[i + n] = o->cpu[i]; /* more workers than processors */
     return 0;
@@ -193,5 +194,10 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
     }
     if (optind < argc)
         return err_set(e, EINVAL, "what is %s?  See --help", argv[optind]);
+    if (o->n_cpus > o->workers)
+        return err_set(e, EINVAL,
+                       "--cpus lists %u processors for %u worker%s: list fewer "
+                       "or raise --workers",
+                       o->n_cpus, o->workers, o->workers == 1 ? "" : "s");
     return 0;
 }

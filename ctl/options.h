@@ -18,6 +18,7 @@ struct options {
     gid_t gid;          /* (gid_t)-1: none */
     unsigned workers;
     int cpu[OPTIONS_WORKERS_MAX]; /* -1: not pinned */
+    unsigned n_cpus;              /* as listed */
     enum log_level log;
 };
 

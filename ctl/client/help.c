@@ -131,6 +131,23 @@ static void manual(FILE *out)
             ".SH SEE ALSO\nbasculed(8), brctl(8), bridge(8)\n");
 }
 
+/* "fdb": all that begins with that word.  False if nothing does. */
+static bool group(FILE *out, const char *word)
+{
+    size_t n = strlen(word);
+    bool any = false;
+
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *cmd = &command_table[i];
+
+        if (strncmp(cmd->name, word, n) != 0 || cmd->name[n] != ' ')
+            continue;
+        one_command(out, cmd);
+        any = true;
+    }
+    return any;
+}
+
 int run_help(struct client *c, int argc, char **argv)
 {
     const struct command *cmd;
@@ -146,9 +163,10 @@ int run_help(struct client *c, int argc, char **argv)
         return 0;
     }
     cmd = command_by_words(argv, argc, &used);
-    if (!cmd)
+    if (cmd)
+        one_command(stdout, cmd);
+    else if (argc > 1 || !group(stdout, argv[0]))
         return complain(c, "there is no command %s; see bascule help", argv[0]);
-    one_command(stdout, cmd);
     return 0;
 }
 

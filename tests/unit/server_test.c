@@ -528,6 +528,21 @@ static void processor_lists(void **state)
     assert_int_equal(options_cpu_list("0-20", cpu, &n, &e), -E2BIG);
 }
 
+/* Processors that no worker would use are refused, not ignored. */
+static void more_processors_than_workers(void **state)
+{
+    char name[] = "basculed", cpus[] = "--cpus=0,0", two[] = "--workers=2";
+    char *argv[] = {name, cpus, two, NULL};
+    struct options o;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(options_parse(&o, 2, argv, &e), -EINVAL);
+    assert_non_null(strstr(e.text, "--workers"));
+    assert_int_equal(options_parse(&o, 3, argv, &e), 0);
+    assert_int_equal(o.workers, 2);
+}
+
 static void one_listener_per_path(void **state)
 {
     char dir[] = "/tmp/bascule-listen-XXXXXX";
@@ -565,6 +580,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(monitors_hear, up, down),
         cmocka_unit_test_setup_teardown(mem_ports_by_script, up, down),
         cmocka_unit_test(processor_lists),
+        cmocka_unit_test(more_processors_than_workers),
         cmocka_unit_test(one_listener_per_path),
     };
 
