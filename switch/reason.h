@@ -32,8 +32,7 @@
     X(ISOLATED, "isolated", "both ports are isolated")                         \
     X(NO_PORT, "no-port", "no port to send it to")                             \
     X(FLOOD_OFF, "flood-off", "flooding of this kind is off on all others")    \
-    X(EGRESS_STATE, "egress-state", "egress port is not forwarding")           \
-    X(TURN_FULL, "turn-full", "more copies than a turn can hold")
+    X(EGRESS_STATE, "egress-state", "egress port is not forwarding")
 
 /*
  * Remarks: counted beside the verdict, not instead of it.  The frame goes on,

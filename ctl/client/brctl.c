@@ -411,26 +411,29 @@ int run_setbridgeprio(struct client *c, int argc, char **argv)
                "set bridge priority failed");
 }
 
-int run_setpathcost(struct client *c, int argc, char **argv)
+/* A number of a port: BRIDGE PORT NUMBER. */
+static int set_port_number(struct client *c, const char *method, char **argv,
+                           const char *bad, const char *failed)
 {
     json_int_t v;
 
-    (void)argc;
     if (!read_number(argv[2], &v))
-        return bad_value("bad path cost value");
-    return set(c, "setpathcost", argv[0], argv[1], json_integer(v),
-               "set path cost failed");
+        return bad_value(bad);
+    return set(c, method, argv[0], argv[1], json_integer(v), failed);
+}
+
+int run_setpathcost(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return set_port_number(c, "setpathcost", argv, "bad path cost value",
+                           "set path cost failed");
 }
 
 int run_setportprio(struct client *c, int argc, char **argv)
 {
-    json_int_t v;
-
     (void)argc;
-    if (!read_number(argv[2], &v))
-        return bad_value("bad path priority value");
-    return set(c, "setportprio", argv[0], argv[1], json_integer(v),
-               "set port priority failed");
+    return set_port_number(c, "setportprio", argv, "bad path priority value",
+                           "set port priority failed");
 }
 
 int run_stp(struct client *c, int argc, char **argv)
