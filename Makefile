@@ -61,8 +61,8 @@ endif
 
 # libev's header trips this one, through no fault of the including file.
 CFLAGS   := -std=gnu11 $(OPT) $(HARDEN) $(WARN) -Wno-strict-aliasing
-LIBS_D   := -lev -lurcu-qsbr -lurcu-common -ljansson -lmnl -lbpf -lpthread
-LIBS_C   := -ljansson
+LIBS_D   := -lev -lurcu-qsbr -lurcu-common -ljansson -lmnl -lbpf -lyaml -lpcap -lpthread
+LIBS_C   := -ljansson -lyaml
 
 # ---- what is built from what ------------------------------------------------
 
@@ -72,9 +72,9 @@ CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c)
 # ctl/client/ is the client; it shares the command table and the paths, and
 # how specifications are read and namespaces opened: it opens what netns=
 # names and passes the descriptor, since the daemon opens nothing for it.
-CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c))
+CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/config/*.c ctl/l3/*.c))
 CLIENT_SRC := $(wildcard ctl/client/*.c)
-SHARED_SRC := $(wildcard ctl/table.c ctl/sockpath.c ports/spec.c ports/netns.c) \
+SHARED_SRC := $(wildcard ctl/config/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/netns.c) \
               $(filter-out base/rcu.c,$(wildcard base/*.c))
 
 UNIT_SRC    := $(wildcard tests/unit/*_test.c)

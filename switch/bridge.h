@@ -164,6 +164,8 @@ struct sw {
     struct inbox inbox;
     struct jobs devices; /* open and close */
     struct jobs graces;  /* a thread of its own: devices may take long */
+    struct jobs tasks;   /* the owner's; see task.c */
+    unsigned n_tasks;    /* added and not yet answered */
     struct netwatch *netwatch;
     pthread_mutex_t event_lock;
     struct bridge *bridges, **bridges_tail;

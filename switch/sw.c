@@ -174,19 +174,20 @@ static void stop_control(struct sw *sw)
 static int start_threads(struct sw *sw, const struct sw_config *c,
                          struct err *e)
 {
-    int rc = jobs_start(&sw->devices, &sw->inbox, e);
+    struct jobs *queue[] = {&sw->devices, &sw->graces, &sw->tasks};
+    unsigned n = 0;
+    int rc = 0;
 
-    if (rc)
-        return rc;
-    rc = jobs_start(&sw->graces, &sw->inbox, e);
+    while (n < 3 && (rc = jobs_start(queue[n], &sw->inbox, e)) == 0)
+        n++;
     if (rc == 0) {
         rc = start_workers(sw, c, e);
         if (rc == 0)
             return 0;
         stop_workers(sw);
-        jobs_stop(&sw->graces);
     }
-    jobs_stop(&sw->devices);
+    while (n > 0)
+        jobs_stop(queue[--n]);
     return rc;
 }
 
@@ -246,9 +247,10 @@ void sw_free(struct sw *sw)
     }
     /* the loop's other customers are served meanwhile */
     while (sw->bridges || sw->grace_running || sw->grace_due ||
-           sw->answers.head)
+           sw->answers.head || sw->n_tasks)
         ev_run(sw->loop, EVRUN_ONCE);
     stop_workers(sw);
+    jobs_stop(&sw->tasks);
     jobs_stop(&sw->graces);
     jobs_stop(&sw->devices);
     stop_control(sw);

@@ -53,6 +53,16 @@ int sw_new(struct sw **sw, const struct sw_config *c, struct err *e);
  */
 void sw_free(struct sw *sw);
 
+/*
+ * Work that may block, for the switch's owner: 'work' runs on a thread kept
+ * for that, one after another in order, 'done' on the control thread with
+ * what work returned and wrote.  Ports are opened and closed beside it.
+ * sw_free waits for all of it.  -ENOMEM when there is no memory; neither is
+ * called then.
+ */
+typedef int (*sw_work)(void *arg, struct err *e);
+int sw_job(struct sw *sw, sw_work work, sw_done done, void *arg);
+
 /* ---- bridges ---- */
 
 struct bridge_config {
