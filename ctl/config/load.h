@@ -22,8 +22,10 @@
 
 /*
  * Gives the text of a file: '*text' is malloc'ed and the loader's to free.
- * 'from' is the file whose `include:` named it, NULL for the first.  0, or
- * -errno with a sentence.
+ * 'from' is the file whose `include:` named it, NULL for the first.  The
+ * loader has made a relative 'name' relative to the folder of 'from', so that
+ * 'name' alone says which file it is, the same wherever it is loaded.  0, or
+ * -errno with a sentence, before which the loader puts the place.
  */
 typedef int (*conf_open)(void *arg, const char *name, const char *from,
                          char **text, size_t *len, struct err *e);
@@ -33,8 +35,7 @@ int conf_load(struct conf **conf, const char *name, conf_open open, void *arg,
               struct err *e);
 void conf_free(struct conf *c);
 
-/* A conf_open that reads regular files and pipes (arg unused); a relative
- * include is looked for beside the file that names it. */
+/* A conf_open that reads regular files and pipes (arg unused). */
 int conf_open_file(void *arg, const char *name, const char *from, char **text,
                    size_t *len, struct err *e);
 

@@ -37,7 +37,8 @@ struct conf_addr {
         struct in6_addr v6;
     } a;
     uint8_t prefix; /* 0 .. 32, 128 */
-    /* of an interface's address: netplan's `label:` and `lifetime: 0` */
+    /* of an interface's address: netplan's `label:` ("": none) and
+     * `lifetime: 0` */
     char label[16];
     bool deprecated;
     struct conf_pos pos;
@@ -116,10 +117,16 @@ struct conf_port {
         bool used;
         bool mac_set;
         struct mac mac;
-        const char *name;   /* fnmatch pattern, or NULL */
-        const char *driver; /* fnmatch pattern, or NULL */
+        const char *name;    /* fnmatch pattern, or NULL */
+        const char **driver; /* fnmatch patterns, one of which must match */
+        unsigned n_drivers;  /* 0: any */
     } match;
-    const char *id; /* netplan's name of the ethernet; "" for own ports */
+    /*
+     * What `network:` calls it: netplan's name of the ethernet.  A plain
+     * packet port of `bascule:` has its interface's, as netplan could have
+     * named it; all others have "".
+     */
+    const char *id;
     bool set[BPORT_PARAMS]; /* which of param[] are written */
     uint32_t param[BPORT_PARAMS];
     /* of the uplink itself */
@@ -136,8 +143,11 @@ struct conf_bridge {
     bool set[BRIDGE_PARAMS];       /* which of param[] are written */
     uint32_t param[BRIDGE_PARAMS]; /* the switch's units */
     /* `stp` is absent: on in netplan, and off here until there is an engine;
-     * whoever applies it says so once. */
+     * whoever applies it says so once.  Just one of stp_default and
+     * set[BRIDGE_STP] is true: a bridge that only `bascule:` knows is off
+     * unless it says otherwise, as with `addbr`. */
     bool stp_default;
+    const char *renderer; /* this bridge's own; NULL: the configuration's */
     struct conf_port *port;
     unsigned n_ports;
     struct conf_l3 l3;
