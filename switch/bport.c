@@ -45,6 +45,11 @@ struct bport *bport_next(struct bridge *b, struct bport *prev)
     return NULL;
 }
 
+const struct port_spec *bport_spec(const struct bport *p)
+{
+    return &p->port->spec;
+}
+
 struct bport *bport_local(struct bridge *b)
 {
     return b->port[BRIDGE_LOCAL];
@@ -146,14 +151,23 @@ static struct bport *admit(struct bridge *b, struct port_spec *s, int *rc,
     return bport_new(b, s, no, rc, e);
 }
 
+/* A guest has few addresses, an uplink any number. */
+#define EDGE_FDB_LIMIT 1024
+
+uint32_t bport_default(enum bport_param w, bool edge)
+{
+    static const uint32_t defaults[BPORT_PARAMS] = {
+        [BPORT_PRIORITY] = 32,   [BPORT_LEARNING] = 1,    [BPORT_FLOOD] = 1,
+        [BPORT_FLOOD_MCAST] = 1, [BPORT_FLOOD_BCAST] = 1,
+    };
+
+    return w == BPORT_FDB_LIMIT && edge ? EDGE_FDB_LIMIT : defaults[w];
+}
+
 static void set_defaults(struct bport *p)
 {
-    p->param[BPORT_PATH_COST] = 0;
-    p->param[BPORT_PRIORITY] = 32;
-    p->param[BPORT_LEARNING] = 1;
-    p->param[BPORT_FLOOD] = 1;
-    p->param[BPORT_FLOOD_MCAST] = 1;
-    p->param[BPORT_FLOOD_BCAST] = 1;
+    for (unsigned w = 0; w < BPORT_PARAMS; w++)
+        p->param[w] = bport_default((enum bport_param)w, false);
 }
 
 static void enter(struct bridge *b, struct bport *p)
@@ -166,8 +180,8 @@ static void enter(struct bridge *b, struct bport *p)
     life_open(p);
 }
 
-void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
-               void *arg)
+static void add(struct bridge *b, const struct port_spec *spec, bool may_wait,
+                sw_done done, void *arg)
 {
     struct port_spec s;
     struct err e = {{0}};
@@ -184,8 +198,21 @@ void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
         sw_answer(b->sw, done, arg, rc, &e);
         return;
     }
+    p->may_wait = may_wait;
     (void)change_new(&p->on_add, done, arg);
     enter(b, p);
+}
+
+void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
+               void *arg)
+{
+    add(b, spec, false, done, arg);
+}
+
+void bport_add_absent(struct bridge *b, const struct port_spec *spec,
+                      sw_done done, void *arg)
+{
+    add(b, spec, true, done, arg);
 }
 
 void bport_del(struct bridge *b, const char *name, sw_done done, void *arg)
@@ -237,6 +264,7 @@ void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
         return;
     }
     p->param[w] = v;
+    p->limit_set |= w == BPORT_FDB_LIMIT;
     if (w == BPORT_FDB_LIMIT)
         fdb_set_port_limit(p->b->plane.fdb, p->no, v);
     bport_dirty(p);
@@ -310,7 +338,10 @@ void bport_info(const struct bport *p, struct bport_info *i)
                 (p->life != LIFE_RUNNING && !p->adding && !p->deleting);
     say_why(p, i);
     memcpy(i->param, p->param, sizeof(i->param));
-    if (!p->param[BPORT_PATH_COST])
+    i->edge = p->caps.edge;
+    i->netns = p->netns;
+    i->cost_auto = p->param[BPORT_PATH_COST] == 0;
+    if (i->cost_auto)
         i->param[BPORT_PATH_COST] = cost_of_speed(p->caps.speed);
     show_caps(&p->caps, i);
     text_copy(i->device, sizeof(i->device), p->desc.device);

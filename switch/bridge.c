@@ -349,6 +349,11 @@ static int set_check(const struct bridge *b, enum bridge_param p, uint32_t v,
     return 0;
 }
 
+uint32_t bridge_default(enum bridge_param p)
+{
+    return defaults[p];
+}
+
 void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
                 void *arg)
 {
@@ -389,6 +394,7 @@ void bridge_info(const struct bridge *b, struct bridge_info *i)
     text_copy(i->name, sizeof(i->name), b->name);
     i->mac = b->id_mac;
     i->mac_set = b->mac_set;
+    i->mtu_set = b->mtu_set;
     memcpy(i->param, b->param, sizeof(i->param));
     i->local = l != NULL;
     i->up = bridge_up(b);

@@ -78,6 +78,8 @@ struct bport {
     enum life life;
     bool deleting;             /* on its way to gone */
     bool adding;               /* not yet been running: a failure ends it */
+    bool may_wait;             /* ... unless its device is not there yet */
+    bool limit_set;            /* its limit of addresses is no default */
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
     bool from_link;            /* a link change waits for a job to end */

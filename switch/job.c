@@ -3,6 +3,7 @@
 
 #include "base/rcu.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 static struct job *next_job(struct jobs *q)
@@ -37,27 +38,37 @@ static void *run(void *arg)
     return NULL;
 }
 
-int jobs_start(struct jobs *q, struct inbox *inbox, struct err *e)
+int jobs_start(struct jobs *q, struct inbox *inbox, unsigned threads,
+               struct err *e)
 {
-    int rc;
+    int rc = 0;
 
+    assert(threads >= 1 && threads <= JOBS_THREADS_MAX);
+    q->n_threads = 0;
     q->inbox = inbox;
     q->stop = false;
     q->head = NULL;
     q->tail = &q->head;
     pthread_mutex_init(&q->lock, NULL);
     pthread_cond_init(&q->more, NULL);
-    rc = pthread_create(&q->thread, NULL, run, q);
-    return rc ? err_sys(e, rc, "job thread") : 0;
+    while (rc == 0 && q->n_threads < threads) {
+        rc = pthread_create(&q->thread[q->n_threads], NULL, run, q);
+        q->n_threads += rc == 0;
+    }
+    if (rc == 0)
+        return 0;
+    jobs_stop(q);
+    return err_sys(e, rc, "job thread");
 }
 
 void jobs_stop(struct jobs *q)
 {
     pthread_mutex_lock(&q->lock);
     q->stop = true;
-    pthread_cond_signal(&q->more);
+    pthread_cond_broadcast(&q->more);
     pthread_mutex_unlock(&q->lock);
-    pthread_join(q->thread, NULL);
+    while (q->n_threads > 0)
+        pthread_join(q->thread[--q->n_threads], NULL);
     pthread_cond_destroy(&q->more);
     pthread_mutex_destroy(&q->lock);
 }

@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define EDGE_FDB_LIMIT 1024
-
 #define MAY(s) (1u << LIFE_##s)
 
 static const unsigned allowed[LIFE_STATES] = {
@@ -202,22 +200,31 @@ static void attach(struct bport *p)
         attach_queue(p, PORT_QUEUE_PROTO, NULL);
 }
 
-static void tell_came_back(struct bport *p)
+static void tell_added(struct bport *p)
 {
-    if (p->adding && p->no != BRIDGE_LOCAL)
+    if (p->no != BRIDGE_LOCAL)
         observe_port(p, SW_EVENT_PORT_ADD, "port %s added to bridge %s as %u",
                      p->port->spec.name, p->b->name, p->no);
-    else if (!p->adding)
+}
+
+static void tell_came_back(struct bport *p)
+{
+    if (p->adding)
+        tell_added(p);
+    else
         log_info("bridge %s: port %s is back", p->b->name, p->port->spec.name);
 }
 
-/* A guest has few addresses, an uplink any number. */
+/* What is behind the port is known when it is open for the first time. */
 static void default_limit(struct bport *p)
 {
-    if (!p->adding || p->no == BRIDGE_LOCAL || !p->caps.edge)
+    uint32_t limit = bport_default(BPORT_FDB_LIMIT, p->caps.edge);
+
+    if (p->limit_set || p->no == BRIDGE_LOCAL)
         return;
-    p->param[BPORT_FDB_LIMIT] = EDGE_FDB_LIMIT;
-    fdb_set_port_limit(p->b->plane.fdb, p->no, EDGE_FDB_LIMIT);
+    p->limit_set = true;
+    p->param[BPORT_FDB_LIMIT] = limit;
+    fdb_set_port_limit(p->b->plane.fdb, p->no, limit);
 }
 
 /* A link change that came while a job had the port: true if there was one. */
@@ -285,6 +292,17 @@ static void attach_answered(struct message *m)
         running(p);
 }
 
+/* Its device is not there yet: for whoever adds it, it is in the bridge. */
+static void wait_for_device(struct bport *p)
+{
+    text_copy(p->why, sizeof(p->why), p->job_err.text);
+    log_warn("bridge %s: port %s waits for its device: %s", p->b->name,
+             p->port->spec.name, p->why);
+    tell_added(p);
+    p->adding = false;
+    sw_stage(p->b->sw, &p->on_add);
+}
+
 static void open_done(struct message *m)
 {
     struct bport *p = of_job_done(m);
@@ -295,7 +313,9 @@ static void open_done(struct message *m)
         life_describe(p);
         return;
     }
-    if (p->adding && !p->deleting)
+    if (p->adding && !p->deleting && p->may_wait && p->job_rc == -ENODEV)
+        wait_for_device(p);
+    else if (p->adding && !p->deleting)
         give_up(p, p->job_rc, &p->job_err);
     else
         text_copy(p->why, sizeof(p->why), p->job_err.text);

@@ -171,14 +171,19 @@ static void stop_control(struct sw *sw)
     free(sw->fwd);
 }
 
+/* Enough for a thousand devices to be closed in seconds: each close waits for
+ * 60 ms or so, most of which the kernel lets several share. */
+#define DEVICE_THREADS 8
+
 static int start_threads(struct sw *sw, const struct sw_config *c,
                          struct err *e)
 {
     struct jobs *queue[] = {&sw->devices, &sw->graces, &sw->tasks};
+    const unsigned threads[] = {DEVICE_THREADS, 1, 1};
     unsigned n = 0;
     int rc = 0;
 
-    while (n < 3 && (rc = jobs_start(queue[n], &sw->inbox, e)) == 0)
+    while (n < 3 && (rc = jobs_start(queue[n], &sw->inbox, threads[n], e)) == 0)
         n++;
     if (rc == 0) {
         rc = start_workers(sw, c, e);

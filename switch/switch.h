@@ -107,6 +107,8 @@ enum bridge_param {
     BRIDGE_FDB_LIMIT, /* entries */
     BRIDGE_PARAMS
 };
+/* What a new bridge has. */
+uint32_t bridge_default(enum bridge_param p);
 /* -ERANGE, -EINVAL, -EOPNOTSUPP. */
 void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
                 void *arg);
@@ -115,6 +117,7 @@ struct bridge_info {
     char name[PORT_NAME_MAX];
     struct mac mac; /* of the bridge id: lowest port's, or as set */
     bool mac_set;
+    bool mtu_set; /* by the user, not by the ports */
     uint32_t param[BRIDGE_PARAMS];
     bool local; /* has an interface */
     bool up;    /* ... which is up (true without one) */
@@ -136,6 +139,12 @@ void bridge_info(const struct bridge *b, struct bridge_info *i);
  */
 void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
                void *arg);
+/*
+ * As bport_add, but a device that does not exist (-ENODEV) is no error: the
+ * port is there, failed, and joins when the device appears.
+ */
+void bport_add_absent(struct bridge *b, const struct port_spec *spec,
+                      sw_done done, void *arg);
 /* -EINVAL: no such port in this bridge. */
 void bport_del(struct bridge *b, const char *name, sw_done done, void *arg);
 
@@ -144,6 +153,8 @@ struct bport *bport_find(struct bridge *b, const char *name);
 struct bport *bport_next(struct bridge *b, struct bport *prev);
 /* The bridge's own interface; NULL without one. */
 struct bport *bport_local(struct bridge *b);
+/* What it was added with, its name filled in; valid while the port lives. */
+const struct port_spec *bport_spec(const struct bport *p);
 /* The bridge a port of that name is in, whichever; NULL if none. */
 struct bridge *bport_owner(struct sw *sw, const char *name);
 
@@ -160,6 +171,8 @@ enum bport_param {
     BPORT_FDB_LIMIT, /* learned entries; 0: none of its own */
     BPORT_PARAMS
 };
+/* What a new port has; 'edge': behind it are guests, not a network. */
+uint32_t bport_default(enum bport_param w, bool edge);
 void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
                void *arg);
 
@@ -180,6 +193,9 @@ struct bport_info {
     enum bport_state state;
     char why[128]; /* why it is not forwarding, or "" */
     bool failed;
+    bool edge;      /* guests are behind it */
+    bool cost_auto; /* the path cost follows the link's speed */
+    uint64_t netns; /* inode of the device's namespace; 0: no netdev */
     uint32_t param[BPORT_PARAMS];
     struct mac mac;
     uint32_t mtu;
