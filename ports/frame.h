@@ -37,7 +37,8 @@
  * COMPLETE  the field in the frame is right, or the frame has none
  * PARTIAL   the field holds the pseudo-header's sum; the one's complement sum
  *           from vnet.csum_start to the end goes to vnet.csum_offset behind it
- * UNKNOWN   the kind cannot tell (libpcap): may be either
+ * UNKNOWN   the kind cannot tell (libpcap): may be either; settled when the
+ *           frame is first sent to a port (ports/settle.h), never seen by tx
  */
 enum csum_state { CSUM_COMPLETE, CSUM_PARTIAL, CSUM_UNKNOWN };
 

@@ -158,19 +158,29 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
     return 0;
 }
 
+int ingress_lock(struct ingress *g, int ifindex, const char *name,
+                 struct err *e)
+{
+    int fd;
+
+    *g = INGRESS_NONE;
+    g->ifindex = ifindex;
+    fd = take_lock(ifindex, name, e);
+    if (fd < 0)
+        return fd;
+    g->lock_fd = fd;
+    return 0;
+}
+
 int ingress_take(struct ingress *g, int ifindex, const char *name,
                  struct err *e)
 {
-    int rc;
+    int rc = ingress_lock(g, ifindex, name, e);
 
+    if (rc)
+        return rc;
     /* What libbpf says on standard error is said better by our sentence. */
     libbpf_set_print(silent);
-    *g = INGRESS_NONE;
-    g->ifindex = ifindex;
-    rc = take_lock(ifindex, name, e);
-    if (rc < 0)
-        return rc;
-    g->lock_fd = rc;
     rc = block(g, e);
     if (rc)
         ingress_release(g);

@@ -40,7 +40,11 @@ struct ingress {
 int ingress_take(struct ingress *g, int ifindex, const char *name,
                  struct err *e);
 
-/* Undoes it; idempotent.  The device may be gone. */
+/* Only the lock: the host's stack goes on seeing what the device receives. */
+int ingress_lock(struct ingress *g, int ifindex, const char *name,
+                 struct err *e);
+
+/* Undoes either; idempotent.  The device may be gone. */
 void ingress_release(struct ingress *g);
 
 /* "tcx", "clsact" or "none" */

@@ -15,67 +15,15 @@
  */
 #include "ports/offload.h"
 #include "base/cursor.h"
+#include "ports/inet.h"
+#include "ports/settle.h"
 
 #include <endian.h>
-
-#define ETH_TYPE_AT  12
-#define ETH_VLAN     0x8100
-#define ETH_QINQ     0x88a8
-#define ETH_IP4      0x0800
-#define ETH_IP6      0x86dd
-#define ETH_TAGS_MAX 4
-
-#define IP4_HLEN_MIN 20
-#define IP4_LEN_AT   2
-#define IP4_ID_AT    4
-#define IP4_CSUM_AT  10
-#define IP6_HLEN     40
-#define IP6_LEN_AT   4
-
-#define PROTO_TCP     6
-#define PROTO_UDP     17
-#define PROTO_HOPOPTS 0
-#define PROTO_ROUTING 43
-#define PROTO_DSTOPTS 60
-#define PROTO_SCTP    132
-
-#define SCTP_CSUM_AT 8
-#define UDP_HLEN     8
-#define UDP_LEN_AT   4
-#define UDP_CSUM_AT  6
-#define TCP_HLEN_MIN 20
-#define TCP_SEQ_AT   4
-#define TCP_DOFF_AT  12
-#define TCP_FLAGS_AT 13
-#define TCP_CSUM_AT  16
-#define TCP_FIN      0x01
-#define TCP_PSH      0x08
-#define TCP_CWR      0x80
 
 /* What the gso_type says without its ECN bit. */
 static unsigned gso_of(const struct frame *f)
 {
     return f->vnet.gso_type & ~(unsigned)VIRTIO_NET_HDR_GSO_ECN;
-}
-
-/* Octets up to the network header, tags included; its type in *type. */
-static uint32_t mac_hlen(const struct frame *f, uint16_t *type)
-{
-    struct cursor c = cursor_over(f->seg[0].iov_base, f->seg[0].iov_len);
-    uint32_t n = ETH_TYPE_AT + 2;
-    uint16_t tci;
-
-    *type = 0;
-    if (!cursor_skip(&c, ETH_TYPE_AT) || !cursor_be16(&c, type))
-        return n;
-    for (int i = 0; i < ETH_TAGS_MAX; i++) {
-        if (*type != ETH_VLAN && *type != ETH_QINQ)
-            break;
-        if (!cursor_be16(&c, &tci) || !cursor_be16(&c, type))
-            break;
-        n += 4;
-    }
-    return n;
 }
 
 /*
@@ -102,6 +50,8 @@ static uint32_t gso_hlen(const struct frame *f)
 
 bool offload_fits(const struct frame *f, const struct port_caps *caps)
 {
+    if (f->csum == CSUM_UNKNOWN)
+        return false; /* not before somebody has looked */
     if (f->csum == CSUM_PARTIAL && !(caps->vnet && caps->tx_csum))
         return false;
     switch (gso_of(f)) {
@@ -130,48 +80,10 @@ bool offload_mtu_ok(const struct frame *f, uint32_t mtu)
         if (hlen && len > hlen + f->vnet.gso_size)
             len = hlen + f->vnet.gso_size;
     }
-    return len <= mtu + mac_hlen(f, &type);
+    return len <= mtu + inet_mac_hlen(f, &type);
 }
 
 /* ---- sums ---- */
-
-/* One's complement sum in memory order; not folded. */
-static uint64_t sum_bytes(const uint8_t *at, size_t n)
-{
-    uint64_t a = 0, b = 0, w[2];
-    uint32_t d;
-    uint16_t h;
-
-    for (; n >= 16; n -= 16, at += 16) {
-        memcpy(w, at, 16);
-        a += (w[0] & UINT32_MAX) + (w[1] & UINT32_MAX);
-        b += (w[0] >> 32) + (w[1] >> 32);
-    }
-    for (; n >= 4; n -= 4, at += 4) {
-        memcpy(&d, at, 4);
-        a += d;
-    }
-    if (n >= 2) {
-        memcpy(&h, at, 2);
-        b += h;
-    }
-    if (n & 1) {
-        uint8_t last[2] = {at[n - 1], 0};
-
-        memcpy(&h, last, 2);
-        b += h;
-    }
-    return a + b;
-}
-
-static uint16_t fold(uint64_t s)
-{
-    s = (s & UINT32_MAX) + (s >> 32);
-    s = (s & UINT32_MAX) + (s >> 32);
-    s = (s & 0xffff) + (s >> 16);
-    s = (s & 0xffff) + (s >> 16);
-    return (uint16_t)s;
-}
 
 /* The sum of a frame's octets from 'from' (inside seg[0]) to its end. */
 static uint16_t sum_frame(const struct frame *f, uint32_t from)
@@ -188,25 +100,17 @@ static uint16_t sum_frame(const struct frame *f, uint32_t from)
             at += from;
             n -= from;
         }
-        s = fold(sum_bytes(at, n));
+        s = inet_fold(inet_sum(at, n));
         total += odd ? (uint16_t)(s << 8 | s >> 8) : s;
         odd ^= n & 1;
     }
-    return fold(total);
+    return inet_fold(total);
 }
 
 /* A length as it counts in a pseudo-header, which has room for 32 bits. */
 static uint16_t sum_len(uint32_t len)
 {
-    return fold(htobe32(len));
-}
-
-static uint16_t get16(const uint8_t *at)
-{
-    uint16_t v;
-
-    memcpy(&v, at, 2);
-    return v;
+    return inet_fold(htobe32(len));
 }
 
 static void put16(uint8_t *at, uint16_t memory_order)
@@ -284,7 +188,7 @@ static bool find_proto(struct plan *p, uint8_t *proto)
     uint16_t type;
     uint32_t hlen;
 
-    p->net = mac_hlen(f, &type);
+    p->net = inet_mac_hlen(f, &type);
     if (p->trans <= p->net || !cursor_skip(&c, p->net))
         return false;
     p->ip4 = type == ETH_IP4;
@@ -367,8 +271,8 @@ static bool make_plan(struct plan *p, enum port_reason *why)
         return true;
     if (!plan_pieces(p, why))
         return false;
-    p->pseudo = fold((uint64_t)get16(head + p->field) +
-                     (uint16_t)~sum_len(f->len - p->trans));
+    p->pseudo = inet_fold((uint64_t)inet_get16(head + p->field) +
+                          (uint16_t)~sum_len(f->len - p->trans));
     return true;
 }
 
@@ -441,12 +345,12 @@ static void edit_net(const struct plan *p, uint8_t *net, uint32_t len,
         put_be16(net + IP6_LEN_AT, len - IP6_HLEN);
         return;
     }
-    id = be16toh(get16(net + IP4_ID_AT));
+    id = be16toh(inet_get16(net + IP4_ID_AT));
     put_be16(net + IP4_LEN_AT, len);
     put_be16(net + IP4_ID_AT, id + i);
     put16(net + IP4_CSUM_AT, 0);
     put16(net + IP4_CSUM_AT,
-          (uint16_t)~fold(sum_bytes(net, p->trans - p->net)));
+          (uint16_t)~inet_fold(inet_sum(net, p->trans - p->net)));
 }
 
 /* FIN and PSH go with the last piece, CWR with the first (RFC 3168, 6.1.2). */
@@ -472,7 +376,8 @@ static void edit_head(const struct plan *p, uint8_t *head, uint32_t len,
         edit_tcp(p, head + p->trans, i);
     else
         put_be16(head + p->trans + UDP_LEN_AT, len - p->trans);
-    put16(head + p->field, fold((uint64_t)p->pseudo + sum_len(len - p->trans)));
+    put16(head + p->field,
+          inet_fold((uint64_t)p->pseudo + sum_len(len - p->trans)));
 }
 
 /*
@@ -544,8 +449,9 @@ static bool make_piece(const struct plan *p, unsigned i, struct place *at,
     return true;
 }
 
-unsigned offload_plain(const struct frame *f, bool tx_csum, struct frame *out,
-                       unsigned max, struct arena *arena, enum port_reason *why)
+static unsigned make_plain(const struct frame *f, bool tx_csum,
+                           struct frame *out, unsigned max, struct arena *arena,
+                           enum port_reason *why)
 {
     struct plan p = {.f = f, .tx_csum = tx_csum};
     size_t mark = arena->used, stride;
@@ -573,4 +479,16 @@ unsigned offload_plain(const struct frame *f, bool tx_csum, struct frame *out,
         }
     }
     return p.pieces;
+}
+
+unsigned offload_plain(const struct frame *f, bool tx_csum, struct frame *out,
+                       unsigned max, struct arena *arena, enum port_reason *why)
+{
+    struct frame known;
+
+    if (f->csum != CSUM_UNKNOWN)
+        return make_plain(f, tx_csum, out, max, arena, why);
+    known = *f;
+    settle(&known);
+    return make_plain(&known, tx_csum, out, max, arena, why);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a port cannot do for itself is done here: completing checksums (SCTP's
- * CRC among them) and
- * cutting super-frames (TCPv4, TCPv6, UDP) into frames, with VLAN tags
- * counted.  Never trusts hdr_len; refuses more than OFFLOAD_PIECES_MAX pieces
- * or a gso_size under OFFLOAD_GSO_MIN.
+ * CRC among them) and cutting super-frames (TCPv4, TCPv6, UDP) into frames,
+ * with VLAN tags counted.  Never trusts hdr_len; refuses more than
+ * OFFLOAD_PIECES_MAX pieces or a gso_size under OFFLOAD_GSO_MIN.
  *
  * Threads: the forwarder that owns the arena.  Pure but for the arena.
  */
@@ -16,7 +15,8 @@
 #define OFFLOAD_PIECES_MAX 128
 #define OFFLOAD_GSO_MIN    48 /* octets of payload per piece, except the last */
 
-/* Does 'f' pass to a port with 'caps' as it is? */
+/* Does 'f' pass to a port with 'caps' as it is?  Never if its checksum is
+ * CSUM_UNKNOWN: settle() it first (ports/settle.h). */
 bool offload_fits(const struct frame *f, const struct port_caps *caps);
 
 /*
@@ -37,7 +37,8 @@ bool offload_mtu_ok(const struct frame *f, uint32_t mtu);
  * the checksum on a private head, or cuts by gso_size.  Writes up to 'max'
  * frames to out[], their heads in 'arena', their payload still f's memory
  * (valid as long as f's).  Returns how many, or 0 with the reason in *why.
- * 'f' is unchanged, so one result serves every such port of the turn.
+ * 'f' is unchanged, so one result serves every such port of the turn.  An
+ * unknown checksum is looked at first.
  *
  * tx_csum: the port completes checksums itself: pieces keep CSUM_PARTIAL.
  */

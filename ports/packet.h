@@ -6,12 +6,10 @@
 #ifndef PORTS_PACKET_H
 #define PORTS_PACKET_H
 
-#include "ports/ingress.h"
 #include "ports/port.h"
-#include "ports/settings.h"
+#include "ports/takeover.h"
 
 #include <ev.h>
-#include <net/if.h>
 #include <pthread.h>
 
 #define PACKET_BATCH_MAX 64
@@ -31,12 +29,7 @@ struct packet {
     struct packet_queue data, proto;
     int tx_fd[PORT_TXCTX_MAX]; /* -1: none */
 
-    _Atomic int ifindex; /* 0: not open */
-    uint64_t netns;
-    char ifname[IFNAMSIZ];
-    struct ingress ingress;
-    struct settings saved; /* what open changed on the device */
-    bool guarded;
+    struct takeover dev;
     unsigned rcvbuf; /* octets the kernel granted */
 
     pthread_mutex_t stat_lock; /* fds while statistics are read; lost */

@@ -265,26 +265,6 @@ static void fill(struct tx_call *c, struct frame *const *f, unsigned n)
     }
 }
 
-static enum port_reason send_error(int err)
-{
-    switch (err) {
-    case ENOBUFS: /* the qdisc or the ring behind it is full */
-    case EAGAIN:  /* too much of ours is still queued below */
-        return PORT_REASON_TX_QUEUE_FULL;
-    case EMSGSIZE:
-        return PORT_REASON_TX_TOO_BIG;
-    case ENETDOWN:
-        return PORT_REASON_TX_DOWN;
-    case ENXIO:
-    case ENODEV:
-        return PORT_REASON_TX_FAILED;
-    case ENOMEM:
-        return PORT_REASON_TX_NO_MEMORY;
-    default:
-        return PORT_REASON_TX_ERROR;
-    }
-}
-
 static void count_sent(struct frame *const *f, unsigned n, struct tx_result *r)
 {
     r->sent += n;
@@ -309,7 +289,7 @@ static void send_all(struct packet *k, int fd, struct tx_call *c,
         }
         if (sent < 0 && errno == EINTR)
             continue;
-        why = send_error(sent < 0 ? errno : EIO);
+        why = takeover_refusal(sent < 0 ? errno : EIO);
         r->refused[why]++;
         at++;
         if (why == PORT_REASON_TX_FAILED && !r->failed) {

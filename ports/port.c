@@ -2,6 +2,7 @@
 #include "ports/port.h"
 #include "ports/mem.h"
 #include "ports/packet.h"
+#include "ports/pcap_port.h"
 #include "ports/tap.h"
 
 #include <errno.h>
@@ -12,10 +13,7 @@
 #include <unistd.h>
 
 const struct port_kind *const port_kinds[] = {
-    &port_kind_packet,
-    &port_kind_tap,
-    &port_kind_mem,
-    NULL,
+    &port_kind_packet, &port_kind_tap, &port_kind_mem, &port_kind_pcap, NULL,
 };
 
 const struct port_kind *port_kind_find(const char *name)

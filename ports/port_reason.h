@@ -12,6 +12,8 @@
     X(RX_RUNT, "rx-runt", "received frame shorter than an Ethernet header")    \
     X(RX_TRUNCATED, "rx-truncated",                                            \
       "received frame longer than the switch carries (64 KB)")                 \
+    X(RX_CUT, "rx-cut",                                                        \
+      "captured frame without its end (snaplen shorter than the frame)")       \
     X(RX_BAD_VNET, "rx-bad-vnet",                                              \
       "received frame with an impossible virtio-net header")                   \
     X(RX_UNDESCRIBED, "rx-undescribed",                                        \
@@ -29,6 +31,7 @@
       "super-frame whose headers do not match its offload type")               \
     X(TX_CSUM_BAD, "tx-csum-bad",                                              \
       "checksum to be completed lies outside the headers")                     \
+    X(TX_NOBODY, "tx-nobody", "nobody is there: the port replays a file")      \
     X(TX_PEER_SLOW, "tx-peer-slow", "peer slow: it does not drain its side")   \
     X(TX_FAILED, "tx-failed", "egress port has failed")                        \
     X(TX_NO_MEMORY, "tx-no-memory", "no memory left to cut or copy the frame") \

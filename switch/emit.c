@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "switch/emit.h"
 
+#include "ports/settle.h"
+
 /* ---- handing over ---- */
 
 /* The frames gathered for one port. */
@@ -75,7 +77,7 @@ static const struct cut *plain(struct forwarder *f, unsigned frame, bool csum)
 /* Most frames are single and complete and need no look at the port's caps. */
 static bool fits(const struct frame *f, const struct port_caps *caps)
 {
-    return (f->csum != CSUM_PARTIAL && !frame_is_gso(f)) ||
+    return (f->csum == CSUM_COMPLETE && !frame_is_gso(f)) ||
            offload_fits(f, caps);
 }
 
@@ -90,6 +92,8 @@ static void fit(struct parcel *p, unsigned i)
     const struct port_caps *caps = &p->to->caps;
     const struct cut *c;
 
+    if (f->csum == CSUM_UNKNOWN)
+        settle(f);
     if (!short_enough(f, caps->mtu)) {
         refuse(p, PORT_REASON_TX_TOO_BIG);
         return;

@@ -444,7 +444,7 @@ class Lab:
         sh("ip", "-n", self.ns("sw"), "link", "set", port, "up")
 
     def host(self, name, kind="packet", addresses=True, br="br0", keys="", mtu=1500):
-        """A host behind a new port of kind tap or packet; silent without addresses."""
+        """A host behind a new port of kind tap, packet or pcap; silent without addresses."""
         self.hosts += 1
         h = Host(self, name, kind, self.hosts, f"p{self.hosts}")
         if not addresses:  # nothing but what the test sends
@@ -457,7 +457,7 @@ class Lab:
             self.veth(h.port, h.ns)
             sh("ip", "-n", self.ns("sw"), "link", "set", h.port, "mtu", mtu)
             h.configure(addresses, mtu)
-            self.sw.addif(br, h.port + keys)
+            self.sw.addif(br, (f"{kind}:" if kind != "packet" else "") + h.port + keys)
         self.sw.wait_forwarding(h.port)
         return h
 

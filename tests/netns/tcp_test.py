@@ -43,6 +43,11 @@ def test_packet_packet(lab):
     pair(lab, "packet", "packet")
 
 
+def test_pcap(lab):
+    """libpcap on one side, every kind on the other."""
+    pair(lab, "pcap", "pcap")
+
+
 def test_bridge_interface(lab):
     """br0 with an address talks to hosts on both kinds."""
     sw = lab.switch()

@@ -560,7 +560,7 @@ static void nothing_to_do(void **state)
     enum port_reason why;
 
     (void)state;
-    f.csum = CSUM_UNKNOWN;
+    f.csum = CSUM_COMPLETE;
     assert_int_equal(offload_plain(&f, false, out, 1, &arena, &why), 1);
     assert_memory_equal(&out[0], &f, sizeof(f));
     f.csum = CSUM_PARTIAL;
@@ -858,7 +858,8 @@ static void fits(void **state)
     (void)state;
     assert_true(offload_fits(&f, &none));
     f.csum = CSUM_UNKNOWN;
-    assert_true(offload_fits(&f, &none));
+    assert_false(offload_fits(&f, &none));
+    assert_false(offload_fits(&f, &all));
     f.csum = CSUM_PARTIAL;
     assert_false(offload_fits(&f, &none));
     assert_false(offload_fits(&f, &vnet));
