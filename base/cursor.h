@@ -65,13 +65,11 @@ static inline bool cursor_be16(struct cursor *c, uint16_t *out)
 
 static inline bool cursor_be32(struct cursor *c, uint32_t *out)
 {
-    uint16_t hi, lo;
-
     if (cursor_left(c) < 4)
         return false;
-    (void)cursor_be16(c, &hi);
-    (void)cursor_be16(c, &lo);
-    *out = (uint32_t)hi << 16 | lo;
+    *out = (uint32_t)c->at[0] << 24 | (uint32_t)c->at[1] << 16 |
+           (uint32_t)c->at[2] << 8 | c->at[3];
+    c->at += 4;
     return true;
 }
 

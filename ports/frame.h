@@ -103,6 +103,8 @@ struct batch {
     unsigned n;
     unsigned max;
     struct arena *arena;
+    /* Differs from turn to turn: frames of another turn are no more. */
+    uint64_t turn;
     uint32_t lost[PORT_REASON_COUNT];
 };
 

@@ -3,6 +3,7 @@
 #include "ports/mem.h"
 #include "ports/packet.h"
 #include "ports/pcap_port.h"
+#include "ports/stream.h"
 #include "ports/tap.h"
 
 #include <errno.h>
@@ -12,9 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* clang-format off: one on each line, in the order people read them */
 const struct port_kind *const port_kinds[] = {
-    &port_kind_packet, &port_kind_tap, &port_kind_mem, &port_kind_pcap, NULL,
+    &port_kind_packet, &port_kind_tap,    &port_kind_mem,
+    &port_kind_pcap,   &port_kind_stream, NULL,
 };
+/* clang-format on */
 
 const struct port_kind *port_kind_find(const char *name)
 {
@@ -103,6 +107,15 @@ void port_free(struct port *p)
     if (p->spec.netns_fd >= 0)
         close(p->spec.netns_fd);
     p->kind->free(p);
+}
+
+struct port_caps port_caps_now(const struct port *p)
+{
+    struct port_caps c = p->caps;
+
+    if (p->kind->peer)
+        c.link = atomic_load(&p->peer);
+    return c;
 }
 
 void port_event(struct port *p, enum port_event ev, const char *fmt, ...)

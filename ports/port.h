@@ -62,6 +62,8 @@ struct port_caps {
     bool link;        /* carrier and administratively up */
     uint32_t mtu;     /* payload octets behind the Ethernet header, tag not
                          counted; a frame of mtu + 14 + 4 * tags passes */
+    bool any_mtu;     /* mtu is merely what fits: the bridge's interface is
+                         not to follow it */
     uint32_t speed;   /* Mb/s, 0 if unknown */
     struct mac mac;   /* the device's own address; zero if it has none */
 };
@@ -191,6 +193,7 @@ struct port_kind {
     const char *const *keys; /* the kind's own keys, NULL-terminated */
     const struct port_ops *ops;
     bool netdev; /* spec.target is an interface name */
+    bool peer;   /* the link is port.peer, not caps.link */
     /* Zeroed memory of the kind's struct, its struct port first member to be
      * filled by port_new; NULL for -ENOMEM. */
     struct port *(*alloc)(void);
@@ -208,6 +211,11 @@ struct port {
     unsigned n_queues;   /* set by open: 1 .. PORT_QUEUES_MAX */
     unsigned n_txctx;    /* set by the switch before open */
     _Atomic bool failed; /* set with PORT_EVENT_FAILED, cleared by open */
+    /*
+     * For kinds whose link is a peer that comes and goes (kind->peer): is it
+     * there?  Any thread, before it reports UP or DOWN; stands for caps.link.
+     */
+    _Atomic bool peer;
     /*
      * The one upcall: any thread, never blocks, 'reason' is copied.  Set by
      * the switch before open.  Call it through port_event().
@@ -227,6 +235,9 @@ const struct port_kind *port_kind_find(const char *name);
 struct port *port_new(const struct port_spec *spec, int *rc, struct err *e);
 /* Control thread, after close.  NULL is fine. */
 void port_free(struct port *p);
+
+/* The port's capabilities with its link as it is now.  Control thread. */
+struct port_caps port_caps_now(const struct port *p);
 
 /*
  * Reports an event.  FAILED sets p->failed and is passed on once per open.

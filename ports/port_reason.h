@@ -19,6 +19,10 @@
     X(RX_UNDESCRIBED, "rx-undescribed",                                        \
       "kernel could not describe the frame (tunnel or unknown offload)")       \
     X(RX_NO_MEMORY, "rx-no-memory", "no memory left in this turn")             \
+    X(RX_BAD_LENGTH, "rx-bad-length",                                          \
+      "peer announced a frame of impossible length and was disconnected")      \
+    X(RX_STRANGER, "rx-stranger",                                              \
+      "datagram from somebody else than the port's peer")                      \
     X(RX_QUEUE_FULL, "rx-queue-full",                                          \
       "socket queue full: the switch did not read fast enough")                \
     X(TX_DOWN, "tx-down", "egress port's link is down")                        \

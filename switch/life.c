@@ -241,7 +241,7 @@ static bool link_now(struct bport *p)
 static void running(struct bport *p)
 {
     move(p, LIFE_RUNNING);
-    p->caps = p->port->caps; /* they may have changed since the open */
+    p->caps = port_caps_now(p->port); /* they may have changed since the open */
     tell_came_back(p);
     default_limit(p);
     p->adding = false;
@@ -308,7 +308,7 @@ static void open_done(struct message *m)
     struct bport *p = of_job_done(m);
 
     if (p->job_rc == 0) {
-        p->caps = p->port->caps;
+        p->caps = port_caps_now(p->port);
         attach(p);
         life_describe(p);
         return;
@@ -527,7 +527,7 @@ static void on_caps(struct bport *p, bool fell)
     if (p->watch && p->port->netns && p->port->netns != p->netns &&
         !p->port->failed)
         rewatch(p);
-    p->caps = p->port->caps;
+    p->caps = port_caps_now(p->port);
     if (fell || (link && !p->caps.link))
         table_flush_port(p->b, p->no, true);
     bport_dirty(p);

@@ -133,7 +133,8 @@ static uint32_t least_mtu(const struct bridge *b)
     for (unsigned i = 1; i < VIEW_PORTS; i++) {
         const struct bport *p = b->port[i];
 
-        if (p && p->life == LIFE_RUNNING && (!least || p->caps.mtu < least))
+        if (p && p->life == LIFE_RUNNING && !p->caps.any_mtu &&
+            (!least || p->caps.mtu < least))
             least = p->caps.mtu;
     }
     return least ? least : MTU_DEFAULT;

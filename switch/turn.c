@@ -249,7 +249,11 @@ static uint64_t serve(struct forwarder *f, struct ingress *in, struct batch *b)
 unsigned turn_run(struct forwarder *f)
 {
     struct batch b = {
-        .frame = f->frame, .max = TURN_FRAMES, .arena = &f->arena};
+        .frame = f->frame,
+        .max = TURN_FRAMES,
+        .arena = &f->arena,
+        .turn = atomic_load_explicit(&f->stats.turns, memory_order_relaxed) + 1,
+    };
     uint64_t bytes = 0;
 
     f->now = clock_now();
