@@ -1,0 +1,20 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: BSD-2-Clause
+# The guest's first process: loads the drivers and then does what the serial
+# line says.  A line is NUMBER COMMAND; the answer is what the command prints
+# and then "@@ NUMBER STATUS".  "@@ ready UPTIME" says that it listens.
+/bin/mount -t proc proc /proc
+/bin/mount -t sysfs sysfs /sys
+/bin/mount -t devtmpfs dev /dev
+export PATH=/bin HOME=/tmp
+for m in /modules/*.ko; do insmod "$m"; done
+ip link set lo up
+exec </dev/ttyS0 >/dev/ttyS0 2>&1
+stty raw -echo
+echo "@@ ready $(cut -d ' ' -f 1 /proc/uptime)"
+while read -r number command; do
+    eval "$command" </dev/null
+    echo "@@ $number $?"
+done
+# the line is gone: so are we
+poweroff -f

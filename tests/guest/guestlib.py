@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Tests with real guests: QEMU with the tiny image of image.py, driven over its
+serial line.
+
+    import guestlib
+    from guestlib import lib
+
+    def test_ping(lab):
+        out = guestlib.Outside(lab)               # switch, uplink, DHCP, the world
+        g = guestlib.Guest(lab, "g1", guestlib.tap("vm1"))
+        lab.sw.addif("br0", "vm1")
+        g.boot()
+        g.dhcp()
+        g.run("ping -c 1 192.0.2.1")
+
+    guestlib.main()
+
+A guest ends with the test, however that ends.  Everything else is as in
+tests/netns/lib.py, SWITCH=kernel included.
+"""
+import ctypes
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
+import image  # noqa: E402
+import lib    # noqa: E402
+
+SIZE = 20_000_000           # octets of a transfer
+WORLD = "192.0.2.1"         # an address outside, behind the router
+ROUTER = "10.9.0.1"
+IFUP = os.path.join(HERE, "ifup.sh")
+QBOOT = "/usr/share/qemu/qboot.rom"  # quicker than a PC's firmware
+# what spares the guest's kernel measuring and hardening, which take time in an emulator
+KERNEL_ARGS = ("console=ttyS0 quiet panic=-1 nokaslr mitigations=off tsc=reliable "
+               "no_timer_check lpj=4000000")
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_image = {}
+
+
+def made(programs=()):
+    """Kernel and initramfs; a test that cannot have them is skipped."""
+    if programs not in _image:
+        try:
+            _image[programs] = image.image(programs)
+        except image.Unavailable as e:
+            raise lib.Skip(str(e))
+    return _image[programs]
+
+
+def accelerators():
+    """KVM only where the processor really has it: some hosts show a /dev/kvm on
+    which no ordinary kernel boots."""
+    with open("/proc/cpuinfo") as f:
+        flags = f.read()
+    real = re.search(r"\b(vmx|svm)\b", flags) and os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return ["-accel", "kvm"] if real and not os.environ.get("BASCULE_TCG") else []
+
+
+def tap(ifname, *, script="no"):
+    """-netdev of a tap: QEMU makes the device, or opens one that is there."""
+    return f"tap,ifname={ifname},script={script},downscript=no"
+
+
+class Guest:
+    """A guest with one network card, eth0, on the given -netdev."""
+
+    serial = 0
+
+    def __init__(self, lab, name, netdev, ns=None, card="virtio-net-pci", memory=128,
+                 programs=(), legacy=None):
+        Guest.serial += 1
+        self.lab, self.name, self.netdev, self.ns = lab, name, netdev, ns
+        self.card, self.memory, self.programs, self.legacy = card, memory, programs, legacy
+        self.mac = f"52:54:00:{os.getpid() >> 8 & 255:02x}:{os.getpid() & 255:02x}:" \
+                   f"{Guest.serial:02x}"
+        self.log = os.path.join(lab.dir, f"{name}.console")
+        self.proc, self.ip4 = None, None
+        self.count = self.boots = self.seen = 0
+        lab.at_end(self.kill)
+
+    # ---- its life ----
+
+    def command(self):
+        if not shutil.which("qemu-system-x86_64"):
+            raise lib.Skip("qemu-system-x86_64 is not installed")
+        kernel, initramfs = made(self.programs)
+        boot = ["-bios", QBOOT] if os.path.exists(QBOOT) else []
+        # "socket" knows no options as JSON would have them: the text goes as is
+        kind, _, keys = self.netdev.partition(",")
+        return ["qemu-system-x86_64", "-M", "pc", *accelerators(), "-m", str(self.memory),
+                "-nodefaults", "-no-user-config", "-display", "none", *boot,
+                "-serial", "stdio", "-kernel", kernel, "-initrd", initramfs,
+                "-append", KERNEL_ARGS,
+                "-netdev", f"{kind},id=n0,{keys}" if keys else f"{kind},id=n0",
+                "-device", f"{self.card},netdev=n0,mac={self.mac},romfile="]
+
+    def start(self):
+        """Starts QEMU; boot() also waits for the guest."""
+        def die_with_us():
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        cmd = self.command()
+        if self.ns:
+            cmd = ["ip", "netns", "exec", str(self.ns)] + cmd
+        self.boots = self.seen = 0
+        self.text, self.changed, self.over = bytearray(), threading.Condition(), False
+        self.proc = subprocess.Popen(cmd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, preexec_fn=die_with_us)
+        self.t0 = time.monotonic()
+        self.reader = threading.Thread(target=self._read, args=(self.proc,), daemon=True)
+        self.reader.start()
+
+    def boot(self, limit=30):
+        self.start()
+        return self.wait_ready(1, limit)
+
+    def wait_ready(self, boots, limit=30):
+        """Until the guest has come up that often; seconds since QEMU's start."""
+        self._wait(lambda: self.boots >= boots, limit, f"guest {self.name} is up")
+        self.seen = self.text.rindex(b"@@ ready")
+        self.seen = self.text.index(b"\n", self.seen) + 1
+        return time.monotonic() - self.t0
+
+    def kill(self):
+        """As `kill -9` of QEMU."""
+        if self.proc is None:
+            return
+        self.proc.kill()
+        self.proc.wait()
+        self.reader.join(5)
+        self.proc.stdin.close()
+        self.proc.stdout.close()
+        self.proc = None
+
+    # ---- its console ----
+
+    def _read(self, proc):
+        with open(self.log, "ab") as log:
+            while True:
+                b = os.read(proc.stdout.fileno(), 65536)
+                log.write(b)
+                log.flush()
+                with self.changed:
+                    self.text += b
+                    self.boots = len(re.findall(rb"@@ ready \S+\n", self.text))
+                    self.over = not b
+                    self.changed.notify_all()
+                if not b:
+                    return
+
+    def _wait(self, cond, limit, what):
+        with self.changed:
+            self.changed.wait_for(lambda: self.over or cond(), limit)
+            if cond():
+                return
+            tail = bytes(self.text[-1500:]).decode(errors="replace")
+        raise lib.Failed(f"{'QEMU ended before' if self.over else f'not within {limit} s'}: "
+                         f"{what}\n--- console of {self.name}\n{tail}")
+
+    def post(self, command):
+        """Gives the guest a command; the number that its answer will have."""
+        lib.need("\n" not in command and len(command) < 1000, "a command is one short line")
+        self.count += 1
+        self.proc.stdin.write(f"{self.count} {command}\n".encode())
+        self.proc.stdin.flush()
+        return self.count
+
+    def answer(self, number, limit=20):
+        """(status, text) of that command."""
+        mark = re.compile(rb"@@ %d (\d+)\n" % number)
+        self._wait(lambda: mark.search(self.text, self.seen), limit,
+                   f"answer number {number}")
+        m = mark.search(self.text, self.seen)
+        said = bytes(self.text[self.seen:m.start()]).decode(errors="replace")
+        self.seen = m.end()
+        return int(m.group(1)), said
+
+    def run(self, command, limit=20, check=True):
+        """What the guest prints for a command; it must succeed."""
+        status, said = self.answer(self.post(command), limit)
+        lib.need(not check or status == 0,
+                 lambda: f"guest {self.name}: {command}: exit {status}\n{said}")
+        return said
+
+    # ---- what a guest does ----
+
+    def dhcp(self, limit=15):
+        """Gets an address; returns it."""
+        said = self.run("ip link set eth0 up && udhcpc -i eth0 -f -n -q -t 20 -T 1 "
+                        "-s /etc/lease 2>&1", limit + 10)
+        m = re.search(r"^lease (\S+)", said, re.M)
+        lib.need(m, f"guest {self.name} has no lease: {said}")
+        self.ip4 = m.group(1)
+        return self.ip4
+
+    def ping(self, address, limit=10):
+        """Until one answer has come."""
+        self.run(f"for i in $(seq {limit}); do ping -c 1 -W 1 {address} >/tmp/ping && break; "
+                 f"done; tail -n 3 /tmp/ping; grep -q ' 0% packet loss' /tmp/ping",
+                 limit + 5)
+
+    def features(self):
+        """The virtio features in use, as a set of bit numbers."""
+        bits = self.run("cat /sys/class/net/eth0/device/features").strip()
+        return {i for i, b in enumerate(bits) if b == "1"}
+
+    def reload(self):
+        """Takes the network driver out and puts it in again."""
+        self.run("rmmod virtio_net && insmod /modules/*-virtio_net.ko && ip link set eth0 up")
+
+    def reboot(self, limit=30):
+        before = self.boots
+        self.post("reboot -f")
+        self.wait_ready(before + 1, limit)
+
+    def begin_download(self, out):
+        """Starts to fetch SIZE octets from outside; returns when some have come."""
+        sent = out.sent
+        self.run(f"nc {ROUTER} {out.port} -e sh -c 'cat >/tmp/got' &")
+        lib.wait_until(lambda: out.sent > sent + SIZE // 10, 10,
+                       f"a transfer to guest {self.name} is under way", step=0.005)
+        lib.need(out.sent < sent + SIZE, "the transfer was over before anything happened")
+
+    def end_download(self, out, limit=30):
+        said = self.run("wait; md5sum </tmp/got", limit)
+        lib.need(out.md5 in said,
+                 f"guest {self.name}: {SIZE} octets from outside arrived wrong: {said}")
+
+    def download(self, out, limit=40):
+        """Fetches SIZE octets from outside.  Mb/s."""
+        t0 = time.monotonic()
+        self.begin_download(out)
+        self.end_download(out, limit)
+        return SIZE * 8e-6 / (time.monotonic() - t0)
+
+    def upload(self, out, limit=40):
+        """Sends what download() has fetched back.  Mb/s."""
+        t0 = time.monotonic()
+        self.run(f"nc {ROUTER} {out.sink_port} -e cat /tmp/got", limit)
+        got = out.received(limit)
+        lib.need(got == (SIZE, out.md5),
+                 f"guest {self.name}: {SIZE} octets with sum {out.md5} went out, "
+                 f"{got[0]} with {got[1]} arrived")
+        return SIZE * 8e-6 / (time.monotonic() - t0)
+
+    def send_to(self, other, limit=40):
+        """Sends what download() has fetched to another guest.  Mb/s."""
+        n = other.post("timeout 30 nc -l -p 7000 -e sh -c 'cat >/tmp/got'; md5sum </tmp/got")
+        t0 = time.monotonic()
+        self.run("md5sum </tmp/got >/tmp/sum; for i in $(seq 50); do "
+                 f"nc {other.ip4} 7000 -e cat /tmp/got 2>/dev/null && break; usleep 100000; done",
+                 limit)
+        status, said = other.answer(n, limit)
+        lib.need(status == 0 and said.split()[0] == self.run("cat /tmp/sum").split()[0],
+                 f"{self.name} to {other.name}: arrived wrong: {said}")
+        return SIZE * 8e-6 / (time.monotonic() - t0)
+
+    def works(self, out, why):
+        """Address, outside world, TCP both ways: all that a guest wants."""
+        t0 = time.monotonic()
+        self.dhcp()
+        t1 = time.monotonic()
+        self.ping(WORLD)
+        down, up = self.download(out), self.upload(out)
+        print(f"     {self.name}, {why}: lease in {t1 - t0:.1f} s, TCP in {down:.0f}, out {up:.0f} Mb/s",
+              flush=True)
+
+
+class Outside:
+    """The switch with br0 and an uplink, and behind that a router with a DHCP
+    server, an address of the wide world, and a TCP server each way."""
+
+    def __init__(self, lab, switch=True, uplink="up0"):
+        self.lab, self.uplink = lab, uplink
+        if switch:
+            lab.switch()
+        self.ns = lab.ns("wan")
+        lab.veth(uplink, self.ns)
+        ip = ["ip", "-n", self.ns]
+        lib.sh(*ip, "addr", "add", f"{ROUTER}/24", "dev", "eth0")
+        lib.sh(*ip, "addr", "add", f"{WORLD}/32", "dev", "lo")
+        lib.sh(*ip, "link", "set", "eth0", "up")
+        self.data = random.Random(os.getpid()).randbytes(SIZE)
+        self.md5 = hashlib.md5(self.data).hexdigest()
+        self.sent, self.got, self.changed = 0, [], threading.Condition()
+        self.port = self._serve(self._source)
+        self.sink_port = self._serve(self._sink)
+        self._dnsmasq()
+        if switch:
+            lab.sw.addif("br0", uplink)
+            lab.sw.wait_forwarding(uplink)
+
+    def _dnsmasq(self):
+        if not shutil.which("dnsmasq"):
+            raise lib.Skip("dnsmasq is not installed")
+        log = os.path.join(self.lab.dir, "dnsmasq.log")
+        with open(log, "w") as f:
+            self.lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0",
+                           "--no-ping", "--user=root", "--pid-file=", "--interface=eth0",
+                           "--bind-interfaces", "--dhcp-authoritative",
+                           f"--dhcp-leasefile={self.lab.dir}/leases",
+                           "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h",
+                           f"--dhcp-option=3,{ROUTER}", ns=self.ns, stdout=f, stderr=f)
+
+        def ready():
+            with open(log) as f:
+                return "DHCP, " in f.read()
+        lib.wait_until(ready, 5, "dnsmasq runs")
+
+    def _serve(self, handle):
+        """Serves a port of this namespace, each client in a thread."""
+        with lib.inside(self.ns):
+            s = socket.socket()
+        s.bind((ROUTER, 0))
+        s.listen()
+        self.lab.at_end(s.close)
+
+        def client(c):
+            with c:
+                c.settimeout(30)
+                try:
+                    handle(c)
+                except OSError:
+                    pass  # a guest that was killed
+
+        def loop():
+            while True:
+                try:
+                    c, _ = s.accept()
+                except OSError:
+                    return  # the test is over
+                threading.Thread(target=client, args=(c,), daemon=True).start()
+        threading.Thread(target=loop, daemon=True).start()
+        return s.getsockname()[1]
+
+    def _source(self, c):
+        # little between us and the guest: what is sent has nearly arrived
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 << 10)
+        for at in range(0, SIZE, 1 << 17):
+            c.sendall(self.data[at:at + (1 << 17)])
+            self.sent += min(1 << 17, SIZE - at)
+
+    def _sink(self, c):
+        n, h = 0, hashlib.md5()
+        while True:
+            b = c.recv(1 << 18)
+            if not b:
+                break
+            n += len(b)
+            h.update(b)
+        with self.changed:
+            self.got.append((n, h.hexdigest()))
+            self.changed.notify()
+
+    def received(self, limit=10):
+        """The next transfer that has come in: (octets, checksum)."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.got, limit)
+            lib.need(self.got, "nothing has arrived outside")
+            return self.got.pop(0)
+
+
+# ---- what every kind of port has to stand ----
+
+def down(lab, port, why):
+    """Waits until the port has no link, for a reason that matches."""
+    if lib.KERNEL:
+        return
+
+    def said():
+        p = lib.port_info(lab.sw, "br0", port)
+        return "" if p["link"] and not p.get("failed") else p.get("why") or "no reason"
+    text = lib.wait_until(said, 5, f"{port} is down")
+    lib.need(re.search(why, text), f"{port} is down and says {text!r}, not {why!r}")
+    print(f"     {port}: {text}")
+
+
+def up(lab, port):
+    lab.sw.wait_forwarding(port, 10)
+
+
+def is_up(ns, dev):
+    r = lib.sh("ip", "-n", ns, "-o", "link", "show", dev, "up", check=False)
+    return dev in r.stdout
+
+
+# what must stay at zero while ordinary guests talk
+TROUBLE = ("rx-truncated", "rx-bad-vnet", "rx-undescribed", "tx-too-big", "tx-gso-tiny",
+           "tx-gso-bad", "tx-csum-bad", "tx-failed", "tx-no-memory", "tx-error",
+           "rx-no-memory", "turn-full")
+
+
+def untroubled(lab, *ports):
+    for p in ports:
+        c = lab.counters(p)
+        bad = {k: c[k] for k in TROUBLE if c.get(k)}
+        lib.need(not bad, f"port {p} counted {bad}")
+
+
+def interruptions(lab, out, g, port, why):
+    """In the middle of transfers: the driver is taken out and put in again, the
+    guest reboots, QEMU is killed (the port says `why`) and started again.  The
+    port comes back by itself each time, and all works."""
+    g.begin_download(out)
+    g.reload()
+    g.dhcp()
+    # the same address again, so that the transfer goes on where it was
+    g.end_download(out)
+    print(f"     {g.name}: transfer survives reloading of the driver", flush=True)
+
+    g.begin_download(out)
+    g.reboot()
+    up(lab, port)
+    g.works(out, "after reboot")
+
+    g.begin_download(out)
+    g.kill()
+    down(lab, port, why)
+    g.start()
+    up(lab, port)
+    g.wait_ready(1)
+    g.works(out, "after kill -9")
+
+
+def main(limit=110):
+    lib.main(limit)
