@@ -160,6 +160,9 @@ check-unit: $(UNIT) $(TORT) $(REPLAY)  ## unit and torture tests, fuzz corpora r
 check-netns: all tools  ## tests on real devices in network namespaces (root)
 	@tests/run --build $(BUILD) netns
 
+check-guest: all tools  ## tests with real guests under QEMU (root)
+	@tests/run --build $(BUILD) guest
+
 check-asan:  ## unit tests under ASan and UBSan
 	@$(MAKE) SAN=asan WERROR=$(WERROR) check-unit
 
@@ -203,5 +206,5 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: all unit torture tools benches replays check check-unit check-netns \
-	check-asan check-tsan fuzz soak bench lab lint layers format format-check \
+	check-guest check-asan check-tsan fuzz soak bench lab lint layers format format-check \
 	deps install clean help

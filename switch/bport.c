@@ -306,7 +306,7 @@ static void say_why(const struct bport *p, struct bport_info *i)
     else if (!bridge_up(p->b))
         why = "the bridge interface is down";
     else if (!p->caps.link)
-        why = "no link";
+        why = p->no_link[0] ? p->no_link : "no link";
     text_copy(i->why, sizeof(i->why), why);
 }
 

@@ -91,6 +91,7 @@ struct bport {
     unsigned outstanding;  /* queues whose worker has yet to answer */
     uint32_t param[BPORT_PARAMS];
     char why[160];            /* of the failure */
+    char no_link[160];        /* why its link went down; "": not known */
     struct port_caps caps;    /* the kind's, as of its last event */
     struct mac entry;         /* its local entry in the table; 0: none */
     struct lane *lane;        /* [forwarders] */
@@ -108,6 +109,7 @@ struct bport {
     struct message message;
     unsigned events; /* bits of enum port_event */
     char reason[160];
+    char fell[160]; /* the reason of the last DOWN */
 };
 
 /* ---- bridges ---- */

@@ -345,6 +345,7 @@ static void keep_losses(struct bport *p)
 static void reopen(struct bport *p)
 {
     keep_losses(p);
+    p->no_link[0] = '\0';
     move(p, LIFE_OPENING);
     life_open(p);
 }
@@ -543,14 +544,17 @@ static void on_message(struct message *m)
     struct bport *p =
         (struct bport *)(void *)((char *)m - offsetof(struct bport, message));
     struct sw *sw = p->b->sw;
-    char reason[sizeof(p->reason)];
+    char reason[sizeof(p->reason)], fell[sizeof(p->fell)];
     unsigned events;
 
     pthread_mutex_lock(&sw->event_lock);
     events = p->events;
     p->events = 0;
     memcpy(reason, p->reason, sizeof(reason));
+    memcpy(fell, p->fell, sizeof(fell));
     pthread_mutex_unlock(&sw->event_lock);
+    if (events & BIT(DOWN))
+        text_copy(p->no_link, sizeof(p->no_link), fell);
     if (events & (BIT(UP) | BIT(DOWN) | BIT(CAPS)))
         on_caps(p, events & BIT(DOWN));
     if (events & BIT(FAILED))
@@ -569,6 +573,8 @@ static void on_event(struct port *port, enum port_event ev, const char *reason)
     p->events |= 1u << ev;
     if (ev == PORT_EVENT_FAILED)
         text_copy(p->reason, sizeof(p->reason), reason ? reason : "");
+    if (ev == PORT_EVENT_DOWN)
+        text_copy(p->fell, sizeof(p->fell), reason ? reason : "");
     pthread_mutex_unlock(&sw->event_lock);
     inbox_post(&sw->inbox, &p->message);
 }

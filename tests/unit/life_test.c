@@ -228,7 +228,7 @@ static void link_goes_and_returns(void **state)
     send("p1", ALL, A);
     assert_int_equal(mem_set_link(rig_port(&r, "p1")->port, false), 0);
     assert_true(wait_port(is_disabled, "p1"));
-    assert_string_equal(info_of("p1").why, "no link");
+    assert_string_equal(info_of("p1").why, "told to be down");
     assert_false(info_of("p1").failed);
     assert_false(bridge_fdb_get(r.b, fdb_key(0, A), &v, &age));
     rig_settle(&r);
