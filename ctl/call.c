@@ -191,20 +191,35 @@ static bool is_own_netns(int fd)
            a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int call_netns(struct call *c, int *fd)
+/* 0 and *fd (-1: params do not say 'key'), or -1 after an answer. */
+static int take_fd(struct call *c, const char *key, int *fd)
 {
     struct conn *conn = c->conn;
 
     *fd = -1;
-    if (!rpc_bool(c->params, "netns", false))
+    if (!rpc_bool(c->params, key, false))
         return 0;
     if (conn->n_fds == 0) {
-        call_bad_params(c, "%s: \"netns\" is true but no descriptor came along",
-                        c->req.cmd->name);
+        call_bad_params(c, "%s: \"%s\" is true but no descriptor came along",
+                        c->req.cmd->name, key);
         return -1;
     }
     *fd = conn->fds[0];
     memmove(conn->fds, conn->fds + 1, --conn->n_fds * sizeof(conn->fds[0]));
+    return 0;
+}
+
+int call_file(struct call *c, int *fd)
+{
+    return take_fd(c, "file", fd);
+}
+
+int call_netns(struct call *c, int *fd)
+{
+    if (take_fd(c, "netns", fd) < 0)
+        return -1;
+    if (*fd < 0)
+        return 0;
     if (ioctl(*fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
         close(*fd);
         *fd = -1;

@@ -73,6 +73,8 @@ struct bport *call_port(struct call *c, const char *name);
  * the caller's), or -1 after an answer.
  */
 int call_netns(struct call *c, int *fd);
+/* The same for a file, if params say "file"; what it is, its port checks. */
+int call_file(struct call *c, int *fd);
 
 /* ---- observers (monitor.c) ---- */
 

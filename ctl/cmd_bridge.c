@@ -41,6 +41,26 @@ void rpc_delbr(struct call *c)
 
 /* ---- membership ---- */
 
+/* The switch has its own by now, or does not want them. */
+static void close_descriptors(const struct port_spec *spec)
+{
+    if (spec->netns_fd >= 0)
+        close(spec->netns_fd);
+    if (spec->file_fd >= 0)
+        close(spec->file_fd);
+}
+
+static int take_descriptors(struct call *c, struct port_spec *spec)
+{
+    if (call_netns(c, &spec->netns_fd) < 0)
+        return -1;
+    if (call_file(c, &spec->file_fd) < 0) {
+        close_descriptors(spec);
+        return -1;
+    }
+    return 0;
+}
+
 void rpc_addif(struct call *c)
 {
     struct bridge *b = call_bridge(c), *owner;
@@ -62,13 +82,19 @@ void rpc_addif(struct call *c)
                         spec.netns);
         return;
     }
-    if (call_netns(c, &spec.netns_fd) < 0)
+    if (port_spec_has_file(&spec) && !rpc_bool(c->params, "file", false)) {
+        call_bad_params(c,
+                        "addif: %.60s: the client must open the file and pass "
+                        "it",
+                        spec.target);
+        return;
+    }
+    if (take_descriptors(c, &spec) < 0)
         return;
     owner = spec.name[0] ? bport_owner(c->server->sw, spec.name) : NULL;
     c->what = owner ? "member" : "port";
     bport_add(b, &spec, call_done, c);
-    if (spec.netns_fd >= 0)
-        close(spec.netns_fd);
+    close_descriptors(&spec);
 }
 
 void rpc_delif(struct call *c)

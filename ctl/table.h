@@ -35,7 +35,8 @@ enum command_flag {
  * params            the method's parameters, "name:type" with a '?' behind
  *                   optional ones; types: s string, n number >= 0, i integer,
  *                   b boolean, m MAC address, v number or boolean.
- *                   "netns:b" set takes the next descriptor received.
+ *                   "netns:b" and then "file:b" set take the next descriptor
+ *                   received.
  */
 #define BRCTL_COMMAND_LIST(X)                                                  \
     X(addbr, "addbr", "<bridge>", "[--no-local]", "add bridge", 1, 1,          \
@@ -43,7 +44,7 @@ enum command_flag {
     X(delbr, "delbr", "<bridge>", "[--force]", "delete bridge", 1, 1,          \
       CMD_CHANGE | CMD_BRCTL, "bridge:s force:b?")                             \
     X(addif, "addif", "<bridge> <device>", "...", "add interface to bridge",   \
-      2, CMD_ANY, CMD_CHANGE | CMD_BRCTL, "bridge:s port:s netns:b?")          \
+      2, CMD_ANY, CMD_CHANGE | CMD_BRCTL, "bridge:s port:s netns:b? file:b?")  \
     X(delif, "delif", "<bridge> <device>", "...",                              \
       "delete interface from bridge", 2, CMD_ANY, CMD_CHANGE | CMD_BRCTL,      \
       "bridge:s port:s")                                                       \

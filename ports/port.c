@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ports/port.h"
-#include "ports/dgram.h"
 #include "ports/mem.h"
 #include "ports/packet.h"
 #include "ports/pcap_port.h"
@@ -14,16 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One on each line, in the order people read them. */
-/* clang-format off */
+/* clang-format off: one on each line, in the order people read them */
 const struct port_kind *const port_kinds[] = {
-    &port_kind_packet,
-    &port_kind_tap,
-    &port_kind_mem,
-    &port_kind_pcap,
-    &port_kind_stream,
-    &port_kind_dgram,
-    NULL,
+    &port_kind_packet,   &port_kind_tap,    &port_kind_mem, &port_kind_pcap,
+    &port_kind_pcapfile, &port_kind_stream, NULL,
 };
 /* clang-format on */
 
@@ -66,21 +59,27 @@ static int check(const struct port_kind *kind, const struct port_spec *spec,
     return rc;
 }
 
+static int keep_open(int *to, int fd, const char *what, struct err *e)
+{
+    if (fd < 0)
+        return 0;
+    *to = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *to < 0 ? err_sys(e, errno, "keeping the %s open", what) : 0;
+}
+
 /* Fills the copy; what it holds is given back by port_free. */
 static int take_spec(struct port *p, const struct port_spec *spec,
                      struct err *e)
 {
     int rc = port_spec_copy(&p->spec, spec);
 
-    p->spec.netns_fd = -1;
+    p->spec.netns_fd = p->spec.file_fd = -1;
     if (rc)
         return err_set(e, rc, "the port's specification is too long");
-    if (spec->netns_fd < 0)
-        return 0;
-    p->spec.netns_fd = fcntl(spec->netns_fd, F_DUPFD_CLOEXEC, 0);
-    if (p->spec.netns_fd < 0)
-        return err_sys(e, errno, "keeping the network namespace open");
-    return 0;
+    rc = keep_open(&p->spec.netns_fd, spec->netns_fd, "network namespace", e);
+    if (!rc && p->kind->file)
+        rc = keep_open(&p->spec.file_fd, spec->file_fd, "file", e);
+    return rc;
 }
 
 struct port *port_new(const struct port_spec *spec, int *rc, struct err *e)
@@ -113,6 +112,8 @@ void port_free(struct port *p)
         return;
     if (p->spec.netns_fd >= 0)
         close(p->spec.netns_fd);
+    if (p->spec.file_fd >= 0)
+        close(p->spec.file_fd);
     p->kind->free(p);
 }
 

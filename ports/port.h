@@ -193,6 +193,7 @@ struct port_kind {
     const char *const *keys; /* the kind's own keys, NULL-terminated */
     const struct port_ops *ops;
     bool netdev; /* spec.target is an interface name */
+    bool file;   /* ... or a path; spec.file_fd counts */
     bool peer;   /* the link is port.peer, not caps.link */
     /* Zeroed memory of the kind's struct, its struct port first member to be
      * filled by port_new; NULL for -ENOMEM. */
@@ -203,7 +204,7 @@ struct port_kind {
 struct port {
     const struct port_kind *kind;
     const struct port_ops *ops;
-    struct port_spec spec; /* private copy; its netns_fd is a dup, owned */
+    struct port_spec spec; /* private copy; its descriptors are dups, owned */
     /* The namespace (inode) a netdev that may move is in now; 0: does not
      * move.  Set by open, then control thread; a change is told by CAPS. */
     uint64_t netns;
@@ -211,6 +212,9 @@ struct port {
     unsigned n_queues;   /* set by open: 1 .. PORT_QUEUES_MAX */
     unsigned n_txctx;    /* set by the switch before open */
     _Atomic bool failed; /* set with PORT_EVENT_FAILED, cleared by open */
+    /* Set by the switch while frames that come in by this port go on; a kind
+     * that makes its own frames need not begin before. */
+    _Atomic bool forwarding;
     /*
      * For kinds whose link is a peer that comes and goes (kind->peer): is it
      * there?  Any thread, before it reports UP or DOWN; stands for caps.link.
@@ -229,7 +233,7 @@ extern const struct port_kind *const port_kinds[];
 const struct port_kind *port_kind_find(const char *name);
 
 /*
- * Makes a port for 'spec' (copied; netns_fd duplicated): kind known, keys
+ * Makes a port for 'spec' (copied, descriptors duplicated): kind known, keys
  * known.  Control thread.  NULL with *rc = -errno and a sentence.
  */
 struct port *port_new(const struct port_spec *spec, int *rc, struct err *e);

@@ -204,13 +204,13 @@ int port_spec_parse(struct port_spec *s, const char *text, struct err *e)
     int rc;
 
     memset(s, 0, sizeof(*s));
-    s->netns_fd = -1;
+    s->netns_fd = s->file_fd = -1;
     rc = parse(s, text, e);
     if (rc) {
         char shown[100];
 
         memset(s, 0, sizeof(*s));
-        s->netns_fd = -1;
+        s->netns_fd = s->file_fd = -1;
         return err_wrap(e, rc, "port '%s'", printable(text, shown, 100));
     }
     return 0;
@@ -239,6 +239,7 @@ int port_spec_copy(struct port_spec *to, const struct port_spec *from)
     memcpy(to->kind, from->kind, sizeof(to->kind));
     memcpy(to->name, from->name, sizeof(to->name));
     to->netns_fd = from->netns_fd;
+    to->file_fd = from->file_fd;
     to->local = from->local;
     to->target = keep(to, &used, from->target);
     ok = to->target != NULL;

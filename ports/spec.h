@@ -39,14 +39,21 @@ struct port_spec {
      * -1 means the daemon's own.  Owned by whoever filled it in.
      */
     int netns_fd;
+    /*
+     * The file of a kind that stands on one, if somebody opened it already:
+     * the client does, since the daemon opens no path for it.  -1: the kind
+     * opens it by its path.  Owned by whoever filled it in.
+     */
+    int file_fd;
     bool local;               /* the bridge's own interface (DESIGN 8) */
     char text[SPEC_TEXT_MAX]; /* storage for the strings above */
 };
 
 /*
- * Parses 'text'.  0, or -EINVAL / -ENAMETOOLONG with a sentence naming the
- * offending part in 'e'.  Does not resolve netns=.  A socket kind without
- * name= gets the empty name: the bridge numbers it (stream0, ...).
+ * Parses 'text'; both descriptors become -1.  0, or -EINVAL / -ENAMETOOLONG
+ * with a sentence naming the offending part in 'e'.  Does not resolve netns=.
+ * A socket kind without name= gets the empty name: the bridge numbers it
+ * (stream0, ...).
  */
 int port_spec_parse(struct port_spec *s, const char *text, struct err *e);
 
@@ -58,7 +65,7 @@ int port_name_check(const char *name, struct err *e);
 
 /*
  * Copies a spec with its strings (they point into the struct: never copy one
- * by '=').  netns_fd is copied as a number.  0, or -ENAMETOOLONG if strings
+ * by '=').  Descriptors are copied as numbers.  0, or -ENAMETOOLONG if strings
  * that a program put there itself do not fit.
  */
 int port_spec_copy(struct port_spec *to, const struct port_spec *from);
@@ -89,5 +96,36 @@ int port_spec_uint(const struct port_spec *s, const char *key, uint32_t min,
  */
 int port_spec_known(const struct port_spec *s, const char *const *known,
                     struct err *e);
+
+/* ---- files; specfile.c ---- */
+
+/* Does the spec's kind stand on a file? */
+bool port_spec_has_file(const struct port_spec *s);
+
+/* What is to be done with the file, by mode= and overwrite=. */
+struct spec_file {
+    bool record;    /* else it is replayed */
+    bool overwrite; /* what was recorded there before may go */
+};
+
+/* Reads the two keys.  0, or -EINVAL with a sentence. */
+int port_spec_file(const struct port_spec *s, struct spec_file *how,
+                   struct err *e);
+
+/*
+ * Opens the file that the spec names, as its keys ask: for reading, or for
+ * writing with its content still there (the port empties it when it begins).
+ * Blocks as the disk does; with the rights of the calling process.  *made: it
+ * did not exist before.  The descriptor, or -errno with a sentence (-EEXIST:
+ * what is there would be overwritten).
+ */
+int port_spec_open_file(const struct port_spec *s, bool *made, struct err *e);
+
+/*
+ * Writes the spec as port_spec_format does, with its path made absolute by the
+ * calling process's working directory.  0, or -errno with a sentence.
+ */
+int port_spec_absolute(const struct port_spec *s, char *out, size_t n,
+                       struct err *e);
 
 #endif

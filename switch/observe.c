@@ -58,15 +58,21 @@ void observe_state(struct bport *p)
     enum bport_state now =
         bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
     bool broken = p->life == LIFE_FAILED;
+    const char *why = "";
 
     if ((now == p->shown && broken == p->shown_failed) || p->deleting)
         return;
     p->shown = now;
     p->shown_failed = broken;
+    if (broken)
+        why = p->why;
+    else if (now != BPORT_FORWARDING && p->life == LIFE_RUNNING &&
+             !p->caps.link)
+        why = p->no_link;
     observe_port(p, SW_EVENT_PORT_STATE, "port %s of bridge %s is %s%s%s",
                  p->port->spec.name, p->b->name,
                  now == BPORT_FORWARDING ? "forwarding" : "disabled",
-                 broken ? ": " : "", broken ? p->why : "");
+                 *why ? ": " : "", why);
 }
 
 /* ---- of the table ---- */

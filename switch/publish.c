@@ -192,6 +192,13 @@ static int view_make(struct bridge *b, struct view **out)
     return 0;
 }
 
+/* After the view: who sees it true finds the view that makes it so. */
+static void tell_forwarding(struct bport *p)
+{
+    atomic_store_explicit(&p->port->forwarding, bport_forwarding(p),
+                          memory_order_release);
+}
+
 /* When memory is short the old view stays in force and the next turn tries
  * again; callers get their answers only then. */
 static bool publish_bridge(struct bridge *b)
@@ -213,8 +220,10 @@ static bool publish_bridge(struct bridge *b)
     memset(b->gen_new, 0, sizeof(b->gen_new));
     sw_want_grace(b->sw);
     for (unsigned i = 0; i < VIEW_PORTS; i++)
-        if (b->port[i])
+        if (b->port[i]) {
+            tell_forwarding(b->port[i]);
             observe_state(b->port[i]);
+        }
     return true;
 }
 

@@ -200,40 +200,74 @@ static int addif_failed(const struct client *c, const char *bridge,
     return 1;
 }
 
+/* What a port needs that is opened here, since the daemon opens nothing for a
+ * client. */
+struct opened {
+    int fd[2]; /* the namespace its device lives in, its file; -1: none */
+    bool made; /* the file is new */
+    char text[2 * SPEC_TEXT_MAX]; /* the specification, for the daemon */
+};
+
 /*
- * The namespace the device lives in: what netns= in the specification names,
- * opened here because the daemon opens nothing for a client, else our own.
+ * The namespace is the one that netns= names, else our own.  A file's path is
+ * made absolute: the daemon shows it, from a folder of its own.
  */
-static int spec_netns(const char *text, struct err *e)
+static int open_spec(const char *text, struct opened *o, struct err *e)
 {
     struct port_spec s;
     int rc = port_spec_parse(&s, text, e);
 
+    *o = (struct opened){.fd = {-1, -1}};
+    snprintf(o->text, sizeof(o->text), "%s", text);
     if (rc < 0)
         return rc;
-    return s.netns ? netns_open(s.netns, e) : open_own_netns();
+    o->fd[0] = s.netns ? netns_open(s.netns, e) : open_own_netns();
+    if (o->fd[0] < 0 && e->text[0])
+        return o->fd[0];
+    if (!port_spec_has_file(&s))
+        return 0;
+    rc = port_spec_absolute(&s, o->text, sizeof(o->text), e);
+    if (rc < 0)
+        return rc;
+    o->fd[1] = port_spec_open_file(&s, &o->made, e);
+    return o->fd[1] < 0 ? o->fd[1] : 0;
+}
+
+/* 'came_to_nothing': no port has the file, so if it was made for one it goes.
+ */
+static void close_opened(const struct opened *o, bool came_to_nothing)
+{
+    struct port_spec s;
+
+    if (o->made && came_to_nothing && port_spec_parse(&s, o->text, NULL) == 0)
+        (void)unlink(s.target);
+    for (int i = 0; i < 2; i++)
+        if (o->fd[i] >= 0)
+            close(o->fd[i]);
 }
 
 static int add_one(struct client *c, const char *bridge, const char *device)
 {
     struct err e = {""};
+    struct opened o;
     struct reply r;
-    int netns = spec_netns(device, &e), status = 0;
+    int rc = open_spec(device, &o, &e), status = 0;
 
-    if (netns < 0 && e.text[0]) {
+    if (rc < 0) {
         fprintf(stderr, "can't add %s to bridge %s: %s (%s)\n", device, bridge,
-                strerror(-netns), e.text);
+                strerror(-rc), e.text);
+        close_opened(&o, true);
         return 1;
     }
-    if (!client_call(c, "addif",
-                     json_pack("{s:s,s:s,s:b}", "bridge", bridge, "port",
-                               device, "netns", netns >= 0),
-                     netns, &r))
+    if (!client_call_fds(c, "addif",
+                         json_pack("{s:s,s:s,s:b,s:b}", "bridge", bridge,
+                                   "port", o.text, "netns", o.fd[0] >= 0,
+                                   "file", o.fd[1] >= 0),
+                         o.fd, 2, &r))
         status = addif_failed(c, bridge, device, &r);
     else if (c->json)
         print_json(r.result);
-    if (netns >= 0)
-        close(netns);
+    close_opened(&o, status != 0);
     reply_free(&r);
     return status;
 }

@@ -76,11 +76,17 @@ void client_close(struct client *c)
     c->at = c->len = c->cap = 0;
 }
 
-/* The descriptor goes with the first octets. */
-static ssize_t send_some(int sock, const char *p, size_t n, int fd)
+struct fds {
+    int fd[CLIENT_FDS_MAX];
+    unsigned n;
+};
+
+/* Descriptors go with the first octets. */
+static ssize_t send_some(int sock, const char *p, size_t n,
+                         const struct fds *fds)
 {
     union {
-        char room[CMSG_SPACE(sizeof(int))];
+        char room[CMSG_SPACE(sizeof(int) * CLIENT_FDS_MAX)];
         struct cmsghdr align;
     } control = {{0}};
     struct iovec iov = {.iov_len = n};
@@ -88,22 +94,23 @@ static ssize_t send_some(int sock, const char *p, size_t n, int fd)
     struct cmsghdr *h;
 
     memcpy(&iov.iov_base, &p, sizeof(p)); /* sendmsg reads only */
-    if (fd >= 0) {
+    if (fds && fds->n) {
         m.msg_control = &control;
-        m.msg_controllen = sizeof(control.room);
+        m.msg_controllen = CMSG_SPACE(fds->n * sizeof(int));
         h = CMSG_FIRSTHDR(&m);
         h->cmsg_level = SOL_SOCKET;
         h->cmsg_type = SCM_RIGHTS;
-        h->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+        h->cmsg_len = CMSG_LEN(fds->n * sizeof(int));
+        memcpy(CMSG_DATA(h), fds->fd, fds->n * sizeof(int));
     }
     return sendmsg(sock, &m, MSG_NOSIGNAL);
 }
 
-static bool send_all(struct client *c, const char *p, size_t n, int fd)
+static bool send_all(struct client *c, const char *p, size_t n,
+                     const struct fds *fds)
 {
     while (n > 0) {
-        ssize_t sent = send_some(c->fd, p, n, fd);
+        ssize_t sent = send_some(c->fd, p, n, fds);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -111,13 +118,13 @@ static bool send_all(struct client *c, const char *p, size_t n, int fd)
             return false;
         p += sent;
         n -= (size_t)sent;
-        fd = -1;
+        fds = NULL;
     }
     return true;
 }
 
 static bool send_request(struct client *c, const char *method, json_t *params,
-                         int fd, struct reply *r)
+                         const struct fds *fds, struct reply *r)
 {
     json_t *o =
         json_pack("{s:s,s:i,s:s}", "jsonrpc", "2.0", "id", 1, "method", method);
@@ -132,7 +139,7 @@ static bool send_request(struct client *c, const char *method, json_t *params,
     }
     json_decref(o);
     json_decref(params);
-    ok = send_all(c, text, strlen(text), fd) && send_all(c, "\n", 1, -1);
+    ok = send_all(c, text, strlen(text), fds) && send_all(c, "\n", 1, NULL);
     free(text);
     /* A daemon that turned us away has said why: read that. */
     return ok || errno == EPIPE
@@ -234,15 +241,26 @@ static bool read_reply(struct client *c, struct reply *r)
     return true;
 }
 
-bool client_call(struct client *c, const char *method, json_t *params, int fd,
-                 struct reply *r)
+bool client_call_fds(struct client *c, const char *method, json_t *params,
+                     const int *fd, unsigned n, struct reply *r)
 {
+    struct fds fds = {.n = 0};
+
+    for (unsigned i = 0; i < n && fds.n < CLIENT_FDS_MAX; i++)
+        if (fd[i] >= 0)
+            fds.fd[fds.n++] = fd[i];
     *r = (struct reply){.what = ""};
     if (!connect_daemon(c, r)) {
         json_decref(params);
         return false;
     }
-    return send_request(c, method, params, fd, r) && read_reply(c, r);
+    return send_request(c, method, params, &fds, r) && read_reply(c, r);
+}
+
+bool client_call(struct client *c, const char *method, json_t *params, int fd,
+                 struct reply *r)
+{
+    return client_call_fds(c, method, params, &fd, 1, r);
 }
 
 /* ---- long arrays ---- */
@@ -353,7 +371,7 @@ bool client_stream(struct client *c, const char *method, json_t *params,
         json_decref(params);
         return false;
     }
-    if (!send_request(c, method, params, -1, r))
+    if (!send_request(c, method, params, NULL, r))
         return false;
     return begins_array(c) ? read_array(c, each, arg, r) : read_reply(c, r);
 }

@@ -39,6 +39,11 @@ void reply_free(struct reply *r);
  */
 bool client_call(struct client *c, const char *method, json_t *params, int fd,
                  struct reply *r);
+/* With up to CLIENT_FDS_MAX descriptors, in order; negative ones are left
+ * out. */
+#define CLIENT_FDS_MAX 8
+bool client_call_fds(struct client *c, const char *method, json_t *params,
+                     const int *fd, unsigned n, struct reply *r);
 
 /*
  * The same for a result that is a long array: 'each' gets item by item (it
