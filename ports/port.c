@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ports/port.h"
+#include "ports/dgram.h"
 #include "ports/mem.h"
 #include "ports/packet.h"
 #include "ports/pcap_port.h"
@@ -13,10 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* clang-format off: one on each line, in the order people read them */
+/* One on each line, in the order people read them. */
+/* clang-format off */
 const struct port_kind *const port_kinds[] = {
-    &port_kind_packet,   &port_kind_tap,    &port_kind_mem, &port_kind_pcap,
-    &port_kind_pcapfile, &port_kind_stream, NULL,
+    &port_kind_packet,
+    &port_kind_tap,
+    &port_kind_mem,
+    &port_kind_pcap,
+    &port_kind_pcapfile,
+    &port_kind_stream,
+    &port_kind_dgram,
+    NULL,
 };
 /* clang-format on */
 

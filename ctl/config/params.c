@@ -4,6 +4,7 @@
  * ranges of switch/switch.h (a test compares them with the switch's own).
  */
 #include "ctl/config/read.h"
+#include "ctl/config/words.h"
 
 #include <string.h>
 
@@ -132,3 +133,21 @@ const struct key own_port_params[] = {
     {"fdb-limit", own_port_param, BPORT_FDB_LIMIT, NULL},
     {NULL, NULL, 0, NULL},
 };
+
+/* The tables are in the order of the enums. */
+_Static_assert(sizeof(own_bridge_params) / sizeof(own_bridge_params[0]) ==
+                   BRIDGE_PARAMS + 1,
+               "a key for each");
+_Static_assert(sizeof(own_port_params) / sizeof(own_port_params[0]) ==
+                   BPORT_PARAMS + 1,
+               "a key for each");
+
+const char *conf_bridge_param(enum bridge_param p)
+{
+    return own_bridge_params[p].name;
+}
+
+const char *conf_port_param(enum bport_param p)
+{
+    return own_port_params[p].name;
+}

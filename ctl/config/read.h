@@ -253,8 +253,7 @@ extern const struct key l3_keys[];
 /* What is the case where nothing is written. */
 void l3_defaults(struct conf_l3 *l);
 
-/* routes.c: as netplan writes them, in the order of the enum; NULL ends */
-extern const char *const conf_route_types[];
+/* routes.c */
 int routes_read(struct reader *r, const struct node *v, void *to,
                 const struct key *k);
 int gateway_read(struct reader *r, const struct node *v, void *to,

@@ -3,6 +3,7 @@
  * `addresses:`, `routes:`, `gateway4:` and `gateway6:` of an interface.
  */
 #include "ctl/config/read.h"
+#include "ctl/config/words.h"
 
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
