@@ -65,21 +65,29 @@ int l3_check(struct l3 *l, struct err *e);
 
 /*
  * Before 'uplink' becomes a port: its global addresses, and routes through
- * it, are taken off and remembered (also in state_dir, so that a daemon that
- * was killed leaves no host without its address); apply gives them to the
- * bridge's interface.  A DHCP client of ours on it is stopped; a manager is
- * told to leave it alone.  0, or -errno with a sentence and nothing changed.
+ * it, are remembered (also in state_dir).  They stay on it until l3_apply has
+ * given them to the bridge's interface, so that the host is never without.
+ * Then they are taken off.  Autoconfigured IPv6 addresses are taken off too,
+ * but not given: the bridge's interface hears the advertisements now.
+ * 0, or -errno with a sentence.  If the port cannot be added, call
+ * l3_return_uplink.
  */
 int l3_take_uplink(struct l3 *l, const char *uplink, struct l3_notes *n,
                    struct err *e);
-/* After the port has been removed: they go back.  Never fails half-way:
- * what the kernel refuses is noted. */
+/*
+ * After the port has been removed: they go back, but for an address that the
+ * bridge's interface keeps because the configuration gives it that one: that
+ * goes back when the interface loses it.  Never fails half-way: what the
+ * kernel refuses is noted.
+ */
 void l3_return_uplink(struct l3 *l, const char *uplink, struct l3_notes *n);
 
 /*
  * Makes the interface (which exists) what 'want' and the uplinks' addresses
- * say: MAC, MTU, addresses, up, routes, DHCP, DNS.  'want' NULL: only what
- * uplinks brought.  0, or -errno with a sentence: then what was there before
+ * say: MAC, MTU, addresses, up, routes, DHCP, DNS.  What 'want' says goes
+ * before what uplinks brought; 'want' NULL: only that.  To be called when the
+ * ports are in: their address is the interface's, which DHCP servers know it
+ * by.  0, or -errno with a sentence: then what was there before
  * the call has been put back as far as the kernel let us.
  */
 int l3_apply(struct l3 *l, const struct conf_l3 *want, struct l3_notes *n,

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of this folder share; nobody else includes it.
+ *
+ * Threads: job thread, inside the interface's network namespace unless a line
+ * says otherwise.
+ */
+#ifndef CTL_L3_IMPL_H
+#define CTL_L3_IMPL_H
+
+#include "base/mac.h"
+#include "ctl/l3/l3.h"
+#include "ctl/l3/rtnl.h"
+#include "ports/netdev.h"
+
+#include <limits.h>
+#include <net/if.h>
+#include <sys/types.h>
+
+/* ---- settings of the interface itself (link.c) ---- */
+
+enum l3_sysctl {
+    L3_ACCEPT_RA,
+    L3_ADDR_GEN,
+    L3_TEMPADDR,
+    L3_MTU6, /* the last: the kernel forgets it when the link comes up */
+    L3_SYSCTLS
+};
+
+/* One setting: what it is now, or what was there before we changed it. */
+struct l3_settings {
+    struct mac mac;
+    uint32_t mtu;
+    bool up;
+    int sysctl[L3_SYSCTLS]; /* -1: not there */
+};
+
+/* Which of them are ours, and what they were. */
+struct l3_changed {
+    bool mac, mtu, sysctl[L3_SYSCTLS];
+    struct l3_settings was;
+};
+
+int link_read(const char *ifname, int *ifindex, struct l3_settings *s,
+              struct err *e);
+/* Makes those that 'want' (may be NULL) asks for, restores others of ours.
+ * 'n' gets the sentences; if 'dry' nothing is done. */
+int link_apply(int ifindex, const char *ifname, const struct conf_l3 *want,
+               const struct l3_settings *now, struct l3_changed *ours, bool dry,
+               struct l3_notes *n, struct err *e);
+/* The rest, once it is up (or is to stay down). */
+int link_apply_up(const char *ifname, const struct conf_l3 *want,
+                  const struct l3_settings *before, struct l3_changed *ours,
+                  bool dry, struct l3_notes *n, struct err *e);
+/* Back to 'then', as far as the kernel lets us. */
+void link_rollback(int ifindex, const char *ifname,
+                   const struct l3_settings *then);
+
+/* ---- uplinks (uplink.c, store.c) ---- */
+
+struct uplink {
+    struct uplink *next;
+    char name[IFNAMSIZ];
+    int ifindex;
+    struct mac mac;
+    /* Taken off; times left are those of then. */
+    struct rt_set moved; /* is given to the bridge's interface */
+    struct rt_set stay;  /* is not: autoconfiguration finds it anew */
+    uint64_t taken_at;   /* seconds of CLOCK_BOOTTIME */
+    bool stripped;       /* it is off the uplink, and on the bridge's */
+    bool left;           /* no port any more; what is still here was kept */
+};
+
+/* A file of an uplink's addresses, as read. */
+struct stored {
+    struct uplink u;
+    char bridge[IFNAMSIZ];
+    uint64_t netns; /* inode */
+    bool this_boot;
+    bool owner_alive; /* a running daemon's: not ours to touch */
+};
+
+uint64_t boot_seconds(void);
+/* The inode of 'netns_fd' (-1: the thread's), 0 if there is none. */
+uint64_t netns_inode(int netns_fd);
+
+/* Written whole or not at all.  0 or -errno with a sentence. */
+int store_write(const char *dir, const char *bridge, uint64_t netns,
+                const struct uplink *u, struct err *e);
+void store_remove(const char *dir, uint64_t netns, const char *uplink);
+/* 0, or -errno with a sentence: no such file, or none of ours. */
+int store_read(const char *path, struct stored *s, struct err *e);
+void uplink_clear(struct uplink *u);
+
+/*
+ * Records what 'name' has; nothing is taken off yet.  -ENODEV and so on with a
+ * sentence.
+ */
+int uplink_read(struct uplink *u, const char *name, struct l3_notes *n,
+                struct err *e);
+/* The time that is left now; false if it is over. */
+bool uplink_addr_now(const struct uplink *u, const struct rt_addr *a,
+                     struct rt_addr *out);
+/* Takes off what was recorded; what the kernel refuses is noted. */
+void uplink_strip(struct rtnl *r, struct uplink *u, struct l3_notes *n);
+/*
+ * Gives it back, by name; what the kernel refuses is noted.  Entries in
+ * 'except' (may be NULL), which the bridge's interface keeps, stay in *u.
+ * 'over' is the interface whose routes make room for the same here; 0: none.
+ */
+void uplink_give_back(struct uplink *u, const struct rt_set *except, int over,
+                      struct l3_notes *n);
+/* "192.0.2.1/24, 2001:db8::1/64 and 2 routes" */
+const char *rt_set_text(const struct rt_set *s, char text[RT_TEXT_MAX]);
+
+/* ---- addresses and routes of the interface (self.c) ---- */
+
+/*
+ * By rtnetlink, all of it but DHCP and DNS.  'dry': sentences only.  On error
+ * everything is as it was.
+ */
+int self_apply(struct l3 *l, const struct conf_l3 *want, bool dry,
+               struct l3_notes *n, struct err *e);
+/* An uplink has left: what came with it goes back. */
+void self_return(struct l3 *l, struct uplink *u, struct l3_notes *n);
+/* Takes what is ours off the interface, which may be gone. */
+void self_release(struct l3 *l, struct l3_notes *n);
+
+/* ---- the whole ---- */
+
+/* A deep copy into 'c', a pool; NULL: no memory. */
+struct conf;
+struct conf_l3 *l3_copy(struct conf *c, const struct conf_l3 *from);
+
+struct l3 {
+    char ifname[IFNAMSIZ];
+    int netns_fd;
+    uint64_t netns;
+    char *renderer, *state_dir;
+    enum l3_owner owner;
+    bool owner_known;
+    struct rt_set applied; /* what we gave the interface */
+    struct l3_changed changed;
+    struct uplink *uplinks;
+    struct conf *memory; /* of 'current' */
+    struct conf_l3 *current;
+};
+
+#endif

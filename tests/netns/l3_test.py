@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Layer 3 of a bridge's interface, by itself: addresses and routes from a
+file, those of an uplink taken over and given back, real DHCP servers."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import lib
+from lib import need, sh, wait_until
+
+FILE = """
+network:
+  version: 2
+  ethernets:
+    up0: {{dhcp4: no}}
+  bridges:
+    br0:
+      interfaces: [up0]
+{0}
+"""
+
+
+class L3:
+    """tests/tools/l3tool in the switch's namespace; one line, one answer."""
+
+    def __init__(self, lab, ifname="br0", ns="sw", owner="self", prefix=()):
+        self.lab, self.dir = lab, os.path.join(lab.dir, "state")
+        os.makedirs(self.dir, exist_ok=True)
+        self.log = open(os.path.join(lab.dir, "l3tool.log"), "a+")
+        self.p = lab.spawn(*prefix, os.path.join(lib.TOOLS, "l3tool"), ifname, self.dir, owner,
+                           ns=ns and lab.ns(ns), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                           stderr=self.log, text=True)
+        lab.at_end(self.close)
+
+    def close(self):
+        for f in (self.p.stdin, self.p.stdout, self.log):
+            try:
+                f.close()
+            except OSError:
+                pass
+
+    def ask(self, *words):
+        """(the notes, the error or None)"""
+        self.p.stdin.write(" ".join(words) + "\n")
+        self.p.stdin.flush()
+        notes = []
+        while True:
+            line = self.p.stdout.readline()
+            need(line, f"l3tool died at {words}: {self.p.poll()}")
+            if line == "ok\n":
+                return "".join(notes), None
+            if line.startswith("error: "):
+                return "".join(notes), line[7:].strip()
+            notes.append(line)
+
+    def do(self, *words):
+        notes, err = self.ask(*words)
+        need(err is None, f"{words}: {err}\n{notes}")
+        return notes
+
+    def file(self, body, name="net.yaml"):
+        path = os.path.join(self.lab.dir, name)
+        with open(path, "w") as f:
+            f.write(FILE.format("".join(f"      {x}\n" for x in body.strip("\n").split("\n"))))
+        return path
+
+
+def addrs(ns, dev, link_local=False):
+    """{address/prefix: what ip says of it}"""
+    r = sh("ip", "-n", ns, "-j", "addr", "show", "dev", dev, check=False)
+    if r.returncode:
+        return {}
+    out = {}
+    for a in json.loads(r.stdout)[0]["addr_info"]:
+        if a["scope"] != "link" or link_local:
+            out[f"{a['local']}/{a['prefixlen']}"] = a
+    return out
+
+
+def routes(ns, dev=None):
+    """All but the kernel's own, as sorted text."""
+    out = []
+    for v in ("-4", "-6"):
+        for line in sh("ip", "-n", ns, v, "route", "show", "table", "all").stdout.splitlines():
+            words = line.split()
+            if "kernel" in words or words[0] in ("local", "broadcast", "multicast", "anycast"):
+                continue
+            if dev is None or (dev in words and words[words.index("dev") + 1] == dev):
+                out.append(" ".join(w for w in words if w not in ("linkdown",)))
+    return sorted(out)
+
+
+def world(lab, addresses=True):
+    """The switch with br0 (down), its uplink up0 with addresses, `out` behind it."""
+    sw = lab.switch(bridge=None)
+    sw.cli("addbr", "br0")
+    ns, out = lab.ns("sw"), lab.ns("out")
+    lab.veth("up0", out)
+    sh("ip", "-n", out, "link", "set", "eth0", "up")
+    sh("ip", "-n", out, "addr", "add", "10.7.0.1/24", "dev", "eth0")
+    sh("ip", "-n", out, "addr", "add", "fd07::1/64", "dev", "eth0", "nodad")
+    sh("ip", "-n", out, "addr", "add", "10.99.0.1/32", "dev", "lo")
+    sh("ip", "-n", out, "link", "set", "lo", "up")
+    if addresses:
+        for a in (["10.7.0.2/24", "brd", "+"], ["10.7.0.3/24", "label", "up0:web"],
+                  ["10.8.0.1", "peer", "10.8.0.2/30"], ["fd07::2/64", "nodad"]):
+            sh("ip", "-n", ns, "addr", "add", *a, "dev", "up0")
+        sh("ip", "-n", ns, "addr", "add", "10.7.0.9/24", "dev", "up0", "valid_lft", "600",
+           "preferred_lft", "300")
+        for r in ("default via 10.7.0.1 dev up0 metric 50 src 10.7.0.2",
+                  "10.50.0.0/16 via 10.60.0.1 dev up0 onlink mtu 1300 advmss 1200",
+                  "10.51.0.0/16 dev up0 scope link table 77",
+                  "10.52.0.0/16 via 10.51.0.9 dev up0 table 77 onlink",
+                  "blackhole 10.53.0.0/16"):
+            sh("ip", "-n", ns, "route", "add", *r.split())
+        sh("ip", "-n", ns, "-6", "route", "add", "default", "via", "fd07::1", "dev", "up0",
+           "metric", "60")
+    return sw, ns, out
+
+
+def seen(ns, dev):
+    """Addresses without what changes by itself, for comparing."""
+    keep = ("local", "prefixlen", "broadcast", "label", "address", "scope")
+    return {k: {x: str(a[x]).replace(dev, "DEV") for x in keep if x in a} |
+            {"forever": a["valid_life_time"] == 4294967295}
+            for k, a in addrs(ns, dev).items()}
+
+
+def moved(what):
+    return [r.replace("dev up0", "dev br0") for r in what]
+
+
+def test_move_and_return(lab):
+    sw, ns, out = world(lab)
+    a0, r0 = seen(ns, "up0"), routes(ns, "up0")
+    need(len(a0) == 5 and len(r0) == 5, f"the world is not as it should be: {a0} {r0}")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    need(seen(ns, "up0") == a0, "nothing is taken off before the bridge has it")
+    sw.addif("br0", "up0")
+    notes = l3.do("apply", "-")
+    need("from up0 to br0" in notes, notes)
+    need(seen(ns, "br0") == a0, f"br0 has {seen(ns, 'br0')}, up0 had {a0}")
+    need(routes(ns, "br0") == sorted(moved(r0)), f"{routes(ns, 'br0')}\n{moved(r0)}")
+    need(not addrs(ns, "up0") and not routes(ns, "up0"), "up0 has still something")
+    need(addrs(ns, "br0")["10.7.0.9/24"]["valid_life_time"] <= 600, "the lifetime is kept")
+    sw.wait_forwarding("up0")
+    lib.reaches(ns, "10.7.0.1")
+    lib.reaches(ns, "fd07::1")
+    lib.reaches(ns, "10.99.0.1")
+    sw.delif("br0", "up0")
+    l3.do("return", "up0")
+    need(seen(ns, "up0") == a0, f"up0 has {seen(ns, 'up0')}, had {a0}")
+    need(routes(ns, "up0") == r0, f"{routes(ns, 'up0')}\n{r0}")
+    need(not addrs(ns, "br0") and not routes(ns, "br0"), "br0 has still something")
+    need(not os.listdir(l3.dir), f"left in the state directory: {os.listdir(l3.dir)}")
+    lib.reaches(ns, "10.99.0.1")
+
+
+_SERVER = """
+import socket
+s = socket.socket(); s.bind(("10.7.0.1", 4000)); s.listen(); print("ready", flush=True)
+c, _ = s.accept()
+while True:
+    b = c.recv(100)
+    if not b: break
+    c.sendall(b)
+"""
+_CLIENT = """
+import socket, sys
+s = socket.socket(); s.settimeout(20); s.bind(("10.7.0.2", 0)); s.connect(("10.7.0.1", 4000))
+for line in sys.stdin:
+    s.sendall(line.encode()); print(s.recv(100).decode(), end="", flush=True)
+"""
+
+
+def test_tcp_survives(lab):
+    sw, ns, out = world(lab)
+    srv = lab.spawn(sys.executable, "-c", _SERVER, ns=out, stdout=subprocess.PIPE, text=True)
+    need(srv.stdout.readline() == "ready\n", "no server")
+    cli = lab.spawn(sys.executable, "-c", _CLIENT, ns=ns, stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, text=True)
+
+    def echo(word):
+        cli.stdin.write(word + "\n")
+        cli.stdin.flush()
+        got = cli.stdout.readline()
+        need(got == word + "\n", f"{word} came back as {got!r}")
+    echo("before")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", "-")
+    echo("moved")
+    sw.delif("br0", "up0")
+    l3.do("return", "up0")
+    echo("returned")
+    for p in (cli, srv):
+        p.stdout.close()
+    cli.stdin.close()
+
+
+LAB = """
+addresses: [10.7.0.2/24, 'fd07::2/64', 10.7.0.20/24: {label: 'br0:x'}]
+routes:
+- {to: 0.0.0.0/0, via: 10.7.0.1, on-link: true}
+- {to: 10.61.0.0/16, via: 10.61.0.1, on-link: true, metric: 7, table: 99, mtu: 1280}
+- {to: 10.62.0.0/16, scope: link, from: 10.7.0.20}
+- {to: 10.64.0.0/16, via: 10.62.0.7}
+- {to: 10.63.0.0/16, type: unreachable}
+- {to: '2001:db8::/32', via: 'fd07::1', metric: 5, from: 'fd07::2'}
+parameters: {stp: false}
+dhcp4: no
+"""
+
+
+class Events:
+    """What `ip monitor` says of a namespace from now on."""
+
+    def __init__(self, lab, ns):
+        self.path = os.path.join(lab.dir, "monitor")
+        with open(self.path, "w") as f:
+            self.p = lab.spawn("ip", "-n", ns, "-o", "monitor", "address", "route", "link",
+                               stdout=f)
+        self.ns = ns
+        self.mark("10.255.0.1/32")
+
+    def mark(self, a):
+        """A change of our own: what came before it has been heard."""
+        def heard():
+            sh("ip", "-n", self.ns, "addr", "add", a, "dev", "lo", check=False)
+            sh("ip", "-n", self.ns, "addr", "del", a, "dev", "lo", check=False)
+            with open(self.path) as f:
+                return a.split("/")[0] in f.read()
+        wait_until(heard, 5, "ip monitor listens")
+
+    def about(self, dev):
+        self.mark("10.255.0.2/32")
+        with open(self.path) as f:
+            return [x for x in f.read().splitlines() if f" {dev}" in x]
+
+
+def test_file_is_a_diff(lab):
+    sw, ns, out = world(lab, addresses=False)
+    l3 = L3(lab)
+    sw.addif("br0", "up0")
+    f = l3.file(LAB)
+    plan = l3.do("plan", f)
+    need("10.7.0.20/24" in plan and "default via 10.7.0.1" in plan, plan)
+    need(not addrs(ns, "br0"), "a plan changes nothing")
+    l3.do("apply", f)
+    need(set(addrs(ns, "br0")) == {"10.7.0.2/24", "10.7.0.20/24", "fd07::2/64"}, addrs(ns, "br0"))
+    need(addrs(ns, "br0")["10.7.0.20/24"]["label"] == "br0:x", "label")
+    r = "\n".join(routes(ns))
+    for want in ("default via 10.7.0.1 dev br0 proto static onlink",
+                 "10.61.0.0/16 via 10.61.0.1 dev br0 table 99 proto static metric 7 onlink mtu 1280",
+                 "10.62.0.0/16 dev br0 proto static scope link src 10.7.0.20",
+                 "10.64.0.0/16 via 10.62.0.7 dev br0 proto static",
+                 "unreachable 10.63.0.0/16 proto static",
+                 "2001:db8::/32 via fd07::1 dev br0 proto static src fd07::2 metric 5"):
+        need(want in r, f"{want}\nis not in\n{r}")
+    lib.reaches(ns, "10.99.0.1")
+    sh("ip", "-n", ns, "addr", "add", "192.0.2.77/32", "dev", "br0")  # by hand
+    before = routes(ns)
+    ev = Events(lab, ns)
+    l3.do("apply", f)
+    need(ev.about("br0") == [], f"unchanged, but: {ev.about('br0')}")
+    need(l3.do("plan", f) == "", "nothing to plan")
+    need(routes(ns) == before, "routes are as they were")
+    l3.do("apply", l3.file(LAB.replace("10.7.0.20/24", "10.7.0.21/24")
+                           .replace("10.7.0.20", "10.7.0.21").replace("metric: 7", "metric: 8")
+                           .replace("mtu: 1280", "mtu: 1290")))
+    need(set(addrs(ns, "br0")) == {"10.7.0.2/24", "10.7.0.21/24", "fd07::2/64", "192.0.2.77/32"},
+         addrs(ns, "br0"))
+    r = "\n".join(routes(ns))
+    need("metric 8 onlink mtu 1290" in r and "metric 7" not in r and "src 10.7.0.21" in r, r)
+    l3.do("release")
+    need(set(addrs(ns, "br0")) == {"192.0.2.77/32"}, "by hand stays, ours goes")
+    need("unreachable" not in "\n".join(routes(ns)), routes(ns))
+
+
+def test_error_puts_back(lab):
+    sw, ns, out = world(lab)
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    a0, r0 = seen(ns, "up0"), routes(ns)
+    mtu = sh("ip", "-n", ns, "link", "show", "br0").stdout
+    # the last route cannot be: its gateway is nowhere
+    bad = LAB + "mtu: 1400\nmacaddress: '02:00:00:00:00:77'\nipv6-mtu: 1300\n"
+    bad = bad.replace("dhcp4: no\n", "").replace(
+        "parameters", "- {to: 10.90.0.0/16, via: 10.91.0.1}\nparameters")
+    notes, err = l3.ask("apply", l3.file(bad))
+    need(err and "10.90.0.0/16 via 10.91.0.1" in err, f"{err}\n{notes}")
+    need(not addrs(ns, "br0"), addrs(ns, "br0"))
+    need(seen(ns, "up0") == a0 and routes(ns) == r0, f"{routes(ns)}\n{r0}")
+    after = sh("ip", "-n", ns, "link", "show", "br0").stdout
+    need(after.replace('pfifo_fast', 'noop') == mtu, f"{after}\n{mtu}")
+    good = l3.file(LAB.replace("10.7.0.20", "10.7.0.30"))
+    l3.do("apply", good)
+    a1, r1 = seen(ns, "br0"), routes(ns)
+    notes, err = l3.ask("apply", l3.file(bad, "bad.yaml"))
+    need(err, "refused again")
+    need(seen(ns, "br0") == a1, f"{seen(ns, 'br0')}\n{a1}")
+    need(routes(ns) == r1, f"{routes(ns)}\n{r1}")
+    sw.delif("br0", "up0")
+    l3.do("release")
+    need(seen(ns, "up0") == a0 and routes(ns) == r0, f"{routes(ns)}\n{r0}")
+
+
+def test_same_address_in_the_file(lab):
+    sw, ns, out = world(lab)
+    a0, r0 = seen(ns, "up0"), routes(ns, "up0")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file("addresses: [10.7.0.2/24]\n"
+                           "routes: [{to: default, via: 10.7.0.1, metric: 50}]"))
+    need(list(addrs(ns, "br0")).count("10.7.0.2/24") == 1, addrs(ns, "br0"))
+    need(len([r for r in routes(ns) if r.startswith("default via 10.7.0.1")]) == 1, routes(ns))
+    lib.reaches(ns, "10.99.0.1")
+    # the port leaves, the file's address stays: no address is there twice
+    sw.delif("br0", "up0")
+    l3.do("return", "up0")
+    need("10.7.0.2/24" in addrs(ns, "br0") and "10.7.0.2/24" not in addrs(ns, "up0"),
+         f"{addrs(ns, 'br0')} {addrs(ns, 'up0')}")
+    l3.do("release")
+    need(seen(ns, "up0") == a0 and routes(ns, "up0") == r0, f"{routes(ns, 'up0')}\n{r0}")
+
+
+def test_link_settings(lab):
+    sw, ns, out = world(lab, addresses=False)
+    l3 = L3(lab)
+    sw.addif("br0", "up0")
+    conf = "/proc/sys/net/ipv6/conf/br0/"
+    was = {k: sh("cat", conf + k, ns=ns).stdout for k in ("accept_ra", "use_tempaddr")}
+    l3.do("apply", l3.file("addresses: [10.7.0.2/24]\nmacaddress: '02:00:00:00:00:99'\nmtu: 1400\n"
+                           "ipv6-mtu: 1300\naccept-ra: true\nipv6-privacy: true\nlink-local: []"))
+    link = json.loads(sh("ip", "-n", ns, "-j", "link", "show", "br0").stdout)[0]
+    need(link["address"] == "02:00:00:00:00:99" and link["mtu"] == 1400 and
+         "UP" in link["flags"], link)
+    now = [sh("cat", conf + k, ns=ns).stdout.strip()
+           for k in ("accept_ra", "use_tempaddr", "mtu", "addr_gen_mode")]
+    need(now == ["2", "2", "1300", "1"], now)
+    need(not any(k.startswith("fe80") for k in addrs(ns, "br0", True)), "no link-local address")
+    l3.do("apply", l3.file("addresses: [10.7.0.2/24]\nactivation-mode: 'off'\n"))
+    now = {k: sh("cat", conf + k, ns=ns).stdout for k in was}
+    need(now == was, f"{now} {was}")
+    link = json.loads(sh("ip", "-n", ns, "-j", "link", "show", "br0").stdout)[0]
+    need("UP" not in link["flags"], "activation-mode: off")
+    l3.do("apply", l3.file("activation-mode: manual\n"))
+    need("UP" not in link["flags"], "activation-mode: manual")
+
+
+def test_killed(lab):
+    """The daemon is killed: the next one gives the addresses back."""
+    sw, ns, out = world(lab)
+    a0, r0 = seen(ns, "up0"), routes(ns, "up0")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", "-")
+    other = L3(lab)
+    need(other.do("recover") == "" and addrs(ns, "br0"), "its owner lives: hands off")
+    sw.proc.send_signal(signal.SIGKILL)
+    sw.proc.wait(5)
+    l3.p.kill()
+    l3.p.wait(5)
+    sw.proc = None
+    wait_until(lambda: not addrs(ns, "br0"), 5, "br0 is gone")
+    elsewhere = L3(lab, ns=None)  # a daemon of another namespace finds it, too
+    notes = elsewhere.do("recover")
+    need(seen(ns, "up0") == a0, f"{seen(ns, 'up0')}\n{a0}")
+    need(routes(ns, "up0") == r0, f"{routes(ns, 'up0')}\n{r0}\n{notes}")
+    need(not os.listdir(l3.dir), os.listdir(l3.dir))
+    need(elsewhere.do("recover") == "", "only once")
+
+
+def test_without_privileges(lab):
+    world(lab)
+    os.chmod(lab.dir, 0o755)
+    l3 = L3(lab, prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"))
+    os.chmod(l3.dir, 0o777)
+    l3.do("take", "up0")
+    notes, err = l3.ask("apply", l3.file("addresses: [10.7.0.2/24]"))
+    need(err and "not permitted" in err, f"{err} {notes}")
+    l3.do("release")
+
+
+if __name__ == "__main__":
+    lib.main()
