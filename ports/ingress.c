@@ -74,7 +74,11 @@ static int take_lock(int ifindex, const char *name, struct err *e)
 
 /* ---- the program ---- */
 
-static int load(struct err *e)
+/*
+ * An ordinary user's own network namespace gives him all over its devices, but
+ * not the right to load this; the classic program on clsact then does it.
+ */
+static int load(void)
 {
     static const struct bpf_insn prog[] = {
         {.code = BPF_ALU64 | BPF_MOV | BPF_K,
@@ -82,27 +86,20 @@ static int load(struct err *e)
          .imm = TC_ACT_SHOT},
         {.code = BPF_JMP | BPF_EXIT},
     };
-    int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "bascule_shot",
-                           "Dual BSD/GPL", prog, 2, NULL);
 
-    if (fd == -EPERM)
-        return err_set(e, EPERM,
-                       "no permission to load a BPF program: run as root or "
-                       "with CAP_BPF and CAP_NET_ADMIN");
-    return fd < 0 ? err_sys(e, fd, "loading a BPF program") : fd;
+    return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "bascule_shot",
+                         "Dual BSD/GPL", prog, 2, NULL);
 }
 
 /*
  * bpf(2) itself: libbpf of Debian 12 does not know the attach type.  The
  * attributes behind the flags stay zero: at the end, whatever is there.
  */
-static int attach_tcx(int prog, int ifindex)
+static int link_tcx(int prog, int ifindex)
 {
     union bpf_attr attr;
     int fd;
 
-    if (getenv("BASCULE_NO_TCX"))
-        return -EINVAL;
     memset(&attr, 0, sizeof(attr));
     attr.link_create.prog_fd = (uint32_t)prog;
     attr.link_create.target_ifindex = (uint32_t)ifindex;
@@ -111,43 +108,47 @@ static int attach_tcx(int prog, int ifindex)
     return fd < 0 ? -errno : fd;
 }
 
-static int attach_filter(struct ingress *g, int prog, struct err *e)
+/* The link's descriptor or -errno. */
+static int attach_tcx(int ifindex)
 {
-    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = g->ifindex,
-                        .attach_point = BPF_TC_INGRESS);
-    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
-                        .priority = FILTER_PRIORITY, .prog_fd = prog,
-                        .flags = BPF_TC_F_REPLACE);
-    DECLARE_LIBBPF_OPTS(bpf_tc_opts, old, .handle = FILTER_HANDLE,
-                        .priority = FILTER_PRIORITY);
-    int rc = bpf_tc_hook_create(&hook);
+    int prog, fd;
+
+    if (getenv("BASCULE_NO_TCX"))
+        return -EINVAL;
+    prog = load();
+    if (prog < 0)
+        return prog;
+    fd = link_tcx(prog, ifindex);
+    close(prog); /* the link holds it now */
+    return fd;
+}
+
+static int attach_filter(struct ingress *g, struct err *e)
+{
+    bool old = false;
+    int rc = netdev_clsact_add(g->ifindex);
 
     if (rc && rc != -EEXIST)
         return err_sys(e, rc, "tc ingress (clsact qdisc)");
     g->made_hook = rc == 0;
     /* We hold the lock, so a filter of ours is what a killed daemon left:
      * it is replaced, and if it is alone the qdisc was that daemon's too. */
-    if (rc == -EEXIST && bpf_tc_query(&hook, &old) == 0)
-        g->made_hook = netdev_clsact_filters(g->ifindex) == 1;
-    rc = bpf_tc_attach(&hook, &opts);
+    if (rc == -EEXIST &&
+        netdev_clsact_filters(g->ifindex, FILTER_HANDLE, &old) == 1)
+        g->made_hook = old;
+    rc = netdev_drop_add(g->ifindex, FILTER_HANDLE, FILTER_PRIORITY);
     g->filter = rc == 0;
     return rc ? err_sys(e, rc, "tc ingress (BPF filter)") : 0;
 }
 
 static int block(struct ingress *g, struct err *e)
 {
-    int prog = load(e);
-    int rc = 0;
-
-    if (prog < 0)
-        return prog;
-    g->link_fd = attach_tcx(prog, g->ifindex);
+    g->link_fd = attach_tcx(g->ifindex);
+    if (g->link_fd >= 0)
+        return 0;
     if (g->link_fd == -EMFILE || g->link_fd == -ENFILE)
-        rc = err_sys(e, g->link_fd, "tc ingress");
-    else if (g->link_fd < 0)
-        rc = attach_filter(g, prog, e);
-    close(prog); /* the link or the filter holds it now */
-    return rc;
+        return err_sys(e, g->link_fd, "tc ingress");
+    return attach_filter(g, e);
 }
 
 static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -189,16 +190,9 @@ int ingress_take(struct ingress *g, int ifindex, const char *name,
 
 void ingress_remove_filter(int ifindex, bool made_hook)
 {
-    DECLARE_LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
-                        .attach_point = BPF_TC_INGRESS);
-    DECLARE_LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE,
-                        .priority = FILTER_PRIORITY);
-
-    bpf_tc_detach(&hook, &opts);
-    if (!made_hook || netdev_clsact_filters(ifindex) != 0)
-        return;
-    hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-    bpf_tc_hook_destroy(&hook);
+    (void)netdev_drop_del(ifindex, FILTER_HANDLE, FILTER_PRIORITY);
+    if (made_hook && netdev_clsact_filters(ifindex, 0, NULL) == 0)
+        (void)netdev_clsact_del(ifindex);
 }
 
 void ingress_release(struct ingress *g)

@@ -5,9 +5,10 @@
  * A two-instruction BPF program at tc ingress drops every frame.  Packet
  * sockets have seen it by then, so the switch gets all and IP, ARP and the
  * rest of the host nothing, without any address being touched.  Where the
- * kernel has tcx (6.6) the program hangs on a link that dies with its
- * descriptor; else it is a cls_bpf filter on the clsact qdisc, beside the
- * filters of others.
+ * kernel has tcx (6.6) and lets us load the program, it hangs on a link that
+ * dies with its descriptor.  Else, on an older kernel or in a user's own
+ * namespaces (unshare -Urn), it is a classic one in a cls_bpf filter on the
+ * clsact qdisc, beside the filters of others.
  *
  * A lock per (namespace, ifindex), an abstract UNIX socket bound inside the
  * device's namespace, tells other daemons that the device is taken.

@@ -8,8 +8,11 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
@@ -311,35 +314,127 @@ int netdev_nsid(int netns_fd, int *nsid, struct err *e)
     return rc ? err_sys(e, rc, "network namespace's number") : 0;
 }
 
+/* ---- tc ---- */
+
+static struct nlmsghdr *tc_request(void *buf, uint16_t type, uint16_t flags,
+                                   int ifindex, uint32_t hook)
+{
+    struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+    struct tcmsg *tc;
+
+    nlh->nlmsg_type = type;
+    nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+    tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+    tc->tcm_family = AF_UNSPEC;
+    tc->tcm_ifindex = ifindex;
+    tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hook);
+    return nlh;
+}
+
+static int clsact(uint16_t type, uint16_t flags, int ifindex)
+{
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh =
+        tc_request(buf, type, NLM_F_ACK | flags, ifindex, 0);
+    struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+    tc->tcm_parent = TC_H_CLSACT;
+    tc->tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+    mnl_attr_put_strz(nlh, TCA_KIND, "clsact");
+    return talk(nlh, NULL, NULL);
+}
+
+int netdev_clsact_add(int ifindex)
+{
+    return clsact(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex);
+}
+
+int netdev_clsact_del(int ifindex)
+{
+    return clsact(RTM_DELQDISC, 0, ifindex);
+}
+
+static struct nlmsghdr *drop_request(void *buf, uint16_t type, uint16_t flags,
+                                     int ifindex, uint32_t handle,
+                                     uint16_t priority)
+{
+    struct nlmsghdr *nlh = tc_request(buf, type, NLM_F_ACK | flags, ifindex,
+                                      TC_H_MIN_INGRESS);
+    struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+    tc->tcm_handle = handle;
+    tc->tcm_info = TC_H_MAKE((uint32_t)priority << 16, htons(ETH_P_ALL));
+    mnl_attr_put_strz(nlh, TCA_KIND, "bpf");
+    return nlh;
+}
+
+int netdev_drop_add(int ifindex, uint32_t handle, uint16_t priority)
+{
+    const struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT);
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = drop_request(buf, RTM_NEWTFILTER, NLM_F_CREATE,
+                                        ifindex, handle, priority);
+    struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+
+    mnl_attr_put_u16(nlh, TCA_BPF_OPS_LEN, 1);
+    mnl_attr_put(nlh, TCA_BPF_OPS, sizeof(drop), &drop);
+    /* What it returns is the verdict, not a class. */
+    mnl_attr_put_u32(nlh, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+    mnl_attr_put_u32(nlh, TCA_BPF_FLAGS_GEN, TCA_CLS_FLAGS_SKIP_HW);
+    mnl_attr_nest_end(nlh, options);
+    return talk(nlh, NULL, NULL);
+}
+
+int netdev_drop_del(int ifindex, uint32_t handle, uint16_t priority)
+{
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+
+    return talk(
+        drop_request(buf, RTM_DELTFILTER, 0, ifindex, handle, priority), NULL,
+        NULL);
+}
+
+struct filters {
+    int n;
+    uint32_t handle, parent; /* of the one that is looked for */
+    bool found;
+};
+
 static int count_filter(const struct nlmsghdr *nlh, void *data)
 {
-    if (nlh->nlmsg_type == RTM_NEWTFILTER)
-        ++*(int *)data;
+    struct filters *f = data;
+    const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+
+    /* Each priority is listed as well, without a handle. */
+    if (nlh->nlmsg_type != RTM_NEWTFILTER ||
+        mnl_nlmsg_get_payload_len(nlh) < sizeof(*tc) || !tc->tcm_handle)
+        return MNL_CB_OK;
+    f->n++;
+    if (tc->tcm_handle == f->handle && tc->tcm_parent == f->parent)
+        f->found = true;
     return MNL_CB_OK;
 }
 
-int netdev_clsact_filters(int ifindex)
+int netdev_clsact_filters(int ifindex, uint32_t handle, bool *found)
 {
     const uint32_t hook[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
-    int n = 0;
+    struct filters f = {
+        .handle = handle,
+        .parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+    };
 
     for (unsigned i = 0; i < 2; i++) {
         alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-        struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-        struct tcmsg *tc;
-        int rc;
+        int rc = talk(tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex,
+                                 hook[i]),
+                      count_filter, &f);
 
-        nlh->nlmsg_type = RTM_GETTFILTER;
-        nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-        tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
-        tc->tcm_family = AF_UNSPEC;
-        tc->tcm_ifindex = ifindex;
-        tc->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hook[i]);
-        rc = talk(nlh, count_filter, &n);
         if (rc)
             return rc;
     }
-    return n;
+    if (found)
+        *found = f.found;
+    return f.n;
 }
 
 /* ---- ethtool ---- */

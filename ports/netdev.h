@@ -64,8 +64,27 @@ int netdev_move(int ifindex, int netns_fd, const char *name, struct err *e);
  */
 int netdev_nsid(int netns_fd, int *nsid, struct err *e);
 
-/* How many filters are on its clsact hooks; or -errno. */
-int netdev_clsact_filters(int ifindex);
+/*
+ * tc's clsact qdisc, which has hooks for filters at ingress and egress.
+ * Adding it where it is gives -EEXIST; removing it takes all filters along.
+ */
+int netdev_clsact_add(int ifindex);
+int netdev_clsact_del(int ifindex);
+
+/*
+ * A filter at ingress that drops every frame: a classic BPF program of one
+ * instruction, which needs no permission to load BPF programs, only
+ * CAP_NET_ADMIN over the namespace.  'handle' and 'priority' are its place,
+ * where it replaces what is there.  0 or -errno.
+ */
+int netdev_drop_add(int ifindex, uint32_t handle, uint16_t priority);
+int netdev_drop_del(int ifindex, uint32_t handle, uint16_t priority);
+
+/*
+ * How many filters are on its clsact hooks; or -errno.  'found', which may be
+ * NULL, tells whether one of that handle is at ingress.
+ */
+int netdev_clsact_filters(int ifindex, uint32_t handle, bool *found);
 
 /* ---- ethtool; by name, as that is what it takes ---- */
 

@@ -449,9 +449,9 @@ static void filters_of_others_stay(void **state)
     netrig_open(&port, "packet:v0", -1);
     port.port->ops->describe(port.port, &d);
     assert_non_null(strstr(d.detail, "clsact"));
-    netrig_do(-1, "tc filter show dev v0 ingress | grep -q bascule_shot");
+    netrig_do(-1, "tc filter show dev v0 ingress | grep -q 0xba5c");
     netrig_close(&port);
-    netrig_do(-1, "! tc filter show dev v0 ingress | grep -q bascule_shot");
+    netrig_do(-1, "! tc filter show dev v0 ingress | grep -q 0xba5c");
     netrig_do(-1, "tc qdisc show dev v0 | grep -q clsact");
     /* their filter on our qdisc */
     netrig_do(-1, "tc qdisc del dev v0 clsact");
@@ -460,7 +460,7 @@ static void filters_of_others_stay(void **state)
                   "bpf bytecode '1,6 0 0 0,' classid 1:1");
     netrig_close(&port);
     netrig_do(-1, "tc filter show dev v0 egress | grep -q 'pref 5'");
-    netrig_do(-1, "! tc filter show dev v0 ingress | grep -q bascule_shot");
+    netrig_do(-1, "! tc filter show dev v0 ingress | grep -q 0xba5c");
 }
 
 /* ---- settings ---- */
