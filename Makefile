@@ -178,8 +178,8 @@ soak: all tools torture  ## long campaigns: SOAK_SECONDS (600) of torture and tr
 bench: benches  ## all benchmarks with their peers (quiet machine, root)
 	@bench/run $(BUILD)
 
-lab: deps all  ## the five-minute lab; KEEP=1 leaves it up
-	@BUILD='$(BUILD)' docs/lab/lab.sh $(if $(KEEP),--keep)
+lab: deps-lab all  ## the five-minute lab; KEEP=1 leaves it up, ROOTLESS=1 needs no root
+	@BUILD='$(BUILD)' docs/lab/lab.sh $(if $(ROOTLESS),--rootless) $(if $(KEEP),--keep)
 
 lint: layers  ## clang-tidy, cppcheck, SPDX lines
 	@tools/lint
@@ -196,6 +196,9 @@ format-check:  ## is the whole tree formatted?
 deps:  ## install what is missing from Debian
 	@packaging/deps
 
+deps-lab:
+	@packaging/deps build tools
+
 install: all  ## install to $(DESTDIR)$(PREFIX)
 	@packaging/install '$(BUILD)' '$(DESTDIR)' '$(PREFIX)'
 
@@ -207,4 +210,4 @@ help:  ## this list
 
 .PHONY: all unit torture tools benches replays check check-unit check-netns \
 	check-guest check-asan check-tsan fuzz soak bench lab lint layers format format-check \
-	deps install clean help
+	deps deps-lab install clean help

@@ -334,8 +334,7 @@ static struct nlmsghdr *tc_request(void *buf, uint16_t type, uint16_t flags,
 static int clsact(uint16_t type, uint16_t flags, int ifindex)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh =
-        tc_request(buf, type, NLM_F_ACK | flags, ifindex, 0);
+    struct nlmsghdr *nlh = tc_request(buf, type, NLM_F_ACK | flags, ifindex, 0);
     struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
 
     tc->tcm_parent = TC_H_CLSACT;
@@ -358,8 +357,8 @@ static struct nlmsghdr *drop_request(void *buf, uint16_t type, uint16_t flags,
                                      int ifindex, uint32_t handle,
                                      uint16_t priority)
 {
-    struct nlmsghdr *nlh = tc_request(buf, type, NLM_F_ACK | flags, ifindex,
-                                      TC_H_MIN_INGRESS);
+    struct nlmsghdr *nlh =
+        tc_request(buf, type, NLM_F_ACK | flags, ifindex, TC_H_MIN_INGRESS);
     struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
 
     tc->tcm_handle = handle;
@@ -389,9 +388,8 @@ int netdev_drop_del(int ifindex, uint32_t handle, uint16_t priority)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
 
-    return talk(
-        drop_request(buf, RTM_DELTFILTER, 0, ifindex, handle, priority), NULL,
-        NULL);
+    return talk(drop_request(buf, RTM_DELTFILTER, 0, ifindex, handle, priority),
+                NULL, NULL);
 }
 
 struct filters {
@@ -425,9 +423,9 @@ int netdev_clsact_filters(int ifindex, uint32_t handle, bool *found)
 
     for (unsigned i = 0; i < 2; i++) {
         alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-        int rc = talk(tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex,
-                                 hook[i]),
-                      count_filter, &f);
+        int rc =
+            talk(tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex, hook[i]),
+                 count_filter, &f);
 
         if (rc)
             return rc;

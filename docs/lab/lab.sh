@@ -8,7 +8,9 @@
 #   docs/lab/lab.sh --keep   leaves it up and says how to look around
 #   docs/lab/lab.sh --end    ends a lab that was kept
 #
-# LAB=NAME gives a kept lab another name than "lab": several can be up.
+# With --rootless (make lab ROOTLESS=1) in front, an ordinary user does the same
+# in user, network and mount namespaces of his own.  LAB=NAME gives a kept lab
+# another name than "lab": several can be up.
 #
 #      alice                  bob                    outside
 #      eth0, a tap whose      eth0, one end of       eth0, one end of a veth;
@@ -25,7 +27,7 @@ build=${BUILD:-build}
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 name=${LAB:-lab}
 kept=/run/bascule-$name
-keep=
+keep='' rootless='' enter=''
 namespaces=()
 
 bold='' plain=''
@@ -57,6 +59,55 @@ end_kept() {
     mapfile -t namespaces <"$kept/namespaces"
     remove
     echo "lab: ended, nothing is left"
+}
+
+# ---- without root: the script calls itself inside ----
+
+outside_kept=/tmp/bascule-$name-$(id -u) # /run is not an ordinary user's
+can_have_namespaces() {
+    unshare -Urnm true 2>/dev/null ||
+        die "an ordinary user gets no namespaces here: look at the sysctls" \
+            "user.max_user_namespaces, kernel.unprivileged_userns_clone and" \
+            "kernel.apparmor_restrict_unprivileged_userns"
+    [ -r /dev/net/tun ] && [ -w /dev/net/tun ] ||
+        die "you may not open /dev/net/tun; everybody may on Debian (mode 0666)," \
+            "and it only gives what you could do anyway: chmod 0666 /dev/net/tun as root"
+}
+keeper() {
+    local pid
+    [ -O "$outside_kept" ] && pid=$(cat "$outside_kept/keeper" 2>/dev/null) &&
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = sleep ] || return 1
+    echo "$pid"
+}
+inside() { nsenter --preserve-credentials -t "$1" -U -n -m -- "${@:2}"; }
+go_inside() {
+    local pid
+    case ${1:-} in
+    --end)
+        pid=$(keeper) || { rm -rf "$outside_kept"; die "no lab is up"; }
+        LAB_INSIDE=$outside_kept inside "$pid" "$PWD/docs/lab/lab.sh" --end || exit 1
+        kill "$pid"
+        rm -rf "$outside_kept"
+        exit 0
+        ;;
+    --keep)
+        can_have_namespaces
+        keeper >/dev/null && die "a lab is up already; docs/lab/lab.sh --rootless --end ends it"
+        rm -rf "$outside_kept"
+        mkdir -m 700 "$outside_kept" || die "cannot make $outside_kept"
+        LAB_INSIDE=$outside_kept unshare -Urnm docs/lab/lab.sh "$@" && exit 0
+        rm -rf "$outside_kept"
+        exit 1
+        ;;
+    *)
+        can_have_namespaces
+        LAB_INSIDE=yes exec unshare -Urnm docs/lab/lab.sh "$@"
+        ;;
+    esac
+}
+prepare_inside() {
+    # ip netns keeps its namespaces below /run
+    [ "${1:-}" = --end ] || mount -t tmpfs tmpfs /run || die "cannot have a /run of its own"
 }
 
 finish() {
@@ -103,16 +154,25 @@ background() {
     ip netns exec "$tag-$ns" "$@" >"$dir/$log" 2>&1 </dev/null &
 }
 
+if [ "${1:-}" = --rootless ]; then
+    shift
+    go_inside "$@"
+fi
+if [ -n "${LAB_INSIDE:-}" ]; then
+    rootless=1
+    prepare_inside "$@"
+fi
 case ${1:-} in
 '') ;;
 --keep) keep=1 ;;
 --end) [ "$(id -u)" -eq 0 ] || die "needs root"; end_kept; exit 0 ;;
-*) die "usage: docs/lab/lab.sh [--keep|--end]" ;;
+*) die "usage: docs/lab/lab.sh [--rootless] [--keep|--end]" ;;
 esac
 
 # ---- may we, can we? ----
 
-[ "$(id -u)" -eq 0 ] || die "needs root, for namespaces and devices: sudo make lab"
+[ "$(id -u)" -eq 0 ] ||
+    die "needs root, for namespaces and devices: sudo make lab, or make lab ROOTLESS=1"
 for c in ip ping iperf3 dnsmasq udhcpc; do
     command -v $c >/dev/null || die "$c is missing: make deps installs it"
 done
@@ -177,7 +237,7 @@ say "6. Outside: a router with a DHCP server, and 192.0.2.1 as the rest of the w
 quietly "addresses outside" ip -n "$tag-outside" addr add 10.77.0.1/24 dev eth0
 quietly "addresses outside" ip -n "$tag-outside" addr add 192.0.2.1/32 dev lo
 background outside dnsmasq.log dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
-    --no-ping --user=root --pid-file= --interface=eth0 --bind-interfaces \
+    --no-ping --user=root --group= --pid-file= --interface=eth0 --bind-interfaces \
     --dhcp-leasefile="$dir/leases" --dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h \
     --dhcp-option=3,10.77.0.1
 within 10 "the start of the DHCP server" grep -q 'DHCP, ' "$dir/dnsmasq.log"
@@ -215,22 +275,31 @@ if [ -z "$keep" ]; then
     exit 0
 fi
 printf '%s\n' "${namespaces[@]}" >"$kept/namespaces"
+end=docs/lab/lab.sh
+if [ -n "$rootless" ]; then
+    # it keeps the namespaces, and is the way into them
+    setsid sleep infinity >/dev/null 2>&1 </dev/null &
+    echo $! >"$LAB_INSIDE/keeper"
+    enter="nsenter --preserve-credentials -t $! -U -n -m "
+    end="docs/lab/lab.sh --rootless"
+fi
 look() { printf '  %-57s%s\n' "$1" "$2"; }
 cat <<END
 
 The lab is up.  To look around:
 
-  alias $tag='ip netns exec $tag-switch $build/bascule -S $kept/control.sock'
+  alias $tag='${enter}ip netns exec $tag-switch $build/bascule -S $kept/control.sock'
 END
+[ -z "$enter" ] || echo "  alias enter='$enter'"
 look "$tag show" "bridges and their interfaces"
 look "$tag monitor" "what happens, as it happens; ^C ends it"
 look "$tag stats" "what became of each frame"
-look "ip netns exec $tag-alice ping $bob" "alice pings bob"
-look "ip netns exec $tag-switch tcpdump -ni bob" "what passes bob's port"
+look "${enter:+enter }ip netns exec $tag-alice ping $bob" "alice pings bob"
+look "${enter:+enter }ip netns exec $tag-switch tcpdump -ni bob" "what passes bob's port"
 look "$tag help" "all commands"
 cat <<END
 
 docs/lab/README.md has more to try.  To end it:
 
-  ${LAB:+LAB=$LAB }docs/lab/lab.sh --end
+  ${LAB:+LAB=$LAB }$end --end
 END
