@@ -316,6 +316,13 @@ static int dgram_open(struct port *p, struct err *e)
 
 /* ---- the peer ---- */
 
+static void unconnect(int fd)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+    (void)connect(fd, &none, sizeof(none));
+}
+
 /*
  * A UNIX peer that is connected itself takes datagrams from that one socket
  * only; if it is to ours, it is the bound one.
@@ -324,13 +331,26 @@ int dgram_connect(struct dgram *d)
 {
     int rc = connect(d->tx_fd, &d->remote.any, d->remote.len) < 0 ? -errno : 0;
 
-    d->out_fd = d->tx_fd;
-    if (rc == -EPERM && d->is_unix &&
-        connect(d->rx_fd, &d->remote.any, d->remote.len) == 0) {
-        d->out_fd = d->rx_fd;
-        rc = 0;
+    if (rc == -EPERM && d->is_unix) {
+        rc = connect(d->rx_fd, &d->remote.any, d->remote.len) < 0 ? -errno : 0;
+        if (!rc)
+            d->out_fd = d->rx_fd;
+    } else if (!rc && d->out_fd != d->tx_fd) {
+        unconnect(d->rx_fd); /* it would hear its old peer only */
+        d->out_fd = d->tx_fd;
     }
     return rc;
+}
+
+/* Is what receives connected, because the peer is? */
+static bool is_tied(struct dgram *d)
+{
+    bool tied;
+
+    pthread_mutex_lock(&d->lock);
+    tied = d->is_unix && d->out_fd == d->rx_fd;
+    pthread_mutex_unlock(&d->lock);
+    return tied;
 }
 
 static int connect_now(struct dgram *d)
@@ -381,7 +401,7 @@ static void come_up(struct dgram *d)
     set_up(d, true);
     say(d, "");
     /* While what receives is connected, a restarted peer cannot be heard. */
-    set_timer(d, d->out_fd != d->tx_fd);
+    set_timer(d, is_tied(d));
     if (!atomic_exchange(&d->port.peer, true))
         port_event(&d->port, PORT_EVENT_UP, "the peer is there");
 }
@@ -389,11 +409,10 @@ static void come_up(struct dgram *d)
 /* Whoever is connected to is let go, and anybody may send again. */
 static void forget_peer(struct dgram *d)
 {
-    const struct sockaddr none = {.sa_family = AF_UNSPEC};
-
-    (void)connect(d->rx_fd, &none, sizeof(none));
+    unconnect(d->rx_fd);
     pthread_mutex_lock(&d->lock);
     d->known = !d->learns;
+    d->out_fd = d->tx_fd;
     pthread_mutex_unlock(&d->lock);
 }
 
@@ -403,7 +422,7 @@ void dgram_refused(struct dgram *d, int error)
         return; /* nobody answers for a group */
     d->probing = false;
     set_up(d, false);
-    if (d->learns || (d->is_unix && d->out_fd == d->rx_fd))
+    if (d->learns || is_tied(d))
         forget_peer(d);
     say(d, strerror(error));
     set_timer(d, d->known);
@@ -436,7 +455,8 @@ bool dgram_heard(struct dgram *d, const struct sockaddr_one *from)
     /* Who may write to a UNIX socket is up to its file's permissions. */
     if (!d->is_unix && !sockaddr_equal(from, &d->remote))
         return false;
-    if (!d->up && connect_now(d) == 0)
+    if (!atomic_load_explicit(&d->port.peer, memory_order_relaxed) &&
+        connect_now(d) == 0)
         come_up(d);
     return true;
 }

@@ -224,9 +224,11 @@ static enum port_reason send_error(int error)
     }
 }
 
-/* Is it an error that says that nobody is there? */
-static bool says_gone(int error)
+/* Is it an error that says that nobody is there, or not for this socket? */
+static bool says_gone(const struct dgram *d, int error)
 {
+    if (d->is_unix && error == EPERM)
+        return true;
     return error == ECONNREFUSED || error == ENOENT || error == ENOTCONN ||
            error == ECONNRESET || error == EDESTADDRREQ || error == EPIPE;
 }
@@ -268,7 +270,7 @@ static enum met send_some(struct dgram *d, struct mmsghdr *m, unsigned n,
             continue;
         if (errno == EAGAIN)
             return MET_FULL;
-        if (says_gone(errno)) {
+        if (says_gone(d, errno)) {
             if (looked || !find_again(d, errno))
                 return MET_GONE;
             looked = true;

@@ -121,26 +121,30 @@ static bool is_wildcard(const struct sockaddr_one *a)
     return ((const struct sockaddr_in *)&a->room)->sin_addr.s_addr == 0;
 }
 
-static int look_up(const char *host, const char *port, int type,
-                   struct sockaddrs *out, struct err *e)
+/* Asking a name server could hold up every port that is to be opened. */
+static int read_host(const char *host, const char *port, int type,
+                     struct sockaddrs *out, struct err *e)
 {
+    const bool local = strcmp(host, "localhost") == 0;
     const struct addrinfo hints = {.ai_socktype = type,
-                                   .ai_flags = AI_NUMERICSERV};
-    struct addrinfo *list;
-    int rc = getaddrinfo(host, port, &hints, &list);
+                                   .ai_flags = AI_NUMERICSERV | AI_NUMERICHOST};
+    struct addrinfo *a;
 
-    if (rc)
-        return err_set(e, EHOSTUNREACH, "host %s: %s", host, gai_strerror(rc));
-    for (const struct addrinfo *i = list; i && out->n < SOCKADDR_MAX;
-         i = i->ai_next) {
-        if (i->ai_family != AF_INET && i->ai_family != AF_INET6)
-            continue;
-        memcpy(&out->at[out->n].room, i->ai_addr, i->ai_addrlen);
-        out->at[out->n++].len = i->ai_addrlen;
+    if (getaddrinfo(local ? "127.0.0.1" : host, port, &hints, &a))
+        return err_set(e, EINVAL,
+                       "%s is no address: names other than localhost are not "
+                       "looked up",
+                       host);
+    memcpy(&out->at[0].room, a->ai_addr, a->ai_addrlen);
+    out->at[0].len = a->ai_addrlen;
+    out->n = 1;
+    freeaddrinfo(a);
+    if (local && getaddrinfo("::1", port, &hints, &a) == 0) {
+        memcpy(&out->at[1].room, a->ai_addr, a->ai_addrlen);
+        out->at[1].len = a->ai_addrlen;
+        out->n = 2;
+        freeaddrinfo(a);
     }
-    freeaddrinfo(list);
-    if (out->n == 0)
-        return err_set(e, EHOSTUNREACH, "host %s has no address", host);
     out->wildcard = is_wildcard(&out->at[0]);
     return 0;
 }
@@ -169,7 +173,7 @@ int sockaddr_parse(const char *text, int type, struct sockaddrs *out,
     if (!good_port(port))
         return err_set(e, EINVAL, "%s: a port's number is 1 to 65535", text);
     if (*host)
-        return look_up(host, port, type, out, e);
+        return read_host(host, port, type, out, e);
     set_wildcard(out, port);
     return 0;
 }

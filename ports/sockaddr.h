@@ -20,7 +20,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#define SOCKADDR_MAX  4 /* of the addresses a name stands for */
+#define SOCKADDR_MAX  2 /* of the addresses a text stands for */
 #define SOCKADDR_TEXT 128
 
 struct sockaddr_one {
@@ -32,7 +32,7 @@ struct sockaddr_one {
     socklen_t len;
 };
 
-/* What one text stands for; all of one family of transports. */
+/* What one text stands for: one address, or one of IPv6 and one of IPv4. */
 struct sockaddrs {
     struct sockaddr_one at[SOCKADDR_MAX];
     unsigned n;    /* >= 1 */
@@ -40,9 +40,8 @@ struct sockaddrs {
 };
 
 /*
- * 'type' is SOCK_STREAM or SOCK_DGRAM.  A host's name is looked up, which may
- * take seconds.  0, or -EINVAL, -ENAMETOOLONG, -EHOSTUNREACH with a sentence
- * naming the text.
+ * 'type' is SOCK_STREAM or SOCK_DGRAM.  Hosts are addresses or "localhost".
+ * 0, or -EINVAL, -ENAMETOOLONG with a sentence naming the text.  Quick.
  */
 int sockaddr_parse(const char *text, int type, struct sockaddrs *out,
                    struct err *e);

@@ -31,6 +31,8 @@
 #define PAUSE_MAX        4
 #define CONNECT_PATIENCE 5.0
 #define NO_DESCRIPTOR    1.0
+/* A successor is let in if the peer's host has not answered for so long. */
+#define SILENCE_MS 5000
 
 static const char *const stream_keys[] = {"listen", "reconnect", "mtu", "edge",
                                           "buffer", "mode",      NULL};
@@ -278,6 +280,7 @@ static void connected(struct stream *s, int fd)
     s->connecting = false;
     s->head = s->tail; /* of the last peer; may still be in use this turn */
     s->since = clock_now();
+    atomic_store(&s->heard, false);
     say_peer(s, fd);
     set_fd(s, fd, true);
     watch_input(s, s->loop);
@@ -310,6 +313,8 @@ static void pause_attempts(struct stream *s)
 /* This attempt came to nothing. */
 static void not_connected(struct stream *s, int error)
 {
+    const char *why = strerror(error);
+
     if (s->fd >= 0) {
         int fd = s->fd;
 
@@ -319,7 +324,9 @@ static void not_connected(struct stream *s, int error)
     }
     s->connecting = false;
     s->next_addr = (s->next_addr + 1) % s->addr.n;
-    say_last(s, strerror(error));
+    if (error == EAGAIN)
+        why = "too many wait for it already";
+    say_last(s, why);
     if (s->failures == 0)
         s->failures = 1; /* nobody was there: no hurry */
     pause_attempts(s);
@@ -404,6 +411,21 @@ static bool hung_up(int fd)
     return poll(&p, 1, 0) == 1;
 }
 
+/*
+ * A host that was switched off sends no more and takes no more.  One that
+ * merely reads nothing still answers when it is asked whether there is room.
+ */
+static bool vanished(const struct stream *s)
+{
+    struct tcp_info i;
+    socklen_t len = sizeof(i);
+
+    return !sockaddr_is_unix(&s->addr.at[0]) &&
+           getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &i, &len) == 0 &&
+           i.tcpi_unacked > 0 && i.tcpi_retransmits > 0 &&
+           i.tcpi_last_ack_recv > SILENCE_MS;
+}
+
 static void turn_away(struct stream *s, int fd)
 {
     close(fd);
@@ -422,6 +444,8 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
      * stays where it is until that is done, and we are called again. */
     if (s->fd >= 0 && hung_up(s->fd))
         return;
+    if (s->fd >= 0 && vanished(s))
+        stream_disconnect(s, "it does not answer any more");
     fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0 && s->fd >= 0) {
         turn_away(s, fd);
@@ -548,7 +572,9 @@ static void stream_describe(struct port *p, struct port_desc *d)
     if (s->turned_away)
         snprintf(more, sizeof(more), "; %u others turned away", s->turned_away);
     if (s->peer[0])
-        snprintf(d->detail, sizeof(d->detail), "peer: %s%s", s->peer, more);
+        snprintf(d->detail, sizeof(d->detail), "peer: %s%s%s", s->peer,
+                 atomic_load(&s->heard) ? "" : ", which has sent nothing yet",
+                 more);
     else if (s->listens)
         snprintf(d->detail, sizeof(d->detail), "waiting for a peer%s%s%s",
                  s->last[0] ? "; the last: " : "", s->last, more);

@@ -119,6 +119,8 @@ static int read_some(struct stream *s, const struct batch *b)
     n = recv(s->fd, at(s, s->tail), want, MSG_DONTWAIT);
     if (n > 0) {
         s->tail += (size_t)n;
+        if (!atomic_load_explicit(&s->heard, memory_order_relaxed))
+            atomic_store(&s->heard, true);
         return (size_t)n == want;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))

@@ -58,6 +58,9 @@ struct stream {
     size_t head, tail;
     uint64_t given; /* the turn in which frames were last given out */
 
+    /* A connection may also wait in the queue of one who serves another. */
+    _Atomic bool heard;
+
     pthread_mutex_t lock;
     /* under the lock */
     struct ev_loop *loop; /* NULL: not attached */
