@@ -134,8 +134,10 @@ static bool clearly_text(const char *text)
     if (!isalpha((unsigned char)*text) && *text != '_')
         return false;
     for (const char *c = text; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("_.-", *c))
+        if (!isalnum((unsigned char)*c) && !strchr("_.-/=:", *c))
             return false;
+    if (text[strlen(text) - 1] == ':')
+        return false;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strcasecmp(text, words[i]) == 0)
             return false;

@@ -145,6 +145,8 @@ static const char *nearest(const char *text, const struct keys *set,
         for (const struct key *k = set[s].key; k->name; k++) {
             unsigned d = distance(text, k->name);
 
+            if (strlen(text) > 3 && strncmp(text, k->name, strlen(text)) == 0)
+                d = 1;
             if (d <= best && (!name || d < best)) {
                 best = d;
                 name = k->name;

@@ -298,7 +298,7 @@ static void dhcp_defaults(struct conf_dhcp *d)
     d->use_domains = CONF_UNSET;
 }
 
-void l3_defaults(struct conf_l3 *l)
+void conf_l3_init(struct conf_l3 *l)
 {
     dhcp_defaults(&l->over4);
     dhcp_defaults(&l->over6);

@@ -111,28 +111,33 @@ static int includes(struct reader *r, const struct source *s)
     return rc;
 }
 
-/* The top of a file. */
+static int keep_section(struct reader *r, const struct node *v, void *to,
+                        const struct key *k)
+{
+    const struct node **at = (void *)((char *)to + k->at);
+
+    (void)r;
+    *at = v;
+    return 0;
+}
+
+static const struct key top_keys[] = {
+    {"network", keep_section, offsetof(struct source, network), NULL},
+    {"bascule", keep_section, offsetof(struct source, own), NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static int sections(struct reader *r, struct source *s)
 {
-    int rc = want_map(r, s->root);
+    struct keys set = {top_keys, s, NULL};
+    int rc = keys_read(r, s->root, "the top of a file", &set, 1);
 
-    if (rc)
-        return rc;
-    node_each(s->root, key)
-    {
-        if (strcmp(key->text, "network") == 0)
-            s->network = key->value;
-        else if (strcmp(key->text, "bascule") == 0)
-            s->own = key->value;
-        else
-            return bad(r, key,
-                       "a file has network: (netplan's) and bascule:, "
-                       "and nothing else");
-    }
-    if (s->own && s->own->type == NODE_MAP)
+    if (!rc && s->root->n == 0)
+        rc = bad(r, s->root, "empty; expected network: or bascule:");
+    if (!rc && s->own && s->own->type == NODE_MAP)
         node_each(s->own, key) if (strcmp(key->text, "include") == 0)
             s->include = key->value;
-    return 0;
+    return rc;
 }
 
 static int check_new(struct reader *r, const struct source *s,
@@ -240,7 +245,7 @@ static int start_bridge(struct reader *r, struct draft *d)
     snprintf(b->name, sizeof(b->name), "%s", d->key->text);
     b->local = true;
     b->pos = d->key->pos;
-    l3_defaults(&b->l3);
+    conf_l3_init(&b->l3);
     if (n == 0)
         return 0;
     b->port = conf_alloc(r->c, n * sizeof(*b->port));
@@ -390,6 +395,45 @@ static int check_ports(struct reader *r)
     return rc;
 }
 
+static const char gateways[] = "default routes";
+
+/* netplan says no more about it either; the kernel refuses the second. */
+static int check_default(struct reader *r, const struct conf_bridge *b,
+                         const struct conf_route *rt)
+{
+    char text[64], *kept;
+    const struct conf_pos *pos = &rt->pos;
+    const void *first;
+    int rc;
+
+    snprintf(text, sizeof(text), "%d %u %u", rt->to.family,
+             rt->has_table ? rt->table : 254, rt->has_metric ? rt->metric : 0);
+    kept = scratch_text(r, text);
+    rc = kept ? names_put(r, gateways, kept, pos, &first) : no_memory(r);
+    if (!rc && first &&
+        conf_note(r->c,
+                  "%s: %s: a second default route of the same metric and "
+                  "table, see %s; give one of them a metric",
+                  place(pos).text, b->name,
+                  place((const struct conf_pos *)first).text))
+        rc = no_memory(r);
+    return rc;
+}
+
+static int check_defaults(struct reader *r)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < r->c->n_bridges; i++) {
+        const struct conf_bridge *b = &r->c->bridge[i];
+
+        for (unsigned k = 0; k < b->l3.n_routes && !rc; k++)
+            if (b->l3.route[k].to.prefix == 0)
+                rc = check_default(r, b, &b->l3.route[k]);
+    }
+    return rc;
+}
+
 /* ---- all of it ---- */
 
 static int each_source(struct reader *r,
@@ -414,6 +458,8 @@ static int load(struct reader *r, const char *name)
         rc = read_bridges(r);
     if (!rc)
         rc = check_ports(r);
+    if (!rc)
+        rc = check_defaults(r);
     return rc ? rc : netplan_notices(r);
 }
 

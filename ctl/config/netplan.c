@@ -285,6 +285,18 @@ static int read_port_renderer(struct reader *r, const struct node *v, void *to,
                b->name, its);
 }
 
+/* Looked at when all is read: `match:` may follow. */
+static int keep_name(struct reader *r, const struct node *v, void *to,
+                     const struct key *k)
+{
+    const struct draft_at *at = to;
+    const char *name;
+
+    (void)k;
+    at->d->port[at->port].set_name = v;
+    return value_ifname(r, v, &name);
+}
+
 static const char bridge_has[] = "a bridge's port has no addresses; write it "
                                  "with the bridge, under bridges:";
 static const char by_ethtool[] = "not set by Bascule, which needs no offloads "
@@ -325,9 +337,7 @@ static const struct key port_keys[] = {
     {"activation-mode", NULL, 0, "a port is up with its bridge; leave it out"},
     {"neigh-suppress", key_only_no, 0,
      "the switch does not answer for neighbours; leave it out"},
-    {"set-name", NULL, 0,
-     "Bascule renames no devices; leave it out, and match: or name the device "
-     "as it is called now"},
+    {"set-name", keep_name, 0, NULL},
     {"emit-lldp", key_only_no, 0, "Bascule sends no LLDP; run lldpd"},
     {"receive-checksum-offload", NULL, 0, by_ethtool},
     {"transmit-checksum-offload", NULL, 0, by_ethtool},
@@ -350,13 +360,35 @@ static const struct key port_keys[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/*
+ * No device is renamed: the one that matches must have the name already, as
+ * it has after netplan or udev made it so.
+ */
+static int settle_name(struct reader *r, const struct draft_port *dp,
+                       struct conf_port *p)
+{
+    const struct node *v = dp->set_name;
+
+    if (!p->match.used)
+        return bad(r, v, "needs match:, which says what to rename");
+    if (p->match.name && strcmp(p->match.name, v->text) != 0)
+        return bad(r, v,
+                   "Bascule renames no devices; match: the name that it "
+                   "has now and leave this out");
+    p->match.name = conf_text(r->c, v->text);
+    return p->match.name ? 0 : no_memory(r);
+}
+
 static int read_ether(struct reader *r, struct draft *d, unsigned i,
                       const struct node *key)
 {
     struct draft_at at = {d, i};
     struct keys set = {port_keys, &at, NULL};
+    int rc = keys_read(r, key->value, "a bridge's port", &set, 1);
 
-    return keys_read(r, key->value, "a bridge's port", &set, 1);
+    if (!rc && d->port[i].set_name)
+        rc = settle_name(r, &d->port[i], &d->b->port[i]);
+    return rc;
 }
 
 /* ---- bridges: interfaces ---- */
@@ -385,34 +417,68 @@ int netplan_count(struct reader *r, struct draft *d, struct part *p,
     return rc;
 }
 
-/* The ethernet an item of `interfaces:` names; NULL: none of that name. */
+/* Sections whose devices may be ports, once somebody has made them. */
+static bool may_be_port(const char *section)
+{
+    static const char *const fit[] = {"bonds", "vlans", "tunnels",
+                                      "dummy-devices", "virtual-ethernets"};
+
+    for (unsigned i = 0; i < sizeof(fit) / sizeof(fit[0]); i++)
+        if (strcmp(section, fit[i]) == 0)
+            return true;
+    return false;
+}
+
+static int other_device(struct reader *r, const struct node *item,
+                        const struct thing *t)
+{
+    if (strcmp(t->section, "bridges") == 0)
+        return bad(r, item, "%s is a bridge itself", SHOW(item->text));
+    if (!may_be_port(t->section))
+        return bad(r, item,
+                   "%s is under %s: in %s; such a device cannot be a "
+                   "bridge's port",
+                   SHOW(item->text), t->section, PLACE(t->key));
+    return conf_note(r->c,
+                     "%s: %s is under %s:, which is left alone; the port waits "
+                     "for whoever makes that device",
+                     PLACE(item), SHOW(item->text), t->section)
+               ? no_memory(r)
+               : 0;
+}
+
+static int not_described(struct reader *r, const struct node *item)
+{
+    return conf_note(r->c,
+                     "%s: %s is not under ethernets:, so it is the interface "
+                     "of that name (netplan would refuse it)",
+                     PLACE(item), SHOW(item->text))
+               ? no_memory(r)
+               : 0;
+}
+
+/* What an item of `interfaces:` names; *key: the ethernet, or NULL. */
 static int find_ether(struct reader *r, struct draft *d,
                       const struct node *item, const struct node **key)
 {
     const void *found = names_get(r, things, item->text);
     struct thing *t = (struct thing *)(uintptr_t)found;
 
-    if (t && strcmp(t->section, "bridges") == 0)
-        return bad(r, item, "%s is a bridge itself", SHOW(item->text));
-    if (t && strcmp(t->section, "ethernets") != 0)
-        return bad(r, item,
-                   "%s is under %s: in %s, which Bascule does not make; make "
-                   "the device by other means and name it without that",
-                   SHOW(item->text), t->section, PLACE(t->key));
-    if (t && t->user) {
+    if (!t)
+        return not_described(r, item);
+    if (t->user)
         return bad(r, item, "%s is a port of %s already, see %s",
                    SHOW(item->text), t->user->b->name, PLACE(t->used));
-    }
-    if (t) {
-        t->user = d;
-        t->used = item;
-        *key = t->key;
-    }
+    t->user = d;
+    t->used = item;
+    if (strcmp(t->section, "ethernets") != 0)
+        return other_device(r, item, t);
+    *key = t->key;
     return 0;
 }
 
 /* A port of that name, or of a device still to be found. */
-static int plain_port(struct reader *r, struct draft *d, struct conf_port *p,
+static int plain_port(struct reader *r, struct conf_port *p,
                       const struct node *item)
 {
     const char *name;
@@ -430,7 +496,6 @@ static int plain_port(struct reader *r, struct draft *d, struct conf_port *p,
     if (strpbrk(name, ",\""))
         return bad(r, item, "'%s' cannot be a port's name", SHOW(name));
     rc = port_spec_parse(&p->spec, name, &e);
-    (void)d;
     return rc ? bad(r, item, "%s", e.text) : 0;
 }
 
@@ -453,12 +518,7 @@ static int read_interface(struct reader *r, struct draft *d,
     p->wakeonlan = CONF_UNSET;
     if (dp->ether)
         rc = read_ether(r, d, i, dp->ether);
-    else if (conf_note(r->c,
-                       "%s: %s is not under ethernets:, so it is the interface "
-                       "of that name (netplan would refuse it)",
-                       PLACE(item), p->id))
-        rc = no_memory(r);
-    return rc ? rc : plain_port(r, d, p, item);
+    return rc ? rc : plain_port(r, p, item);
 }
 
 static int read_interfaces(struct reader *r, const struct node *v, void *to,

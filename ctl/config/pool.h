@@ -20,6 +20,9 @@ struct conf *conf_new(void);
 void *conf_alloc(struct conf *c, size_t n);
 char *conf_text(struct conf *c, const char *text);
 
+/* What is the case where nothing is written: zeroes are not. */
+void conf_l3_init(struct conf_l3 *l);
+
 /* At the end of c->notice.  0 or -ENOMEM. */
 int conf_note(struct conf *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -196,6 +196,7 @@ int value_renderer(struct reader *r, const struct node *n, const char **name);
 struct draft_port {
     const struct node *item;  /* in `interfaces:` or `ports:` */
     const struct node *ether; /* key in `ethernets:`, or NULL */
+    const struct node *set_name;
     const struct node *param[BPORT_PARAMS];
 };
 
@@ -250,8 +251,6 @@ extern const struct key own_bridge_params[], own_port_params[];
 
 /* l3keys.c: what netplan says of any interface with addresses */
 extern const struct key l3_keys[];
-/* What is the case where nothing is written. */
-void l3_defaults(struct conf_l3 *l);
 
 /* routes.c */
 int routes_read(struct reader *r, const struct node *v, void *to,
