@@ -409,10 +409,8 @@ def untroubled(lab, *ports):
         lib.need(not bad, f"port {p} counted {bad}")
 
 
-def interruptions(lab, out, g, port, why):
-    """In the middle of transfers: the driver is taken out and put in again, the
-    guest reboots, QEMU is killed (the port says `why`) and started again.  The
-    port comes back by itself each time, and all works."""
+def reloaded(out, g):
+    """The driver is taken out and put in again in the middle of a transfer."""
     g.begin_download(out)
     g.reload()
     g.dhcp()
@@ -420,18 +418,32 @@ def interruptions(lab, out, g, port, why):
     g.end_download(out)
     print(f"     {g.name}: transfer survives reloading of the driver", flush=True)
 
+
+def rebooted(lab, out, g, port):
+    """The guest reboots in the middle of a transfer."""
     g.begin_download(out)
     g.reboot()
     up(lab, port)
     g.works(out, "after reboot")
 
-    g.begin_download(out)
-    g.kill()
-    down(lab, port, why)
-    g.start()
-    up(lab, port)
-    g.wait_ready(1)
-    g.works(out, "after kill -9")
+
+def killed(lab, out, *ports):
+    """QEMU is killed in the middle of a transfer and started again.  `ports` are
+    (guest, port, what the port says meanwhile); it comes back by itself."""
+    for g, _, _ in ports:
+        g.begin_download(out)
+    for g, port, why in ports:
+        g.kill()
+        down(lab, port, why)
+    for g, port, _ in ports:
+        g.start()
+        if lib.KERNEL and not is_up(lab.sw.ns, port):  # which forgets deleted ports
+            lib.wait_until(lambda dev=port: is_up(lab.sw.ns, dev), 10, f"{port} is up")
+            lab.sw.addif("br0", port)
+        up(lab, port)
+    for g, _, _ in ports:
+        g.wait_ready(1)
+        g.works(out, "after kill -9")
 
 
 def main(limit=110):

@@ -10,16 +10,6 @@ from guestlib import lib
 GONE = "the peer is gone"
 
 
-def kill_in_the_middle(lab, out, g, port):
-    g.begin_download(out)
-    g.kill()
-    guestlib.down(lab, port, GONE)
-    g.start()
-    guestlib.up(lab, port)
-    g.wait_ready(1)
-    g.works(out, "after kill -9")
-
-
 def test_stream(lab):
     if lib.KERNEL:
         raise lib.Skip("the kernel's bridge has no such ports")
@@ -43,9 +33,9 @@ def test_stream(lab):
     print(f"     guest to guest: {g1.send_to(g3):.0f}, {g3.send_to(g2):.0f} Mb/s")
     guestlib.untroubled(lab, "g1", "g2", "g3", out.uplink)
 
-    guestlib.interruptions(lab, out, g1, "g1", GONE)
-    kill_in_the_middle(lab, out, g2, "g2")
-    kill_in_the_middle(lab, out, g3, "g3")
+    guestlib.reloaded(out, g1)
+    guestlib.rebooted(lab, out, g1, "g1")
+    guestlib.killed(lab, out, (g1, "g1", GONE), (g2, "g2", GONE), (g3, "g3", GONE))
 
 
 guestlib.main()

@@ -30,18 +30,10 @@ def test_tap(lab):
     print(f"     guest to guest: {g1.send_to(g2):.0f} Mb/s")
     guestlib.untroubled(lab, "vm1", "vm2", out.uplink)
 
-    guestlib.interruptions(lab, out, g1, "vm1", "vm1 is without carrier")
-    # the tap of the second goes away with its QEMU
-    g2.begin_download(out)
-    g2.kill()
-    guestlib.down(lab, "vm2", "vm2 was deleted")
-    g2.start()
-    if lib.KERNEL:  # which forgets a port that was deleted
-        lib.wait_until(lambda: guestlib.is_up(sw.ns, "vm2"), 10, "vm2 is up")
-        sw.addif("br0", "vm2")
-    guestlib.up(lab, "vm2")
-    g2.wait_ready(1)
-    g2.works(out, "after kill -9, on a new tap")
+    guestlib.reloaded(out, g1)
+    guestlib.rebooted(lab, out, g1, "vm1")
+    guestlib.killed(lab, out, (g1, "vm1", "interface vm1 is without carrier"),
+                    (g2, "vm2", "interface vm2 was deleted"))
 
 
 guestlib.main()
