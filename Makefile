@@ -62,7 +62,7 @@ endif
 # libev's header trips this one, through no fault of the including file.
 CFLAGS   := -std=gnu11 $(OPT) $(HARDEN) $(WARN) -Wno-strict-aliasing
 LIBS_D   := -lev -lurcu-qsbr -lurcu-common -ljansson -lmnl -lbpf -lyaml -lpcap -lpthread
-LIBS_C   := -ljansson -lyaml
+LIBS_C   := -ljansson -lyaml -lmnl
 
 # ---- what is built from what ------------------------------------------------
 

@@ -183,6 +183,36 @@ struct bport *call_port(struct call *c, const char *name)
     return p;
 }
 
+bool call_place(struct call *c, struct bridge **b, struct bport **p, int *no)
+{
+    const char *bridge = rpc_string(c->params, "bridge");
+    const char *port = rpc_string(c->params, "port");
+    struct sw *sw = c->server->sw;
+    struct bport_info i;
+
+    *p = NULL;
+    *no = port ? BRIDGE_LOCAL : -1;
+    if (!bridge && !port) {
+        call_bad_params(c, "%s: parameter \"bridge\" or \"port\" is missing",
+                        c->req.cmd->name);
+        return false;
+    }
+    if (bridge && !(*b = call_bridge(c)))
+        return false;
+    if (!port || (bridge && strcmp(bridge, port) == 0))
+        return true;
+    if (!bridge && (*b = bridge_find(sw, port)))
+        return true;
+    *p = call_port(c, port);
+    if (!*p)
+        return false;
+    if (!bridge)
+        *b = bport_owner(sw, port);
+    bport_info(*p, &i);
+    *no = i.no;
+    return true;
+}
+
 static bool is_own_netns(int fd)
 {
     struct stat a, b;

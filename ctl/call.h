@@ -68,6 +68,15 @@ struct bridge *call_bridge(struct call *c);
 struct bport *call_port(struct call *c, const char *name);
 
 /*
+ * A place in the forwarding database: which bridge, and which of its ports.
+ * "port" alone finds its bridge; the name of a bridge in the place of a
+ * port's is its own interface.  *no: -1 without "port", 0 for the bridge
+ * itself (*p is NULL for both), else the port's number.  False after an
+ * answer.
+ */
+bool call_place(struct call *c, struct bridge **b, struct bport **p, int *no);
+
+/*
  * The next descriptor received, if params say "netns": checked to be a
  * network namespace.  0 and *fd (-1: none, or it is the daemon's own; else
  * the caller's), or -1 after an answer.

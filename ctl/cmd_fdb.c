@@ -122,47 +122,43 @@ static struct fdb_dump *fdb_dump_new(struct sw *sw, const char *only)
     return f;
 }
 
-static void fdb_list(struct call *c, const char *port)
+/* 'port': only that one's entries; -1: all. */
+static void fdb_list(struct call *c, const char *only, int port)
 {
-    const char *only = rpc_string(c->params, "bridge");
-    struct bport *p = NULL;
-    struct bport_info i;
-    struct fdb_dump *f;
+    struct fdb_dump *f = fdb_dump_new(c->server->sw, only);
 
-    if (only && !call_bridge(c))
-        return;
-    if (port) {
-        p = call_port(c, port);
-        if (!p)
-            return;
-        bport_info(p, &i);
-    }
-    f = fdb_dump_new(c->server->sw, only);
     if (!f) {
         call_fail(c, ENOMEM, NULL, "%s: out of memory", c->req.cmd->name);
         return;
     }
-    if (port)
-        f->port = i.no;
+    f->port = port;
     call_dump(c, &f->dump);
 }
 
 void rpc_showmacs(struct call *c)
 {
-    fdb_list(c, NULL);
+    if (call_bridge(c))
+        fdb_list(c, rpc_string(c->params, "bridge"), -1);
 }
 
 void rpc_fdb_show(struct call *c)
 {
-    const char *port = rpc_string(c->params, "port");
+    struct bridge_info i;
+    struct bridge *b;
+    struct bport *p;
+    int no;
 
-    if (port && !rpc_string(c->params, "bridge"))
-        call_bad_params(c, "fdb show: \"port\" needs \"bridge\" beside it");
-    else
-        fdb_list(c, port);
+    if (json_object_size(c->params) == 0) {
+        fdb_list(c, NULL, -1);
+        return;
+    }
+    if (!call_place(c, &b, &p, &no))
+        return;
+    bridge_info(b, &i);
+    fdb_list(c, i.name, no);
 }
 
-/* ---- changing ---- */
+/* ---- one entry ---- */
 
 /* The key that "mac" and "vlan" name; false after an answer. */
 static bool fdb_call_key(struct call *c, uint64_t *key)
@@ -186,58 +182,144 @@ static bool fdb_call_key(struct call *c, uint64_t *key)
     return true;
 }
 
-void rpc_fdb_add(struct call *c)
+static void no_entry(struct call *c, struct bridge *b)
 {
-    const char *type = rpc_string(c->params, "type");
+    struct bridge_info i;
+
+    bridge_info(b, &i);
+    call_fail(c, ENOENT, "entry", "bridge %s has no such entry for %s", i.name,
+              rpc_string(c->params, "mac"));
+}
+
+/* A port in "port" only says which bridge, as with iproute2. */
+void rpc_fdb_get(struct call *c)
+{
+    struct bport_info port;
+    struct bridge_info i;
+    struct text text = {0};
+    struct fdb_entry e;
     struct bridge *b;
     struct bport *p;
-    uint8_t flags;
-    uint64_t key;
+    uint32_t age;
+    int no;
 
-    if (!type || strcmp(type, "static") == 0)
-        flags = FDB_STATIC;
-    else if (strcmp(type, "sticky") == 0)
-        flags = FDB_STICKY;
-    else if (strcmp(type, "dynamic") == 0)
-        flags = 0;
-    else {
-        call_bad_params(c, "fdb add: %.20s: known are static, sticky, dynamic",
-                        type);
+    if (!call_place(c, &b, &p, &no) || !fdb_call_key(c, &e.key))
+        return;
+    if (!bridge_fdb_get(b, e.key, &e.value, &age)) {
+        no_entry(c, b);
         return;
     }
-    b = call_bridge(c);
-    if (!b)
-        return;
-    p = call_port(c, rpc_string(c->params, "port"));
-    if (!p || !fdb_call_key(c, &key))
-        return;
-    c->what = "entry";
-    bridge_fdb_set(b, key, p, flags, call_done, c);
+    bridge_info(b, &i);
+    if (object_entry(&text, &e, age, port_name(b, e.value.port, i.name, &port),
+                     i.name) < 0)
+        call_fail(c, ENOMEM, NULL, "fdb get: out of memory");
+    else
+        call_ok(c, json_loadb(text.p, text.len, 0, NULL));
+    text_free(&text);
 }
 
+/* ---- changing ---- */
+
+/* The flags that "type", "sticky" and "extern" ask for; -1 after an answer. */
+static int entry_flags(struct call *c)
+{
+    static const struct {
+        const char *name;
+        uint8_t flags;
+    } type[] = {{"static", FDB_STATIC},
+                {"dynamic", 0},
+                {"sticky", FDB_STICKY},
+                {"permanent", FDB_LOCAL | FDB_STATIC},
+                {"local", FDB_LOCAL | FDB_STATIC}};
+    const char *name = rpc_string(c->params, "type");
+    int flags = -1;
+
+    for (unsigned i = 0; i < sizeof(type) / sizeof(type[0]); i++)
+        if (strcmp(name ? name : "static", type[i].name) == 0)
+            flags = type[i].flags;
+    if (flags < 0) {
+        call_bad_params(c,
+                        "fdb add: %.20s: known are static, sticky, dynamic, "
+                        "permanent, local",
+                        name);
+        return -1;
+    }
+    if (rpc_bool(c->params, "sticky", false))
+        flags |= FDB_STICKY;
+    if (rpc_bool(c->params, "extern", false))
+        flags |= FDB_EXTERN;
+    if ((flags & FDB_LOCAL) && (flags & (FDB_STICKY | FDB_EXTERN))) {
+        call_fail(c, EINVAL, "value",
+                  "fdb add: a permanent entry is neither sticky nor learned");
+        return -1;
+    }
+    return flags;
+}
+
+/* What only the state of the switch can tell; false after an answer. */
+static bool may_add(struct call *c, struct bridge *b, struct bport *p,
+                    uint64_t key, int flags)
+{
+    struct fdb_value old;
+    uint32_t age;
+
+    if (fdb_key_vid(key)) {
+        call_fail(c, EINVAL, "value",
+                  "fdb add: vlan %u: there is no VLAN filtering yet, and no "
+                  "entry of a VLAN",
+                  fdb_key_vid(key));
+        return false;
+    }
+    if (!p && !(flags & FDB_LOCAL)) {
+        call_fail(c, EINVAL, "value",
+                  "fdb add: entries of the bridge itself are permanent");
+        return false;
+    }
+    if (rpc_bool(c->params, "exclusive", false) &&
+        bridge_fdb_get(b, key, &old, &age)) {
+        call_fail(c, EEXIST, "entry", "fdb add: there is an entry for %s",
+                  rpc_string(c->params, "mac"));
+        return false;
+    }
+    return true;
+}
+
+void rpc_fdb_add(struct call *c)
+{
+    int flags = entry_flags(c);
+    struct bridge *b;
+    struct bport *p;
+    uint64_t key;
+    int no;
+
+    if (flags < 0 || !call_place(c, &b, &p, &no) || !fdb_call_key(c, &key))
+        return;
+    if (no < 0) {
+        call_bad_params(c, "fdb add: parameter \"port\" is missing");
+        return;
+    }
+    if (!may_add(c, b, p, key, flags))
+        return;
+    c->what = "entry";
+    bridge_fdb_set(b, key, p, (uint8_t)flags, call_done, c);
+}
+
+/* With "port": only if the entry is on that one. */
 void rpc_fdb_del(struct call *c)
 {
-    struct bridge *b = call_bridge(c);
+    struct fdb_value old;
+    struct bridge *b;
+    struct bport *p;
+    uint32_t age;
     uint64_t key;
+    int no;
 
-    if (!b || !fdb_call_key(c, &key))
+    if (!call_place(c, &b, &p, &no) || !fdb_call_key(c, &key))
         return;
+    if (no >= 0 && (!bridge_fdb_get(b, key, &old, &age) || old.port != no)) {
+        no_entry(c, b);
+        return;
+    }
     c->what = "entry";
     bridge_fdb_del(b, key, call_done, c);
-}
-
-void rpc_fdb_flush(struct call *c)
-{
-    const char *port = rpc_string(c->params, "port");
-    struct bridge *b = call_bridge(c);
-    struct bport *p = NULL;
-
-    if (!b)
-        return;
-    if (port) {
-        p = call_port(c, port);
-        if (!p)
-            return;
-    }
-    bridge_fdb_flush(b, p, call_done, c);
 }

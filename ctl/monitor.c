@@ -24,10 +24,11 @@ void rpc_monitor(struct call *c)
         m = MONITOR_FDB | MONITOR_PORT;
     else if (strcmp(what, "fdb") == 0)
         m = MONITOR_FDB;
-    else if (strcmp(what, "port") == 0)
+    else if (strcmp(what, "port") == 0 || strcmp(what, "link") == 0)
         m = MONITOR_PORT;
     else {
-        call_bad_params(c, "monitor: %.20s: known are fdb, port, all", what);
+        call_bad_params(c, "monitor: %.20s: known are fdb, link, port, all",
+                        what);
         return;
     }
     conn->server->n_monitors += conn->monitor == 0;
@@ -81,7 +82,24 @@ static int add_name(struct text *out, const char *key, const char *value)
     return rc;
 }
 
-static int write_event(struct text *out, const struct sw_event *e)
+/* How the port is now: who follows links need not ask, and come too late. */
+static int add_port(struct text *out, struct sw *sw, const struct sw_event *e)
+{
+    struct bridge *b = e->port[0] ? bridge_find(sw, e->bridge) : NULL;
+    struct bport *p = b ? bport_by_no(b, e->port_no) : NULL;
+    json_t *o = p ? object_port(p, e->bridge) : NULL;
+    int rc = 0;
+
+    if (o) {
+        rc = text_add(out, ",\"object\":", 10);
+        rc |= text_json(out, o);
+    }
+    json_decref(o);
+    return rc;
+}
+
+static int write_event(struct text *out, struct sw *sw,
+                       const struct sw_event *e)
 {
     char mac_text[MAC_TEXT_MAX];
     int rc;
@@ -99,7 +117,10 @@ static int write_event(struct text *out, const struct sw_event *e)
         rc |= text_addf(out, ",\"mac\":\"%s\"", mac_format(&mac, mac_text));
         if (fdb_key_vid(e->key))
             rc |= text_addf(out, ",\"vlan\":%u", fdb_key_vid(e->key));
+        rc |= object_entry_kind(out, e->flags);
     }
+    if (event_class(e->type) == MONITOR_PORT)
+        rc |= add_port(out, sw, e);
     if (e->type == SW_EVENT_PORT_STATE)
         rc |= text_addf(out, ",\"state\":\"%s\"", object_state(e->state));
     if (e->count)
@@ -138,7 +159,7 @@ void monitor_caught_up(struct conn *c)
              "%llu events were lost because this client read too slowly: "
              "look again",
              (unsigned long long)c->lost);
-    if (write_event(&c->out, &e) != 0) {
+    if (write_event(&c->out, c->server->sw, &e) != 0) {
         text_cut(&c->out, before);
         return;
     }
@@ -268,7 +289,7 @@ void monitor_event(void *arg, const struct sw_event *e)
         check_waiters(s, e);
     if (s->n_monitors == 0)
         return;
-    if (write_event(&line, e) == 0) {
+    if (write_event(&line, s->sw, e) == 0) {
         TAILQ_FOREACH(c, &s->conns, all)
         {
             if (c->monitor & class)

@@ -141,6 +141,7 @@ static int put_device(json_t *o, const struct bport_info *i)
     rc |= put(o, "speed", json_integer(i->speed));
     rc |= put(o, "mac", mac_value(&i->mac));
     rc |= put(o, "ifindex", json_integer(i->ifindex));
+    rc |= put(o, "netns", json_integer((json_int_t)i->netns));
     rc |= put(o, "device", text_value(i->device));
     rc |= put(o, "detail", text_value(i->detail));
     rc |= put(o, "offloads",
@@ -183,6 +184,16 @@ static const char *entry_state(uint8_t flags)
     return flags & FDB_STATIC ? "static" : "";
 }
 
+int object_entry_kind(struct text *out, uint8_t flags)
+{
+    bool both = (flags & FDB_STICKY) && (flags & FDB_EXTERN);
+
+    return text_addf(out, ",\"flags\":[%s%s%s],\"state\":\"%s\"",
+                     flags & FDB_EXTERN ? "\"extern_learn\"" : "",
+                     both ? "," : "", flags & FDB_STICKY ? "\"sticky\"" : "",
+                     entry_state(flags));
+}
+
 int object_entry(struct text *out, const struct fdb_entry *e, uint32_t age_cs,
                  const char *port, const char *bridge)
 {
@@ -195,15 +206,9 @@ int object_entry(struct text *out, const struct fdb_entry *e, uint32_t age_cs,
     rc |= text_json_string(out, port);
     if (vid)
         rc |= text_addf(out, ",\"vlan\":%u", vid);
-    rc |= text_addf(out, ",\"flags\":[%s%s%s],\"master\":",
-                    e->value.flags & FDB_STICKY ? "\"sticky\"" : "",
-                    (e->value.flags & (FDB_STICKY | FDB_EXTERN)) ==
-                            (FDB_STICKY | FDB_EXTERN)
-                        ? ","
-                        : "",
-                    e->value.flags & FDB_EXTERN ? "\"extern_learn\"" : "");
+    rc |= object_entry_kind(out, e->value.flags);
+    rc |= text_add(out, ",\"master\":", 10);
     rc |= text_json_string(out, bridge);
-    rc |= text_addf(out, ",\"state\":\"%s\",\"port_no\":%u,\"age\":%u}",
-                    entry_state(e->value.flags), e->value.port, age_cs);
+    rc |= text_addf(out, ",\"port_no\":%u,\"age\":%u}", e->value.port, age_cs);
     return rc < 0 ? -ENOMEM : 0;
 }

@@ -24,6 +24,9 @@ json_t *object_reasons(const struct bport_stats *s);
 int object_entry(struct text *out, const struct fdb_entry *e, uint32_t age_cs,
                  const char *port, const char *bridge);
 
+/* An entry's members "flags" and "state" behind others: ,"flags":[...],... */
+int object_entry_kind(struct text *out, uint8_t flags);
+
 /* "forwarding" */
 const char *object_state(enum bport_state s);
 

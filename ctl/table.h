@@ -87,25 +87,38 @@ enum command_flag {
     X(port_set, "port set", "<port> <parameter> <value>", "",                  \
       "set a parameter of a port", 3, 3, CMD_CHANGE,                           \
       "port:s parameter:s value:v bridge:s?")                                  \
-    X(fdb_show, "fdb show", "[<bridge> [<port>]]", "",                         \
-      "show the forwarding database", 0, 2, CMD_READ, "bridge:s? port:s?")     \
-    X(fdb_add, "fdb add", "<bridge> <mac> <port> [static|sticky|dynamic]",     \
-      "[vlan <vid>]", "add an entry to the forwarding database", 3, 6,         \
-      CMD_CHANGE, "bridge:s mac:m port:s type:s? vlan:n?")                     \
-    X(fdb_del, "fdb del", "<bridge> <mac>", "[vlan <vid>]",                    \
-      "delete an entry from the forwarding database", 2, 4, CMD_CHANGE,        \
-      "bridge:s mac:m vlan:n?")                                                \
-    X(fdb_flush, "fdb flush", "<bridge> [<port>]", "",                         \
-      "forget what was learned", 1, 2, CMD_CHANGE, "bridge:s port:s?")         \
+    X(fdb_show, "fdb show",                                                    \
+      "[br <bridge>] [brport <port>] [vlan <vid>] [state <state>] [dynamic]",  \
+      "", "show the forwarding database", 0, CMD_ANY, CMD_READ,                \
+      "bridge:s? port:s?")                                                     \
+    X(fdb_get, "fdb get", "<mac> {br <bridge>|brport <port>}", "[vlan <vid>]", \
+      "show one entry of the forwarding database", 3, CMD_ANY, CMD_READ,       \
+      "bridge:s? port:s? mac:m vlan:n?")                                       \
+    X(fdb_add, "fdb add",                                                      \
+      "<mac> dev <port> master [permanent|static|dynamic]",                    \
+      "[sticky] [use] [extern_learn] [self]",                                  \
+      "add an entry to the forwarding database", 3, CMD_ANY, CMD_CHANGE,       \
+      "bridge:s? mac:m port:s? type:s? vlan:n? sticky:b? extern:b? "           \
+      "exclusive:b?")                                                          \
+    X(fdb_del, "fdb del", "<mac> dev <port> master", "[vlan <vid>] [self]",    \
+      "delete an entry from the forwarding database", 3, CMD_ANY, CMD_CHANGE,  \
+      "bridge:s? mac:m port:s? vlan:n?")                                       \
+    X(fdb_flush, "fdb flush", "dev <bridge> [brport <port>] [vlan <vid>]",     \
+      "[[no]permanent|[no]static|[no]dynamic] [[no]sticky] [[no]extern_learn]" \
+      " | dev <port> master ...",                                              \
+      "delete entries, all but the ports' own without another word", 2,        \
+      CMD_ANY, CMD_CHANGE,                                                     \
+      "bridge:s? port:s? all:b? vlan:n? permanent:b? static:b? sticky:b? "     \
+      "extern:b?")                                                             \
     X(stats, "stats", "[<bridge>|<port>]", "",                                 \
       "what became of the frames, and the daemon's health", 0, 1, CMD_READ,    \
       "name:s?")                                                               \
     X(wait_forwarding, "wait-forwarding", "<port> [<seconds>]", "",            \
       "wait until a port forwards; exit 1 if it takes longer (30)", 1, 2,      \
       CMD_READ, "port:s timeout:n?")                                           \
-    X(monitor, "monitor", "[fdb|port|all]", "",                                \
-      "print events as they happen, until interrupted", 0, 1, CMD_READ,        \
-      "what:s?")                                                               \
+    X(monitor, "monitor", "[link|fdb|all]", "",                                \
+      "print changes of ports and addresses as bridge(8) does", 0, CMD_ANY,    \
+      CMD_READ, "what:s?")                                                     \
     X(mem_inject, "mem inject", "<port> <hex> [<copies>]", "",                 \
       "let a mem port receive a frame", 2, 3, CMD_CHANGE,                      \
       "port:s frame:s copies:n?")                                              \
@@ -121,6 +134,20 @@ enum command_flag {
       CMD_READ, "")
 
 #define CLIENT_COMMAND_LIST(X)                                                 \
+    X(fdb_append, "fdb append", "<mac> dev <port> master ...", "",             \
+      "as fdb replace", 3, CMD_ANY, CMD_CLIENT, "")                            \
+    X(fdb_replace, "fdb replace", "<mac> dev <port> master ...", "",           \
+      "add an entry, or change the one there is", 3, CMD_ANY, CMD_CLIENT, "")  \
+    X(link_show, "link show", "[dev <port>] [master <bridge>]", "",            \
+      "show ports; -d adds their flags", 0, CMD_ANY, CMD_CLIENT, "")           \
+    X(link_set, "link set",                                                    \
+      "dev <port> [cost <cost>] [priority <prio>] [<flag> {on|off}]...", "",   \
+      "set parameters of a port; flags: hairpin isolated learning flood "      \
+      "mcast_flood bcast_flood",                                               \
+      2, CMD_ANY, CMD_CLIENT, "")                                              \
+    X(events, "events", "[fdb|port|all]", "",                                  \
+      "tell what happens in sentences, until interrupted", 0, 1, CMD_CLIENT,   \
+      "")                                                                      \
     X(help, "help", "[<command>]", "[--man]", "this list, or one command", 0,  \
       2, CMD_CLIENT, "")                                                       \
     X(complete, "complete", "<word>...", "",                                   \

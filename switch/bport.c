@@ -347,6 +347,7 @@ void bport_info(const struct bport *p, struct bport_info *i)
     text_copy(i->device, sizeof(i->device), p->desc.device);
     text_copy(i->detail, sizeof(i->detail), p->desc.detail);
     i->ifindex = p->desc.ifindex;
+    i->netns = p->watch ? p->netns : 0;
     i->fdb_learned =
         fdb_port_learned(p->b->plane.fdb, p->no, p->b->gens[p->no]);
 }

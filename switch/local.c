@@ -249,8 +249,8 @@ static void drop_entry(struct bridge *b, unsigned no, const struct mac *have)
     struct fdb_value v;
 
     if (fdb_lookup(b->plane.fdb, &t, key, &v) && (v.flags & FDB_LOCAL) &&
-        v.port == no)
-        (void)fdb_del(b->plane.fdb, &t, key, NULL);
+        v.port == no && fdb_del(b->plane.fdb, &t, key, NULL) == 0)
+        observe_fdb(b, SW_EVENT_FDB_DEL, key, v.port, v.flags);
 }
 
 /* Removes the entries of those whose address has changed. */
@@ -290,10 +290,12 @@ static void take_entry(struct bridge *b, unsigned no, const struct mac *want)
     v = (struct fdb_value){.port = (uint16_t)no,
                            .flags = FDB_LOCAL | FDB_STATIC};
     rc = fdb_set(b->plane.fdb, &t, key, &v);
-    if (rc == 0)
-        *entry_of(b, no) = *want;
-    else
+    if (rc) {
         b->entries_due = true;
+        return;
+    }
+    *entry_of(b, no) = *want;
+    observe_fdb(b, SW_EVENT_FDB_ADD, key, v.port, v.flags);
 }
 
 void local_entries(struct bridge *b)

@@ -46,6 +46,7 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
         return;
     text_copy(e.bridge, sizeof(e.bridge), p->b->name);
     text_copy(e.port, sizeof(e.port), p->port->spec.name);
+    e.port_no = p->no;
     e.state = bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);

@@ -205,6 +205,7 @@ struct bport_info {
     char device[64];
     char detail[192];
     int ifindex;
+    uint64_t netns; /* inode of the device's namespace; 0: no netdev */
     uint32_t fdb_learned;
 };
 void bport_info(const struct bport *p, struct bport_info *i);
@@ -274,7 +275,8 @@ struct sw_event {
     char bridge[PORT_NAME_MAX];
     char port[PORT_NAME_MAX];
     char old_port[PORT_NAME_MAX];
-    uint64_t key; /* FDB events */
+    uint16_t port_no; /* port events; the port may be on its way out */
+    uint64_t key;     /* FDB events */
     uint8_t flags;
     enum bport_state state;
     uint64_t count;

@@ -384,6 +384,11 @@ json_t *client_event(struct client *c)
     return line ? json_loadb(line, n, JSON_ALLOW_NUL, NULL) : NULL;
 }
 
+bool client_pending(const struct client *c)
+{
+    return c->len > c->at && memchr(c->buf + c->at, '\n', c->len - c->at);
+}
+
 /* ---- what commands share ---- */
 
 int complain(const struct client *c, const char *fmt, ...)
@@ -391,7 +396,10 @@ int complain(const struct client *c, const char *fmt, ...)
     va_list ap;
 
     fflush(stdout);
-    fprintf(stderr, "%s: ", c->brctl ? "brctl" : "bascule");
+    fprintf(stderr, "%s: ",
+            c->brctl    ? "brctl"
+            : c->bridge ? "bridge"
+                        : "bascule");
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);

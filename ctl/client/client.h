@@ -17,8 +17,10 @@ struct client {
     const char *socket; /* as asked for; NULL: by rule */
     bool json;          /* -j */
     bool brctl;         /* we are called brctl */
-    int fd;             /* -1: not connected yet */
-    char *buf;          /* received, not yet read */
+    bool bridge;        /* ... or bridge */
+    bool details, stats, pretty, oneline, timestamp; /* -d -s -p -o -t */
+    int fd;                                          /* -1: not connected yet */
+    char *buf; /* received, not yet read */
     size_t at, len, cap;
 };
 
@@ -55,6 +57,9 @@ bool client_stream(struct client *c, const char *method, json_t *params,
 
 /* The next line the daemon sends, parsed: an event.  NULL: the end. */
 json_t *client_event(struct client *c);
+
+/* Has a line been received that client_event has not returned yet? */
+bool client_pending(const struct client *c);
 
 void client_close(struct client *c);
 

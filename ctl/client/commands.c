@@ -148,12 +148,6 @@ int run_stats(struct client *c, int argc, char **argv)
 
 /* ---- forwarding database ---- */
 
-static void entry_text(void *arg, const json_t *item)
-{
-    (void)arg;
-    render_entry(stdout, item);
-}
-
 static void entry_json(void *arg, const json_t *item)
 {
     bool *some = arg;
@@ -175,77 +169,6 @@ int client_entries(struct client *c, const char *method, json_t *params)
         status = client_complain(c, &r);
     reply_free(&r);
     return status;
-}
-
-int run_fdb_show(struct client *c, int argc, char **argv)
-{
-    json_t *params = json_object();
-    struct reply r;
-    int status = 0;
-
-    if (argc > 0)
-        json_object_set_new(params, "bridge", json_string(argv[0]));
-    if (argc > 1)
-        json_object_set_new(params, "port", json_string(argv[1]));
-    if (c->json)
-        return client_entries(c, "fdb.show", params);
-    if (!client_stream(c, "fdb.show", params, entry_text, NULL, &r))
-        status = client_complain(c, &r);
-    reply_free(&r);
-    return status;
-}
-
-/* "vlan VID" at argv[i]: 0, or 1 after a complaint. */
-static int take_vlan(const struct client *c, int argc, char **argv, int i,
-                     json_t *params)
-{
-    json_int_t vid;
-
-    if (i == argc)
-        return 0;
-    if (strcmp(argv[i], "vlan") == 0 && i + 1 == argc)
-        return complain(c, "vlan: which?  1 to 4094");
-    if (strcmp(argv[i], "vlan") != 0 || i + 2 != argc)
-        return complain(c, "what is %s?  Known here: vlan <vid>", argv[i]);
-    if (!whole(argv[i + 1], 4094, &vid) || vid < 1)
-        return complain(c, "vlan %s: 1 to 4094", argv[i + 1]);
-    json_object_set_new(params, "vlan", json_integer(vid));
-    return 0;
-}
-
-int run_fdb_add(struct client *c, int argc, char **argv)
-{
-    json_t *params = json_pack("{s:s,s:s,s:s}", "bridge", argv[0], "mac",
-                               argv[1], "port", argv[2]);
-    int i = 3;
-
-    if (argc > i && strcmp(argv[i], "vlan") != 0)
-        json_object_set_new(params, "type", json_string(argv[i++]));
-    if (take_vlan(c, argc, argv, i, params)) {
-        json_decref(params);
-        return 1;
-    }
-    return client_simple(c, "fdb.add", params);
-}
-
-int run_fdb_del(struct client *c, int argc, char **argv)
-{
-    json_t *params = json_pack("{s:s,s:s}", "bridge", argv[0], "mac", argv[1]);
-
-    if (take_vlan(c, argc, argv, 2, params)) {
-        json_decref(params);
-        return 1;
-    }
-    return client_simple(c, "fdb.del", params);
-}
-
-int run_fdb_flush(struct client *c, int argc, char **argv)
-{
-    json_t *params = json_pack("{s:s}", "bridge", argv[0]);
-
-    if (argc > 1)
-        json_object_set_new(params, "port", json_string(argv[1]));
-    return client_simple(c, "fdb.flush", params);
 }
 
 /* ---- events ---- */
@@ -279,7 +202,7 @@ static void print_event(const struct client *c, const json_t *event)
     fflush(stdout);
 }
 
-int run_monitor(struct client *c, int argc, char **argv)
+int run_events(struct client *c, int argc, char **argv)
 {
     struct reply r;
     json_t *event;

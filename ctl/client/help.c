@@ -8,7 +8,7 @@
 
 static void list_commands(FILE *out)
 {
-    char usage[160];
+    char usage[320];
 
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
@@ -22,7 +22,10 @@ static const char overview[] =
     "Usage: bascule [-S PATH] [-j] COMMAND [ARGUMENT]...\n"
     "\n"
     "  -S PATH   the daemon's control socket\n"
-    "  -j        print results as JSON\n"
+    "  -j        print results as JSON; -p makes it pretty\n"
+    "  -d -s -o -t   for link, fdb and monitor: details, ages, one line for\n"
+    "            each, timestamps\n"
+    "  -n NAME   work in that network namespace\n"
     "  -h        this list\n"
     "  -V        version\n"
     "\n"
@@ -40,7 +43,7 @@ static void list_params(FILE *out, const struct param_name *p)
 
 static void one_command(FILE *out, const struct command *c)
 {
-    char usage[160];
+    char usage[320];
 
     fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
             c->help);
@@ -86,7 +89,7 @@ static void roff_commands(FILE *out, const char *title, unsigned mask,
     fprintf(out, ".SH %s\n", title);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
-        char usage[160];
+        char usage[320];
 
         if ((c->flags & mask) != want)
             continue;

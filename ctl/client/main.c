@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bascule: one command to the daemon.  Called by the name brctl it behaves
- * as brctl does, down to how it reads its options.
+ * bascule: one command to the daemon.  Called by the name brctl or bridge it
+ * behaves as these do, down to how they read their options.
  */
 #include "ctl/client/client.h"
+#include "ctl/client/iproute2.h"
 
 #include "base/stdfds.h"
 
@@ -114,7 +115,7 @@ static int count_arguments(int argc, char **argv)
 
 static int wrong_count(const struct client *c, const struct command *cmd, int n)
 {
-    char usage[160];
+    char usage[320];
 
     return complain(c, "%s: too %s arguments; usage: bascule %s", cmd->name,
                     n < cmd->min ? "few" : "many",
@@ -142,6 +143,8 @@ static int command_main(struct client *c, int argc, char **argv)
     const char *option;
     int used, n;
 
+    if (iproute2_object(c, argc, argv, &n))
+        return n;
     cmd = command_by_words(argv, argc, &used);
     if (!cmd && used == 1)
         return complain(c, "%s %s: there is no such command; see bascule help",
@@ -165,19 +168,45 @@ static int bascule_main(struct client *c, int argc, char **argv)
     static const struct option list[] = {
         {"socket", required_argument, NULL, 'S'},
         {"json", no_argument, NULL, 'j'},
+        {"pretty", no_argument, NULL, 'p'},
+        {"details", no_argument, NULL, 'd'},
+        {"statistics", no_argument, NULL, 's'},
+        {"timestamp", no_argument, NULL, 't'},
+        {"oneline", no_argument, NULL, 'o'},
+        {"netns", required_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     int option;
 
-    while ((option = getopt_long(argc, argv, "+:S:jhV", list, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "+:S:n:jpdstohV", list, NULL)) !=
+           -1) {
         switch (option) {
         case 'S':
             c->socket = optarg;
             break;
         case 'j':
             c->json = true;
+            break;
+        case 'p':
+            c->pretty = true;
+            break;
+        case 'd':
+            c->details = true;
+            break;
+        case 's':
+            c->stats = true;
+            break;
+        case 't':
+            c->timestamp = true;
+            break;
+        case 'o':
+            c->oneline = true;
+            break;
+        case 'n':
+            if (iproute2_netns(c, optarg))
+                return 1;
             break;
         case 'h':
             return run_help(c, 0, argv);
@@ -189,7 +218,7 @@ static int bascule_main(struct client *c, int argc, char **argv)
                             argv[optind - 1]);
         default:
             /* a letter may stand in the middle of its word */
-            if (optopt && !strchr("SjhV", optopt))
+            if (optopt && !strchr("SnjpdstohV", optopt))
                 return complain(c, "there is no option -%c; see bascule -h",
                                 optopt);
             return complain(c, "there is no option %s; see bascule -h",
@@ -203,6 +232,13 @@ static int bascule_main(struct client *c, int argc, char **argv)
     return command_main(c, argc - optind, argv + optind);
 }
 
+/* ---- iproute2's bridge ---- */
+
+static int bridge_main(struct client *c, int argc, char **argv)
+{
+    return check_utf8(c, argc, argv) ? IP_FAIL : iproute2_main(c, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     struct client c = {.fd = -1};
@@ -210,6 +246,10 @@ int main(int argc, char **argv)
 
     stdfds_fill();
     c.brctl = strcmp(slash ? slash + 1 : argv[0], "brctl") == 0;
-    return finish(&c, c.brctl ? brctl_main(&c, argc, argv)
-                              : bascule_main(&c, argc, argv));
+    c.bridge = strcmp(slash ? slash + 1 : argv[0], "bridge") == 0;
+    if (c.brctl)
+        return finish(&c, brctl_main(&c, argc, argv));
+    if (c.bridge)
+        return finish(&c, bridge_main(&c, argc, argv));
+    return finish(&c, bascule_main(&c, argc, argv));
 }

@@ -129,29 +129,6 @@ void render_ports(FILE *out, const json_t *ports)
     }
 }
 
-/* ---- fdb show ---- */
-
-void render_entry(FILE *out, const json_t *e)
-{
-    const json_t *flags = json_object_get(e, "flags"), *f;
-    const char *state = str(e, "state");
-    size_t i;
-
-    fprintf(out, "%s dev %s ", str(e, "mac"), str(e, "ifname"));
-    if (num(e, "vlan"))
-        fprintf(out, "vlan %lld ", num(e, "vlan"));
-    json_array_foreach(flags, i, f)
-    {
-        fprintf(out, "%s ", json_string_value(f));
-    }
-    fprintf(out, "master %s", str(e, "master"));
-    if (*state)
-        fprintf(out, " %s\n", state);
-    else
-        fprintf(out, " age %lld.%02lld\n", num(e, "age") / 100,
-                num(e, "age") % 100);
-}
-
 /* ---- stats ---- */
 
 static void port_stats(FILE *out, const json_t *p, const json_t *sentences)

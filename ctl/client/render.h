@@ -42,7 +42,6 @@ void render_stp(FILE *out, const json_t *result);
 
 void render_bridge(FILE *out, const json_t *bridge);
 void render_ports(FILE *out, const json_t *ports);
-void render_entry(FILE *out, const json_t *entry);
 void render_stats(FILE *out, const json_t *result);
 
 /* Prints a streamed array of entries as JSON; the exit status. */

@@ -292,7 +292,7 @@ The lab is up.  To look around:
 END
 [ -z "$enter" ] || echo "  alias enter='$enter'"
 look "$tag show" "bridges and their interfaces"
-look "$tag monitor" "what happens, as it happens; ^C ends it"
+look "$tag events" "what happens, as it happens; ^C ends it"
 look "$tag stats" "what became of each frame"
 look "${enter:+enter }ip netns exec $tag-alice ping $bob" "alice pings bob"
 look "${enter:+enter }ip netns exec $tag-switch tcpdump -ni bob" "what passes bob's port"

@@ -129,13 +129,11 @@ def test_static_entries(lab):
     sw, c = lab.sw, t.h[2].port
 
     def entry(verb, m, port, kind):
+        args = ["fdb", verb, lib.mac_text(m), "dev", port, "master", kind]
         if lib.KERNEL:
-            lib.sh("bridge", "fdb", verb, lib.mac_text(m), "dev", port, "master", kind,
-                   ns=sw.ns)
-        elif verb == "add":
-            sw.cli("fdb", "add", "br0", lib.mac_text(m), port, kind)
+            lib.sh("bridge", *args, ns=sw.ns)
         else:
-            sw.cli("fdb", "del", "br0", lib.mac_text(m))
+            sw.cli(*args)
     entry("add", UNKNOWN, c, "static")
     need(t.sent(0, UNKNOWN) == {2}, "a static entry is not obeyed")
     if not lib.KERNEL:  # there it would move
@@ -143,13 +141,13 @@ def test_static_entries(lab):
         t.w[1].send(lib.frame(lib.BCAST, UNKNOWN, os.urandom(50)))
         lab.counted(t.h[1].port, "pinned", 1)
         need(t.sent(0, UNKNOWN) == {2}, "a static entry moved")
-        sw.cli("fdb", "flush", "br0")
+        sw.cli("fdb", "flush", "dev", "br0", "dynamic")
         need(t.sent(0, UNKNOWN) == {2}, "a flush took a static entry")
     entry("del", UNKNOWN, c, "static")
     need(t.sent(0, UNKNOWN) == {1, 2}, "a deleted entry is obeyed")
     if not lib.KERNEL:
-        r = sw.cli("fdb", "del", "br0", lib.mac_text(UNKNOWN), check=False)
-        need(r.returncode == 1 and lib.mac_text(UNKNOWN) in r.stderr, f"{r.stderr!r}")
+        r = sw.cli("fdb", "del", lib.mac_text(UNKNOWN), "dev", c, "master", check=False)
+        need(r.returncode == 255 and lib.mac_text(UNKNOWN) in r.stderr, f"{r.stderr!r}")
 
 
 lib.main()

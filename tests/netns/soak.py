@@ -74,7 +74,7 @@ def test_slice(lab):
         lib.sh(BLAST, "-s", "1", "-r", rnd.choice((1000, 20000, 50000)), "-m", "20000", "-o",
                rnd.randrange(1 << 20), "eth0", ns=flood.ns)
         if not lib.KERNEL and rnd.random() < 0.2:
-            sw.cli("fdb", "flush", "br0")
+            sw.cli("fdb", "flush", "dev", "br0", "dynamic")
         time.sleep(rnd.random())
 
     failures = []

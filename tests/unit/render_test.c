@@ -151,26 +151,6 @@ static void stp_to_the_letter(void **state)
     json_decref(v);
 }
 
-static void entries_read_like_iproute2(void **state)
-{
-    json_t *v = json("{\"mac\":\"02:00:00:00:00:01\",\"ifname\":\"vm1\","
-                     "\"vlan\":5,\"flags\":[\"sticky\"],\"master\":\"br0\","
-                     "\"state\":\"\",\"age\":205}");
-    json_t *w = json("{\"mac\":\"02:00:00:00:00:01\",\"ifname\":\"vm1\","
-                     "\"flags\":[],\"master\":\"br0\",\"state\":"
-                     "\"permanent\",\"age\":0}");
-    struct page p;
-
-    (void)state;
-    render_entry(page_open(&p), v);
-    render_entry(p.f, w);
-    page_check(&p,
-               "02:00:00:00:00:01 dev vm1 vlan 5 sticky master br0 age 2.05\n"
-               "02:00:00:00:00:01 dev vm1 master br0 permanent\n");
-    json_decref(v);
-    json_decref(w);
-}
-
 static void stats_say_what_counts_mean(void **state)
 {
     json_t *v = json(
@@ -202,7 +182,6 @@ int main(void)
         cmocka_unit_test(show_sorts_and_aligns),
         cmocka_unit_test(macs_come_by_address),
         cmocka_unit_test(stp_to_the_letter),
-        cmocka_unit_test(entries_read_like_iproute2),
         cmocka_unit_test(stats_say_what_counts_mean),
     };
 
