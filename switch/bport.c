@@ -339,7 +339,6 @@ void bport_info(const struct bport *p, struct bport_info *i)
     say_why(p, i);
     memcpy(i->param, p->param, sizeof(i->param));
     i->edge = p->caps.edge;
-    i->netns = p->netns;
     i->cost_auto = p->param[BPORT_PATH_COST] == 0;
     if (i->cost_auto)
         i->param[BPORT_PATH_COST] = cost_of_speed(p->caps.speed);

@@ -205,7 +205,6 @@ struct bport_info {
     char device[64];
     char detail[192];
     int ifindex;
-    uint64_t netns; /* inode of the device's namespace; 0: no netdev */
     uint32_t fdb_learned;
 };
 void bport_info(const struct bport *p, struct bport_info *i);

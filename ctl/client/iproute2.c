@@ -185,20 +185,13 @@ static const struct {
     const char *name;
     enum option_id id;
 } options[] = {
-    {"help", OPT_HELP},
-    {"Version", OPT_VERSION},
-    {"stats", OPT_STATS},
-    {"statistics", OPT_STATS},
-    {"details", OPT_DETAILS},
-    {"oneline", OPT_ONELINE},
-    {"timestamp", OPT_TIMESTAMP},
-    {"netns", OPT_NETNS},
-    {"color", OPT_COLOR},
-    {"compressvlans", OPT_COMPRESS},
-    {"force", OPT_FORCE},
-    {"json", OPT_JSON},
-    {"pretty", OPT_PRETTY},
-    {"batch", OPT_BATCH},
+    {"help", OPT_HELP},           {"Version", OPT_VERSION},
+    {"stats", OPT_STATS},         {"statistics", OPT_STATS},
+    {"details", OPT_DETAILS},     {"oneline", OPT_ONELINE},
+    {"timestamp", OPT_TIMESTAMP}, {"netns", OPT_NETNS},
+    {"color", OPT_COLOR},         {"compressvlans", OPT_COMPRESS},
+    {"force", OPT_FORCE},         {"json", OPT_JSON},
+    {"pretty", OPT_PRETTY},       {"batch", OPT_BATCH},
     {NULL, OPT_UNKNOWN},
 };
 

@@ -53,6 +53,8 @@ const char *words_value(struct words *w);
 bool word_begins(const char *typed, const char *word);
 /* 0x.., decimal; from 0 to max. */
 bool word_number(const char *text, unsigned long max, unsigned long *n);
+/* 1 to 4094 */
+bool word_vlan(const char *text, unsigned *vid);
 
 /* One line on standard error, as it is; returns IP_FAIL. */
 int ip_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

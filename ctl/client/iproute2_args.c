@@ -46,6 +46,16 @@ bool word_number(const char *text, unsigned long max, unsigned long *n)
     return errno == 0 && *end == '\0' && *n <= max;
 }
 
+bool word_vlan(const char *text, unsigned *vid)
+{
+    unsigned long n;
+
+    if (!word_number(text, 4094, &n) || n == 0)
+        return false;
+    *vid = (unsigned)n;
+    return true;
+}
+
 /* ---- complaints ---- */
 
 int ip_complain(const char *fmt, ...)

@@ -12,13 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
 static int not_built(const char *word)
 {
     return ip_complain("Error: \"%s\" is not built yet: tunnels and next hops "
@@ -36,214 +29,6 @@ static bool of_tunnels(const char *word)
         if (strcmp(word, known[i]) == 0)
             return true;
     return false;
-}
-
-static bool read_vlan(const char *text, unsigned *vid)
-{
-    unsigned long n;
-
-    if (!word_number(text, 4094, &n) || n == 0)
-        return false;
-    *vid = (unsigned)n;
-    return true;
-}
-
-/* ---- show ---- */
-
-struct filter {
-    const char *br, *dev;
-    unsigned vlan; /* 0: all */
-    unsigned state;
-    bool dynamic;
-};
-
-struct show {
-    struct filter filter;
-    struct ip_list list;
-    const json_t *ports;
-    int ifindex; /* filter.dev's, if it has one here */
-};
-
-static bool passes(const struct filter *f, const char *state, unsigned vlan)
-{
-    unsigned bits = ip_state_bits(state);
-
-    return (!f->vlan || f->vlan == vlan) && (!f->state || (f->state & bits)) &&
-           !(f->dynamic && (bits & NUD_PERMANENT));
-}
-
-static void show_entry(void *arg, const json_t *e)
-{
-    unsigned vlan = (unsigned)json_integer_value(json_object_get(e, "vlan"));
-    struct show *s = arg;
-
-    if (passes(&s->filter, str(e, "state"), vlan))
-        ip_list_add(&s->list, ip_entry(e, &s->list.style));
-}
-
-/* The port whose device this is. */
-static const json_t *port_by_index(const json_t *ports, int ifindex)
-{
-    const json_t *p;
-    size_t i;
-
-    json_array_foreach(ports, i, p)
-    {
-        if (ip_port_index(p) == ifindex)
-            return p;
-    }
-    return NULL;
-}
-
-static void show_self(void *arg, const struct kernel_entry *e)
-{
-    struct show *s = arg;
-    const json_t *port = port_by_index(s->ports, e->ifindex);
-    char name[IF_NAMESIZE] = "";
-    json_t *o;
-
-    if (s->filter.dev && s->ifindex != e->ifindex)
-        return;
-    if (s->filter.br && (!port || strcmp(str(port, "bridge"), s->filter.br)))
-        return;
-    if (!port && !if_indextoname((unsigned)e->ifindex, name))
-        return; /* it has just gone */
-    o = ip_self_entry(e, port ? str(port, "name") : name, &s->list.style);
-    if (passes(&s->filter, str(o, "state"), e->vlan))
-        ip_list_add(&s->list, o);
-    else
-        json_decref(o);
-}
-
-static int read_state(const char *text, unsigned *state)
-{
-    unsigned long n;
-
-    if (word_begins(text, "permanent"))
-        *state = NUD_PERMANENT;
-    else if (word_begins(text, "static") || word_begins(text, "temp"))
-        *state = NUD_NOARP;
-    else if (word_begins(text, "stale"))
-        *state = NUD_STALE;
-    else if (word_begins(text, "reachable") || word_begins(text, "dynamic"))
-        *state = NUD_REACHABLE;
-    else if (strcmp(text, "all") == 0)
-        *state = 0;
-    else if (word_number(text, 0xffff, &n))
-        *state = (unsigned)n;
-    else
-        return ip_wrong(text, "invalid state");
-    return 0;
-}
-
-/* One word and what belongs to it: 0, or the exit status. */
-static int show_word(struct words *w, const char *word, struct filter *f)
-{
-    const char *value = NULL;
-
-    if (strcmp(word, "dynamic") == 0) {
-        f->dynamic = true;
-        return 0;
-    }
-    if (strcmp(word, "brport") != 0 && strcmp(word, "dev") != 0 &&
-        !word_begins(word, "br") && !word_begins(word, "vlan") &&
-        !word_begins(word, "state"))
-        return ip_complain("\"%s\": what is that?  Known here: br, brport, "
-                           "dev, vlan, state, dynamic.",
-                           word);
-    value = words_value(w);
-    if (!value)
-        return IP_FAIL;
-    if (strcmp(word, "brport") == 0 || strcmp(word, "dev") == 0)
-        f->dev = value;
-    else if (word_begins(word, "br"))
-        f->br = value;
-    else if (word_begins(word, "vlan"))
-        return read_vlan(value, &f->vlan)
-                   ? 0
-                   : ip_complain("Error: invalid vlan id.");
-    else
-        return read_state(value, &f->state);
-    return 0;
-}
-
-/* What the filter names must exist; *where: the daemon's parameters. */
-static int show_place(struct client *c, struct show *s, json_t *where,
-                      bool *daemon)
-{
-    const struct filter *f = &s->filter;
-    const json_t *port = f->dev ? ip_port_find(s->ports, f->dev) : NULL;
-    int is;
-
-    *daemon = true;
-    if (f->br) {
-        is = ip_is_bridge(c, f->br);
-        if (is <= 0)
-            return is < 0
-                       ? IP_FAIL
-                       : ip_complain("Cannot find bridge device \"%s\"", f->br);
-        json_object_set_new(where, "bridge", json_string(f->br));
-    }
-    if (!f->dev)
-        return 0;
-    s->ifindex = port ? ip_port_index(port) : (int)if_nametoindex(f->dev);
-    if (!port && s->ifindex == 0)
-        return ip_complain("Cannot find device \"%s\"", f->dev);
-    *daemon = port && (!f->br || strcmp(f->br, str(port, "bridge")) == 0);
-    if (*daemon)
-        json_object_set_new(where, "port", json_string(f->dev));
-    return 0;
-}
-
-static int show_all(struct client *c, struct show *s)
-{
-    json_t *where = json_object();
-    int status, rc;
-    bool daemon;
-    struct reply r;
-
-    status = show_place(c, s, where, &daemon);
-    if (status || !daemon) {
-        json_decref(where);
-        if (status)
-            return status;
-    } else if (!client_stream(c, "fdb.show", where, show_entry, s, &r)) {
-        client_complain(c, &r);
-        reply_free(&r);
-        return IP_FAIL;
-    } else {
-        reply_free(&r);
-    }
-    rc = kernel_entries(show_self, s);
-    ip_list_end(&s->list);
-    if (rc < 0)
-        return ip_complain("the kernel's lists of addresses: %s",
-                           strerror(-rc));
-    return 0;
-}
-
-int run_fdb_show(struct client *c, int argc, char **argv)
-{
-    struct words w = {argc, argv};
-    struct show s = {
-        .list = {.out = stdout, .style = ip_style(c), .text = ip_entry_text}};
-    json_t *ports;
-    const char *word;
-    int status;
-
-    while ((word = words_take(&w))) {
-        status = show_word(&w, word, &s.filter);
-        if (status)
-            return status;
-    }
-    s.list.style.no_dev = s.filter.dev != NULL;
-    ports = ip_ports(c);
-    if (!ports)
-        return IP_FAIL;
-    s.ports = ports;
-    status = show_all(c, &s);
-    json_decref(ports);
-    return status;
 }
 
 /* ---- add, append, replace, delete ---- */
@@ -294,7 +79,7 @@ static int change_vlan(struct words *w, struct change *ch)
         return IP_FAIL;
     if (ch->vlan)
         return ip_duplicate("vlan", value);
-    return read_vlan(value, &ch->vlan) ? 0
+    return word_vlan(value, &ch->vlan) ? 0
                                        : ip_complain("Error: invalid vlan id.");
 }
 
@@ -577,7 +362,7 @@ int run_fdb_get(struct client *c, int argc, char **argv)
             "Device or master and address are required arguments.");
     if (!mac_parse(g.to, &mac))
         return ip_complain("Invalid mac address %s", g.to);
-    if (g.vlan && !read_vlan(g.vlan, &vlan))
+    if (g.vlan && !word_vlan(g.vlan, &vlan))
         return get_refuse("invalid vlan id");
     where = json_pack("{s:s,s:i}", "mac", mac_format(&mac, text), "vlan",
                       (int)vlan);
@@ -651,7 +436,7 @@ static int flush_vlan(struct flush *f, const char *value)
 
     if (!value)
         return IP_FAIL;
-    if (!read_vlan(value, &vid))
+    if (!word_vlan(value, &vid))
         return ip_complain("Invalid VLAN ID \"%s\"", value);
     json_object_set_new(f->params, "vlan", json_integer((json_int_t)vid));
     return 0;
