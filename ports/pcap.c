@@ -96,6 +96,11 @@ static int no_handle(pcap_t *h, int rc, const char *name, struct err *e)
                        "no permission to capture on %s: run as root or with "
                        "CAP_NET_RAW",
                        name);
+    if (rc == PCAP_ERROR_IFACE_NOT_UP)
+        return err_set(e, ENETDOWN,
+                       "interface %s is down, and libpcap opens none that is: "
+                       "ip link set %s up",
+                       name, name);
     return err_set(e, rc == PCAP_ERROR_NO_SUCH_DEVICE ? ENODEV : EIO,
                    "libpcap on %s: %s", name,
                    *text ? text : pcap_statustostr(rc));
@@ -429,6 +434,22 @@ static const void *in_one_piece(struct live *k, const struct frame *f)
     return k->flat;
 }
 
+/*
+ * False with errno.  A socket remembers that its device went down and says so
+ * once more when it is up again: hence twice.
+ */
+static bool inject(struct live *k, const void *bytes, uint32_t len)
+{
+    for (int tries = 0; tries < 2; tries++) {
+        errno = 0;
+        if (pcap_inject(k->out, bytes, len) >= 0)
+            return true;
+        if (errno != ENETDOWN)
+            break;
+    }
+    return false;
+}
+
 static void send_one(struct live *k, const struct frame *f, struct tx_result *r)
 {
     enum port_reason why;
@@ -437,8 +458,7 @@ static void send_one(struct live *k, const struct frame *f, struct tx_result *r)
         r->refused[PORT_REASON_TX_TOO_BIG]++;
         return;
     }
-    errno = 0;
-    if (pcap_inject(k->out, in_one_piece(k, f), f->len) >= 0) {
+    if (inject(k, in_one_piece(k, f), f->len)) {
         r->sent++;
         r->bytes += f->len;
         return;
@@ -469,6 +489,8 @@ static void live_link(struct port *p, const struct link_change *c)
 {
     struct live *k = live_of(p);
 
+    if (!k->dev.ifindex && !c->up)
+        return; /* libpcap opens no interface that is down */
     takeover_link(&k->dev, p, c);
     atomic_store(&k->mtu, p->caps.mtu);
 }

@@ -313,7 +313,8 @@ static void open_done(struct message *m)
         life_describe(p);
         return;
     }
-    if (p->adding && !p->deleting && p->may_wait && p->job_rc == -ENODEV)
+    if (p->adding && !p->deleting && p->may_wait &&
+        (p->job_rc == -ENODEV || p->job_rc == -ENETDOWN))
         wait_for_device(p);
     else if (p->adding && !p->deleting)
         give_up(p, p->job_rc, &p->job_err);
