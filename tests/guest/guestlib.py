@@ -80,10 +80,11 @@ class Guest:
     serial = 0
 
     def __init__(self, lab, name, netdev, ns=None, card="virtio-net-pci", memory=128,
-                 programs=(), legacy=None):
+                 programs=(), prefix=()):
         Guest.serial += 1
         self.lab, self.name, self.netdev, self.ns = lab, name, netdev, ns
-        self.card, self.memory, self.programs, self.legacy = card, memory, programs, legacy
+        self.card, self.memory, self.prefix = card, memory, [str(x) for x in prefix]
+        self.images = made(programs)
         self.mac = f"52:54:00:{os.getpid() >> 8 & 255:02x}:{os.getpid() & 255:02x}:" \
                    f"{Guest.serial:02x}"
         self.log = os.path.join(lab.dir, f"{name}.console")
@@ -96,11 +97,10 @@ class Guest:
     def command(self):
         if not shutil.which("qemu-system-x86_64"):
             raise lib.Skip("qemu-system-x86_64 is not installed")
-        kernel, initramfs = made(self.programs)
+        kernel, initramfs = self.images
         boot = ["-bios", QBOOT] if os.path.exists(QBOOT) else []
-        # "socket" knows no options as JSON would have them: the text goes as is
         kind, _, keys = self.netdev.partition(",")
-        return ["qemu-system-x86_64", "-M", "pc", *accelerators(), "-m", str(self.memory),
+        return [*self.prefix, "qemu-system-x86_64", "-M", "pc", *accelerators(), "-m", str(self.memory),
                 "-nodefaults", "-no-user-config", "-display", "none", *boot,
                 "-serial", "stdio", "-kernel", kernel, "-initrd", initramfs,
                 "-append", KERNEL_ARGS,
