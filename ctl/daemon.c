@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "base/stdfds.h"
+#include "ctl/l3/l3.h"
 #include "ctl/listen.h"
 #include "ctl/options.h"
 #include "ctl/server.h"
@@ -98,6 +99,8 @@ int main(int argc, char **argv)
     int rc;
 
     stdfds_fill();
+    if (l3_helper(argc, argv, &rc))
+        return rc;
     rc = options_parse(&o, argc, argv, &e);
     if (rc > 0)
         return 0;

@@ -126,6 +126,51 @@ void self_return(struct l3 *l, struct uplink *u, struct l3_notes *n);
 /* Takes what is ours off the interface, which may be gone. */
 void self_release(struct l3 *l, struct l3_notes *n);
 
+/* ---- leases (store.c), DHCP clients (dhcp.c), what they tell (script.c) ----
+ */
+
+#define L3_WORDS_MAX 512 /* name servers or domains, with blanks between */
+
+struct lease {
+    struct rt_set set;
+    char dns[L3_WORDS_MAX], domains[L3_WORDS_MAX];
+};
+/* "" in *l where there is no file. */
+void lease_read(const char *path, struct lease *l);
+int lease_write(const char *path, const struct lease *l);
+void lease_clear(struct lease *l);
+
+struct dhcp; /* a running client */
+
+/* Can all that is asked for be done here?  0, or -errno with a sentence. */
+int dhcp_check(const struct conf_l3 *want, struct err *e);
+/* Starts, leaves alone or ends the clients of both families. */
+int dhcp_apply(struct l3 *l, const struct conf_l3 *want, bool dry,
+               struct l3_notes *n, struct err *e);
+void dhcp_release(struct l3 *l);
+/* This process is a client's script. */
+int dhcp_script(int argc, char **argv);
+
+/* ---- name servers (dns.c) ---- */
+
+/* Does systemd-resolved serve the thread's namespace? */
+bool dns_there(void);
+/* Words with blanks between; "": none. */
+int dns_set(const char *ifname, const char *servers, const char *domains,
+            struct err *e);
+/* What the configuration says, as words. */
+void dns_words(const struct conf_l3 *want, char servers[L3_WORDS_MAX],
+               char domains[L3_WORDS_MAX]);
+void dns_apply(struct l3 *l, const struct conf_l3 *want, bool dry,
+               struct l3_notes *n);
+void dns_release(struct l3 *l);
+
+/* ---- managers (owner.c) ---- */
+
+/* Does a process of that name run in the namespace with this inode? */
+bool owner_runs(const char *comm, uint64_t netns);
+enum l3_owner owner_find(const char *renderer, uint64_t netns);
+
 /* ---- the whole ---- */
 
 /* A deep copy into 'c', a pool; NULL: no memory. */
@@ -142,6 +187,8 @@ struct l3 {
     struct rt_set applied; /* what we gave the interface */
     struct l3_changed changed;
     struct uplink *uplinks;
+    struct dhcp *dhcp4, *dhcp6;
+    char *dns;           /* what resolvectl was told */
     struct conf *memory; /* of 'current' */
     struct conf_l3 *current;
 };

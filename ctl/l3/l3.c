@@ -6,6 +6,7 @@
 
 #include "ctl/config/load.h"
 #include "ctl/config/pool.h"
+#include "ctl/l3/child.h"
 #include "ctl/l3/impl.h"
 #include "ports/netns.h"
 
@@ -91,6 +92,8 @@ void l3_free(struct l3 *l)
         uplink_clear(u);
         free(u);
     }
+    dhcp_release(l);
+    free(l->dns);
     rt_set_clear(&l->applied);
     if (l->netns_fd >= 0)
         close(l->netns_fd);
@@ -174,7 +177,7 @@ const char *l3_owner_name(enum l3_owner o)
 enum l3_owner l3_owner(struct l3 *l)
 {
     if (!l->owner_known) {
-        l->owner = L3_SELF;
+        l->owner = owner_find(l->renderer, l->netns);
         l->owner_known = true;
     }
     return l->owner;
@@ -209,11 +212,31 @@ static struct uplink *find_uplink(struct l3 *l, const char *name)
     return NULL;
 }
 
+/* If we are killed, somebody has to give back what the files tell, and at
+ * once: a host that is reached over the network cannot be helped otherwise. */
+static int watch_us(const char *state_dir, struct err *e)
+{
+    static struct child *watch; /* one for all bridges; ends with us */
+    static pid_t whose;
+    char dir[PATH_MAX + 20];
+    const char *const env[] = {"BASCULE_L3=recover", dir, NULL};
+    int rc;
+
+    if (watch && whose == getpid())
+        return 0;
+    snprintf(dir, sizeof(dir), "BASCULE_STATE=%s", state_dir);
+    rc = child_watch_us(&watch, env, e);
+    whose = getpid();
+    return rc;
+}
+
 static int take(struct l3 *l, struct uplink *u, const char *name,
                 struct l3_notes *n, struct err *e)
 {
     int rc = uplink_read(u, name, n, e);
 
+    if (!rc)
+        rc = watch_us(l->state_dir, e);
     if (!rc)
         rc = store_write(l->state_dir, l->ifname, l->netns, u, e);
     return rc;
@@ -306,9 +329,20 @@ static int remember(struct l3 *l, const struct conf_l3 *want, struct err *e)
 static int apply_here(struct l3 *l, const struct conf_l3 *want, bool dry,
                       struct l3_notes *n, struct err *e)
 {
-    int rc = self_apply(l, want, dry, n, e);
+    int rc = want ? dhcp_check(want, e) : 0;
 
-    return rc || dry ? rc : remember(l, want, e);
+    if (!rc)
+        rc = self_apply(l, want, dry, n, e);
+    if (rc)
+        return rc;
+    /* A client asks for the address that self_apply has just left alone. */
+    rc = dhcp_apply(l, want, dry, n, e);
+    if (rc && !dry)
+        (void)self_apply(l, l->current, false, n, NULL);
+    if (rc)
+        return rc;
+    dns_apply(l, want, dry, n);
+    return dry ? 0 : remember(l, want, e);
 }
 
 static int apply(struct l3 *l, const struct conf_l3 *want, bool dry,
@@ -348,6 +382,8 @@ void l3_release(struct l3 *l, struct l3_notes *n)
         l3_note(n, "%s: %s", l->ifname, e.text);
         return;
     }
+    dhcp_release(l);
+    dns_release(l);
     forget_current(l);
     for (struct uplink *u = l->uplinks; u; u = u->next)
         if (!u->left)

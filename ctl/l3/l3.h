@@ -108,6 +108,14 @@ void l3_release(struct l3 *l, struct l3_notes *n);
 const struct conf_l3 *l3_current(struct l3 *l);
 
 /*
+ * First thing in a program's main that calls any of the above: the program is
+ * started again by its DHCP clients, to hear what they were given, and by a
+ * small process that gives uplinks their addresses back if the daemon is
+ * killed.  True: that is what it was, and '*rc' is the exit status.
+ */
+bool l3_helper(int argc, char **argv, int *rc);
+
+/*
  * Addresses in 'state_dir' that a killed daemon left behind go back to their
  * uplinks.  Once, when the daemon starts.
  */

@@ -12,6 +12,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,7 +98,7 @@ static void recover_file(const char *path, struct l3_notes *n)
     uplink_clear(&s.u);
 }
 
-void l3_recover(const char *state_dir, struct l3_notes *n)
+static void recover_all(const char *state_dir, struct l3_notes *n)
 {
     DIR *d = opendir(state_dir);
     const struct dirent *x;
@@ -112,4 +113,17 @@ void l3_recover(const char *state_dir, struct l3_notes *n)
     }
     if (d)
         closedir(d);
+}
+
+/* One at a time: the process that survived a daemon and the next daemon may
+ * both be at it. */
+void l3_recover(const char *state_dir, struct l3_notes *n)
+{
+    int fd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)flock(fd, LOCK_EX);
+    recover_all(state_dir, n);
+    close(fd);
 }

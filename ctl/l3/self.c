@@ -78,6 +78,13 @@ static void relabel(struct rt_addr *a, const char *ifname)
     memcpy(a->label, label, sizeof(label));
 }
 
+/* Made by a client that is not asked any more. */
+static bool was_leased(const struct conf_l3 *want, const struct rt_route *r)
+{
+    return want && want->dhcp4 == CONF_ON && r->m.rtm_family == AF_INET &&
+           r->m.rtm_protocol == RTPROT_DHCP;
+}
+
 static bool will_be_leased(const struct conf_l3 *want, const struct rt_addr *a)
 {
     if (!want || a->valid == RT_FOREVER)
@@ -107,6 +114,8 @@ static int want_uplink(const struct l3 *l, const struct uplink *u,
     for (unsigned i = 0; i < u->moved.n_routes && !rc; i++) {
         const struct rt_route *r = &u->moved.route[i];
 
+        if (was_leased(want, r) && u->stripped && rt_find_route(have, r) < 0)
+            continue;
         if (rt_find_route(t, r) < 0 &&
             !(r->expires && r->expires <= boot_seconds() - u->taken_at))
             rc = rt_set_route(t, r);

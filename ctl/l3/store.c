@@ -53,7 +53,8 @@ static void boot_id(char out[40])
     fclose(f);
 }
 
-/* When process 'pid' started, in ticks since boot; 0: there is none. */
+/* When process 'pid' started, in ticks since boot; 0: there is none, or it has
+ * ended and nobody has noticed. */
 static uint64_t start_time(long pid)
 {
     char path[40], line[1024];
@@ -67,6 +68,8 @@ static uint64_t start_time(long pid)
         return 0;
     /* the name, in parentheses, may hold anything */
     p = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+    if (p && (p[2] == 'Z' || p[2] == 'X'))
+        p = NULL;
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     if (p)
@@ -351,4 +354,40 @@ int store_read(const char *path, struct stored *s, struct err *e)
         return 0;
     uplink_clear(&s->u);
     return err_set(e, EINVAL, "%s does not say what was on an uplink", path);
+}
+
+/* ---- leases ---- */
+
+void lease_clear(struct lease *l)
+{
+    rt_set_clear(&l->set);
+    memset(l, 0, sizeof(*l));
+}
+
+void lease_read(const char *path, struct lease *l)
+{
+    json_t *j = json_load_file(path, 0, NULL);
+    const char *dns = json_string_value(json_object_get(j, "dns"));
+    const char *domains = json_string_value(json_object_get(j, "domains"));
+
+    memset(l, 0, sizeof(*l));
+    snprintf(l->dns, sizeof(l->dns), "%s", dns ? dns : "");
+    snprintf(l->domains, sizeof(l->domains), "%s", domains ? domains : "");
+    if (j && !read_set(j, &l->set))
+        rt_set_clear(&l->set);
+    json_decref(j);
+}
+
+int lease_write(const char *path, const struct lease *l)
+{
+    json_t *j = set_json(&l->set);
+    int rc;
+
+    if (!j)
+        return -ENOMEM;
+    json_object_set_new(j, "dns", json_string(l->dns));
+    json_object_set_new(j, "domains", json_string(l->domains));
+    rc = write_whole(path, j);
+    json_decref(j);
+    return rc;
 }

@@ -4,8 +4,8 @@
 file, those of an uplink taken over and given back, real DHCP servers."""
 import json
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 
@@ -356,8 +356,32 @@ def test_link_settings(lab):
     need("UP" not in link["flags"], "activation-mode: manual")
 
 
+def kill(lab, sw, l3):
+    """The daemon, which here is two processes."""
+    sw.proc.send_signal(signal.SIGKILL)
+    sw.proc.wait(5)
+    l3.p.kill()
+    l3.p.wait(5)
+    sw.proc = None
+
+
 def test_killed(lab):
-    """The daemon is killed: the next one gives the addresses back."""
+    """The daemon is killed: the addresses go back at once."""
+    sw, ns, out = world(lab)
+    a0, r0 = seen(ns, "up0"), routes(ns, "up0")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", "-")
+    kill(lab, sw, l3)
+    wait_until(lambda: seen(ns, "up0") == a0, 5, lambda: f"{seen(ns, 'up0')}\n{a0}")
+    wait_until(lambda: routes(ns, "up0") == r0, 5, lambda: f"{routes(ns, 'up0')}\n{r0}")
+    wait_until(lambda: not os.listdir(l3.dir), 5, lambda: os.listdir(l3.dir))
+    lib.reaches(ns, "10.99.0.1")
+
+
+def test_killed_with_its_survivor(lab):
+    """Nobody is left: the next daemon gives the addresses back."""
     sw, ns, out = world(lab)
     a0, r0 = seen(ns, "up0"), routes(ns, "up0")
     l3 = L3(lab)
@@ -366,15 +390,14 @@ def test_killed(lab):
     l3.do("apply", "-")
     other = L3(lab)
     need(other.do("recover") == "" and addrs(ns, "br0"), "its owner lives: hands off")
-    sw.proc.send_signal(signal.SIGKILL)
-    sw.proc.wait(5)
-    l3.p.kill()
-    l3.p.wait(5)
-    sw.proc = None
+    for pid in running(ns, "bascule-child"):
+        os.kill(pid, signal.SIGKILL)
+    kill(lab, sw, l3)
     wait_until(lambda: not addrs(ns, "br0"), 5, "br0 is gone")
+    sh("ip", "-n", ns, "addr", "add", "10.7.0.3/24", "dev", "up0")  # somebody was faster
     elsewhere = L3(lab, ns=None)  # a daemon of another namespace finds it, too
     notes = elsewhere.do("recover")
-    need(seen(ns, "up0") == a0, f"{seen(ns, 'up0')}\n{a0}")
+    need(set(seen(ns, "up0")) == set(a0), f"{seen(ns, 'up0')}\n{a0}")
     need(routes(ns, "up0") == r0, f"{routes(ns, 'up0')}\n{r0}\n{notes}")
     need(not os.listdir(l3.dir), os.listdir(l3.dir))
     need(elsewhere.do("recover") == "", "only once")
@@ -389,6 +412,134 @@ def test_without_privileges(lab):
     notes, err = l3.ask("apply", l3.file("addresses: [10.7.0.2/24]"))
     need(err and "not permitted" in err, f"{err} {notes}")
     l3.do("release")
+
+
+def dnsmasq(lab, ns, *args):
+    if not shutil.which("dnsmasq"):
+        raise lib.Skip("dnsmasq is not installed")
+    log = os.path.join(lab.dir, "dnsmasq.log")
+    with open(log, "w") as f:
+        p = lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
+                      "--user=root", "--pid-file=", "--interface=eth0", "--bind-interfaces",
+                      f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative", "--log-dhcp",
+                      *args, ns=ns, stdout=f, stderr=f)
+    wait_until(lambda: "DHCP" in open(log).read(), 5, "dnsmasq runs")
+    return p, log
+
+
+def processes(ns):
+    out = {}
+    for pid in sh("ip", "netns", "pids", ns).stdout.split():
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                out[int(pid)] = f.read().strip()
+        except OSError:
+            pass
+    return out
+
+
+def running(ns, name):
+    return [p for p, c in processes(ns).items() if c == name]
+
+
+DHCP4 = ("--dhcp-range=10.7.0.100,10.7.0.150,255.255.255.0,1h", "--dhcp-option=3,10.7.0.1",
+         "--dhcp-option=26,1400", "--dhcp-option=6,10.7.0.1", "--dhcp-option=15,lab.example")
+
+
+def test_dhcp4(lab):
+    sw, ns, out = world(lab, addresses=False)
+    srv, log = dnsmasq(lab, out, *DHCP4)
+    l3 = L3(lab)
+    resolv = open("/etc/resolv.conf").read() if os.path.exists("/etc/resolv.conf") else ""
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    f = l3.file("dhcp4: true\ndhcp4-overrides: {route-metric: 333, hostname: tester}")
+    notes = l3.do("apply", f)
+    need("nameservers from DHCP are not applied" in notes, notes)
+    wait_until(lambda: any(a.startswith("10.7.0.1") for a in addrs(ns, "br0")), 15,
+               lambda: f"a lease: {open(log).read()[-2000:]}")
+    wait_until(lambda: any("default via 10.7.0.1 dev br0 proto dhcp" in r and "metric 333" in r
+                           for r in routes(ns)), 5, lambda: routes(ns))
+    lib.reaches(ns, "10.99.0.1")
+    need("tester" in open(log).read(), "the name was sent")
+    lease = [a for a in addrs(ns, "br0").values()][0]
+    need(3000 < lease["valid_life_time"] <= 3600, lease)
+    wait_until(lambda: "mtu 1400" in sh("ip", "-n", ns, "link", "show", "br0").stdout, 5, "MTU")
+    pid = running(ns, "udhcpc")
+    need(len(pid) == 1, processes(ns))
+    fds = os.listdir(f"/proc/{pid[0]}/fd")
+    links = [os.readlink(f"/proc/{pid[0]}/fd/{x}") for x in fds]
+    need(len([x for x in links if x != "/dev/null"]) <= 2, f"descriptors of ours: {links}")
+    ev = Events(lab, ns)
+    need(l3.do("plan", f) == "", "nothing to plan")
+    l3.do("apply", f)
+    need(ev.about("br0") == [], ev.about("br0"))
+    need(running(ns, "udhcpc") == pid, "an unchanged client goes on")
+    os.kill(pid[0], signal.SIGKILL)
+    wait_until(lambda: running(ns, "udhcpc") not in ([], pid), 5, "it is started again")
+    wait_until(lambda: any(a.startswith("10.7.0.1") for a in addrs(ns, "br0")), 15, "a lease")
+    l3.do("apply", l3.file("dhcp4: true\ndhcp4-overrides: {use-routes: false, use-mtu: false}"))
+    wait_until(lambda: any(a.startswith("10.7.0.1") for a in addrs(ns, "br0")), 15, "a lease")
+    need(not any(r.startswith("default") for r in routes(ns)), routes(ns))
+    l3.do("apply", l3.file("dhcp4: false"))
+    need(not addrs(ns, "br0") and not running(ns, "udhcpc"), addrs(ns, "br0"))
+    for bad in ("use-ntp: true",):
+        _, err = l3.ask("apply", l3.file("dhcp4: true\ndhcp4-overrides: {%s}" % bad, "bad.yaml"))
+        need(err and "use-ntp" in err, err)
+    l3.do("apply", f)
+    l3.p.stdin.close()
+    wait_until(lambda: not running(ns, "udhcpc"), 8, "it ends with its daemon")
+    now = open("/etc/resolv.conf").read() if os.path.exists("/etc/resolv.conf") else ""
+    need(now == resolv, "resolv.conf was written")
+
+
+def test_dhcp4_of_the_uplink(lab):
+    """The uplink has a lease already: br0 has it at once, and renews it."""
+    sw, ns, out = world(lab, addresses=False)
+    srv, log = dnsmasq(lab, out, *DHCP4)
+    sh("ip", "-n", ns, "addr", "add", "10.7.0.140/24", "dev", "up0", "valid_lft", "50",
+       "preferred_lft", "50")
+    sh("ip", "-n", ns, "route", "add", "default", "via", "10.7.0.1", "dev", "up0", "proto",
+       "dhcp", "src", "10.7.0.140", "metric", "1024")
+    l3 = L3(lab)
+    notes = l3.do("take", "up0")
+    need("10.7.0.140/24 is leased" in notes, notes)
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file("dhcp4: true"))
+    need("10.7.0.140/24" in addrs(ns, "br0"), "at once")
+    wait_until(lambda: addrs(ns, "br0")["10.7.0.140/24"]["valid_life_time"] > 3000, 15,
+               lambda: f"renewed: {addrs(ns, 'br0')}\n{open(log).read()[-2000:]}")
+    wait_until(lambda: [r for r in routes(ns) if r.startswith("default")] ==
+               ["default via 10.7.0.1 dev br0 proto dhcp src 10.7.0.140 metric 100"], 5,
+               lambda: routes(ns))
+    l3.do("apply", l3.file("dhcp4: true"))
+    need([r for r in routes(ns) if r.startswith("default")] ==
+         ["default via 10.7.0.1 dev br0 proto dhcp src 10.7.0.140 metric 100"], routes(ns))
+    need(len(addrs(ns, "br0")) == 1, addrs(ns, "br0"))
+    sw.delif("br0", "up0")
+    l3.do("release")
+    need("10.7.0.140/24" in addrs(ns, "up0"), addrs(ns, "up0"))
+
+
+def test_dhcp6(lab):
+    if not shutil.which("dhcpcd"):
+        raise lib.Skip("dhcpcd is not installed")
+    sw, ns, out = world(lab, addresses=False)
+    srv, log = dnsmasq(lab, out, "--dhcp-range=fd07::100,fd07::1ff,64,1h", "--enable-ra")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file("dhcp6: true\naccept-ra: true"))
+    wait_until(lambda: any(a.startswith("fd07::1") and a.endswith("/128")
+                           for a in addrs(ns, "br0")), 20,
+               lambda: f"a lease: {addrs(ns, 'br0')} {open(log).read()[-2000:]}"
+                       f"{open(os.path.join(lab.dir, 'l3tool.log')).read()}{processes(ns)}")
+    wait_until(lambda: any(r.startswith("default via fe80") for r in routes(ns, "br0")), 10,
+               lambda: routes(ns))
+    lib.reaches(ns, "fd07::1")
+    l3.do("release")
+    wait_until(lambda: not running(ns, "dhcpcd"), 5, lambda: processes(ns))
+    need(not any(a.endswith("/128") for a in addrs(ns, "br0")), addrs(ns, "br0"))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,10 @@ int main(int argc, char **argv)
     struct l3_config c = {.netns_fd = -1};
     struct l3 *l;
     char line[512];
+    int helper;
 
+    if (l3_helper(argc, argv, &helper))
+        return helper;
     if (argc < 3)
         return 2;
     c.ifname = argv[1];
