@@ -208,6 +208,10 @@ int draft_part(struct reader *r, const struct node *key, bool own,
     const char *name;
     int rc = p ? value_ifname(r, key, &name) : no_memory(r);
 
+    if (!rc && strchr(name, '%'))
+        rc = bad(r, key,
+                 "the name contains '%%', which the kernel would "
+                 "replace by a number");
     if (!rc && !d)
         rc = new_draft(r, key, &d);
     if (!rc && !found)

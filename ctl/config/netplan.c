@@ -482,21 +482,19 @@ static int plain_port(struct reader *r, struct conf_port *p,
                       const struct node *item)
 {
     const char *name;
-    struct err e;
     int rc;
 
     snprintf(p->spec.kind, sizeof(p->spec.kind), "packet");
     p->spec.netns_fd = -1;
-    p->spec.target = "";
+    p->spec.target = p->spec.text;
     if (p->match.used)
         return 0;
     rc = value_ifname(r, item, &name);
     if (rc)
         return rc;
-    if (strpbrk(name, ",\""))
-        return bad(r, item, "'%s' cannot be a port's name", SHOW(name));
-    rc = port_spec_parse(&p->spec, name, &e);
-    return rc ? bad(r, item, "%s", e.text) : 0;
+    snprintf(p->spec.name, sizeof(p->spec.name), "%s", name);
+    snprintf(p->spec.text, sizeof(p->spec.text), "%s", name);
+    return 0;
 }
 
 static int read_interface(struct reader *r, struct draft *d,

@@ -295,10 +295,6 @@ int value_ifname(struct reader *r, const struct node *n, const char **name)
 
     if (!rc && port_name_check(n->text, &e))
         rc = bad(r, n, "%s", e.text);
-    if (!rc && strchr(n->text, '%'))
-        rc =
-            bad(r, n, "name '%s' contains '%%', which the kernel would replace",
-                SHOW(n->text));
     *name = n->text;
     return rc;
 }
