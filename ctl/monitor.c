@@ -87,7 +87,7 @@ static int add_port(struct text *out, struct sw *sw, const struct sw_event *e)
 {
     struct bridge *b = e->port[0] ? bridge_find(sw, e->bridge) : NULL;
     struct bport *p = b ? bport_by_no(b, e->port_no) : NULL;
-    json_t *o = p ? object_port(p, e->bridge) : NULL;
+    json_t *o = p ? object_link(p, e->bridge) : NULL;
     int rc = 0;
 
     if (o) {

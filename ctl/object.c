@@ -151,6 +151,29 @@ static int put_device(json_t *o, const struct bport_info *i)
     return rc;
 }
 
+json_t *object_link(struct bport *p, const char *bridge)
+{
+    json_t *o = json_object();
+    struct bport_info i;
+    int rc = 0;
+
+    bport_info(p, &i);
+    rc |= put(o, "name", text_value(i.name));
+    rc |= put(o, "bridge", text_value(bridge));
+    rc |= put(o, "no", json_integer(i.no));
+    rc |= put(o, "state", json_string(object_state(i.state)));
+    rc |= put(o, "failed", json_boolean(i.failed));
+    rc |= put(o, "link", json_boolean(i.link));
+    rc |= put(o, "mtu", json_integer(i.mtu));
+    rc |= put(o, "ifindex", json_integer(i.ifindex));
+    rc |= put(o, "netns", json_integer((json_int_t)i.netns));
+    rc |= put_params(o, port_param_names, i.param);
+    if (rc == 0)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
 json_t *object_port(struct bport *p, const char *bridge)
 {
     json_t *o = json_object();

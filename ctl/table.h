@@ -103,11 +103,13 @@ enum command_flag {
     X(fdb_del, "fdb del", "<mac> dev <port> master", "[vlan <vid>] [self]",    \
       "delete an entry from the forwarding database", 3, CMD_ANY, CMD_CHANGE,  \
       "bridge:s? mac:m port:s? vlan:n?")                                       \
-    X(fdb_flush, "fdb flush", "dev <bridge> [brport <port>] [vlan <vid>]",     \
-      "[[no]permanent|[no]static|[no]dynamic] [[no]sticky] [[no]extern_learn]" \
-      " | dev <port> master ...",                                              \
-      "delete entries, all but the ports' own without another word", 2,        \
-      CMD_ANY, CMD_CHANGE,                                                     \
+    X(fdb_flush, "fdb flush",                                                  \
+      "dev {<bridge>|<port>} [master] [brport <port>] [vlan <vid>]",           \
+      "[permanent|nopermanent] [static|nostatic] [dynamic|nodynamic] "         \
+      "[sticky|nosticky] [extern_learn|noextern_learn]",                       \
+      "delete entries of a bridge, or of a port (master); without another "    \
+      "word all but the ports' own addresses",                                 \
+      2, CMD_ANY, CMD_CHANGE,                                                  \
       "bridge:s? port:s? all:b? vlan:n? permanent:b? static:b? sticky:b? "     \
       "extern:b?")                                                             \
     X(stats, "stats", "[<bridge>|<port>]", "",                                 \
@@ -141,10 +143,10 @@ enum command_flag {
     X(link_show, "link show", "[dev <port>] [master <bridge>]", "",            \
       "show ports; -d adds their flags", 0, CMD_ANY, CMD_CLIENT, "")           \
     X(link_set, "link set",                                                    \
-      "dev <port> [cost <cost>] [priority <prio>] [<flag> {on|off}]...", "",   \
-      "set parameters of a port; flags: hairpin isolated learning flood "      \
-      "mcast_flood bcast_flood",                                               \
-      2, CMD_ANY, CMD_CLIENT, "")                                              \
+      "dev <port> [cost <cost>] [priority <prio>] "                            \
+      "[{hairpin|isolated|learning|flood|mcast_flood|bcast_flood} "            \
+      "{on|off}]...",                                                          \
+      "", "set parameters of a port", 2, CMD_ANY, CMD_CLIENT, "")              \
     X(events, "events", "[fdb|port|all]", "",                                  \
       "tell what happens in sentences, until interrupted", 0, 1, CMD_CLIENT,   \
       "")                                                                      \

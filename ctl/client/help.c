@@ -108,13 +108,24 @@ static void manual(FILE *out)
     fprintf(out,
             ".TH BASCULE 8 \"\" \"bascule %s\"\n"
             ".SH NAME\nbascule \\- control the switch basculed\n"
-            ".SH SYNOPSIS\n.B bascule\n[\\-S PATH] [\\-j] COMMAND "
-            "[ARGUMENT]...\n.br\n.B brctl\nCOMMAND [ARGUMENT]...\n"
+            ".SH SYNOPSIS\n.B bascule\n[\\-S PATH] [\\-jpdsto] [\\-n NETNS] "
+            "COMMAND "
+            "[ARGUMENT]...\n.br\n.B brctl\nCOMMAND [ARGUMENT]...\n.br\n"
+            ".B bridge\n[OPTION]... {link|fdb|monitor} [ARGUMENT]...\n"
             ".SH DESCRIPTION\n"
             "Asks the daemon\n.B basculed\nto do something, or how things "
             "are.  Called by the name\n.B brctl\nit takes the commands, prints "
             "the texts and ends with the exit codes of brctl(8).\n"
-            ".PP\nWith \\-j results are printed as JSON.\n",
+            ".PP\nThe commands\n.BR link ,\n.B fdb\nand\n.B monitor\nare "
+            "those of bridge(8) of iproute2 6.1, with its abbreviations, text "
+            "and JSON, also when called by the name\n.BR bridge .\n"
+            "Without\n.B master\nan entry is the device's own (self), which "
+            "is the kernel's business.  What is not built here is refused by "
+            "name.\n"
+            ".PP\nWith \\-j results are printed as JSON, with \\-p "
+            "prettily.  For link, fdb and monitor, \\-d shows flags, \\-s "
+            "seconds since an address was seen, \\-o a line for each, \\-t "
+            "timestamps.  \\-n works in another network namespace.\n",
             BASCULE_VERSION);
     roff_commands(out, "COMMANDS OF BRCTL", CMD_BRCTL, CMD_BRCTL);
     roff_commands(out, "FURTHER COMMANDS", CMD_BRCTL, 0);
@@ -281,6 +292,59 @@ static void offer_argument(struct client *c, const struct command *cmd, int k,
         offer_choice(word, begun);
 }
 
+/* The next word of a usage line without what is around it; NULL at its end. */
+static const char *usage_word(const char *at, char *word, size_t n)
+{
+    static const char around[] = " []{}|.";
+    size_t len;
+
+    at += strspn(at, around);
+    len = strcspn(at, around);
+    snprintf(word, n, "%.*s", (int)len, at);
+    return len ? at + len : NULL;
+}
+
+/*
+ * iproute2's grammar: keywords in any order, each perhaps with a value.
+ * Behind a keyword that has one in the usage line, what that can be; else all
+ * keywords.
+ */
+static void offer_keyword(struct client *c, const struct command *cmd,
+                          const char *before, const char *begun)
+{
+    char usage[320], word[40], last[40] = "";
+    const char *at = command_usage(cmd, usage, sizeof(usage));
+
+    bool value = false;
+
+    at += strlen(cmd->name);
+    while ((at = usage_word(at, word, sizeof(word)))) {
+        if (*word != '<') {
+            memcpy(last, word, sizeof(last));
+            continue;
+        }
+        if (strcmp(last, before) != 0)
+            continue;
+        value = true;
+        if (strcmp(word, "<bridge>") == 0)
+            offer_names(c, "show", begun);
+        else if (strcmp(word, "<port>") == 0)
+            offer_names(c, "port.show", begun);
+    }
+    if (value)
+        return;
+    at = usage + strlen(cmd->name);
+    while ((at = usage_word(at, word, sizeof(word))))
+        if (*word != '<')
+            offer(word, strlen(word), begun);
+}
+
+static bool of_iproute2(const struct command *cmd)
+{
+    return strncmp(cmd->name, "fdb ", 4) == 0 ||
+           strncmp(cmd->name, "link ", 5) == 0;
+}
+
 int run_complete(struct client *c, int argc, char **argv)
 {
     const struct command *cmd;
@@ -291,7 +355,9 @@ int run_complete(struct client *c, int argc, char **argv)
         return 0;
     }
     cmd = command_by_words(argv, argc - 1, &used);
-    if (cmd)
+    if (cmd && of_iproute2(cmd))
+        offer_keyword(c, cmd, argv[argc - 2], argv[argc - 1]);
+    else if (cmd)
         offer_argument(c, cmd, argc - 1 - used, argv[argc - 1]);
     else if (used == 1 && argc == 2)
         offer_commands(argv[0], argv[1]);

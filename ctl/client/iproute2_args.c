@@ -152,18 +152,23 @@ const json_t *ip_port_find(const json_t *ports, const char *name)
     return NULL;
 }
 
+/* -n has been obeyed by the time anybody asks. */
 static uint64_t own_netns(void)
 {
+    static uint64_t inode;
     struct stat st;
 
-    return stat("/proc/thread-self/ns/net", &st) == 0 ? st.st_ino : 0;
+    if (inode == 0 && stat("/proc/thread-self/ns/net", &st) == 0)
+        inode = st.st_ino;
+    return inode;
 }
 
 int ip_port_index(const json_t *port)
 {
     json_int_t ns = json_integer_value(json_object_get(port, "netns"));
 
-    if (ns == 0 || (uint64_t)ns != own_netns())
+    if (ns == 0 || (uint64_t)ns != own_netns() ||
+        json_is_true(json_object_get(port, "failed")))
         return 0;
     return (int)json_integer_value(json_object_get(port, "ifindex"));
 }

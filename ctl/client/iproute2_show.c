@@ -23,10 +23,18 @@ struct filter {
     bool dynamic;
 };
 
+/* An interface of our namespace that is a port. */
+struct device {
+    int ifindex;
+    const json_t *port;
+};
+
 struct show {
     struct filter filter;
     struct ip_list list;
     const json_t *ports;
+    struct device *device; /* [n_devices], by ifindex */
+    size_t n_devices;
     int ifindex; /* filter.dev's, if it has one here */
 };
 
@@ -47,24 +55,48 @@ static void show_entry(void *arg, const json_t *e)
         ip_list_add(&s->list, ip_entry(e, &s->list.style));
 }
 
-/* The port whose device this is. */
-static const json_t *port_by_index(const json_t *ports, int ifindex)
+/* ---- which device is which port ---- */
+
+static int by_index(const void *a, const void *b)
+{
+    const struct device *x = a, *y = b;
+
+    return x->ifindex < y->ifindex ? -1 : x->ifindex > y->ifindex;
+}
+
+/* There may be a thousand ports, and several entries of each. */
+static bool find_devices(struct show *s)
 {
     const json_t *p;
     size_t i;
 
-    json_array_foreach(ports, i, p)
+    s->device = calloc(json_array_size(s->ports) + 1, sizeof(*s->device));
+    if (!s->device)
+        return false;
+    json_array_foreach(s->ports, i, p)
     {
-        if (ip_port_index(p) == ifindex)
-            return p;
+        int ifindex = ip_port_index(p);
+
+        if (ifindex)
+            s->device[s->n_devices++] = (struct device){ifindex, p};
     }
-    return NULL;
+    qsort(s->device, s->n_devices, sizeof(*s->device), by_index);
+    return true;
+}
+
+static const json_t *port_by_index(const struct show *s, int ifindex)
+{
+    const struct device want = {.ifindex = ifindex};
+    const struct device *d =
+        bsearch(&want, s->device, s->n_devices, sizeof(*s->device), by_index);
+
+    return d ? d->port : NULL;
 }
 
 static void show_self(void *arg, const struct kernel_entry *e)
 {
     struct show *s = arg;
-    const json_t *port = port_by_index(s->ports, e->ifindex);
+    const json_t *port = port_by_index(s, e->ifindex);
     char name[IF_NAMESIZE] = "";
     json_t *o;
 
@@ -207,7 +239,8 @@ int run_fdb_show(struct client *c, int argc, char **argv)
     if (!ports)
         return IP_FAIL;
     s.ports = ports;
-    status = show_all(c, &s);
+    status = find_devices(&s) ? show_all(c, &s) : ip_complain("out of memory");
+    free(s.device);
     json_decref(ports);
     return status;
 }

@@ -402,6 +402,11 @@ def test_words(lab):
          r.stderr)
     r = p.ours.sw.cli("l", check=False)
     need(r.stdout == p.ours.run("link").stdout, "abbreviated object")
+    for line, want in (("fdb show b", {"br", "brport"}), ("fdb show br ", {"br0"}),
+                       ("link set dev p1 h", {"hairpin"}), ("fdb show brport p", set(PORTS)),
+                       ("fdb flush dev br0 nos", {"nostatic", "nosticky"})):
+        r = p.ours.sw.cli("complete", *line.split(" "))
+        need(set(r.stdout.split()) == want, f"complete {line}: {r.stdout}")
     # the client may work in another namespace, where the devices are
     r = lib.sh(*p.ours.exe, "-n", p.ours.ns, "link", ns=p.ours.hosts)
     need(r.stdout == p.ours.run("link").stdout, f"-n:\n{r.stdout}")
@@ -461,7 +466,7 @@ def test_monitor(lab):
                                      ("-d", "monitor", "link"), ("-o", "-d", "mo", "l"),
                                      ("monitor", "all"))]
     stamped = Monitor(p, "-t", "monitor", "fdb")
-    js = Monitor(p, "-j", "monitor", "fdb", "link")
+    js = Monitor(p, "-j", "-t", "monitor", "fdb", "link")
     n = 0
 
     def settled():
@@ -511,6 +516,8 @@ def test_monitor(lab):
     need(re.fullmatch(r"Timestamp: [A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4} "
                       r"\d+ usec", lines[0]) and f"{m(0xe0)} dev p3" in lines[1], lines[:2])
     objects = [json.loads(x) for x in js.lines(1)]
+    need(all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", o.pop("timestamp"))
+             for o in objects), "no timestamps")
     gone = [o for o in objects if o.get("deleted") and o.get("mac") == m(1)]
     need(gone == [{"deleted": True, "mac": m(1), "ifname": "p2", "flags": [], "master": "br0",
                    "state": ""}], gone)
