@@ -213,6 +213,18 @@ bool call_place(struct call *c, struct bridge **b, struct bport **p, int *no)
     return true;
 }
 
+int call_may_add(const struct call *c, const struct port_spec *spec,
+                 struct err *e)
+{
+    if (!port_spec_has_socket(spec) || (c->conn && c->conn->is_owner))
+        return 0;
+    return err_set(e, EPERM,
+                   "port '%s:%.60s': a UNIX socket would be opened with the "
+                   "daemon's rights, so only root and the daemon's user may "
+                   "name one",
+                   spec->kind, spec->target);
+}
+
 static bool is_own_netns(int fd)
 {
     struct stat a, b;

@@ -77,6 +77,14 @@ struct bport *call_port(struct call *c, const char *name);
 bool call_place(struct call *c, struct bridge **b, struct bport **p, int *no);
 
 /*
+ * May this client have a port of that specification?  0, or -EPERM with a
+ * sentence: it names a UNIX socket, and the client is neither root nor the
+ * daemon's own user.
+ */
+int call_may_add(const struct call *c, const struct port_spec *spec,
+                 struct err *e);
+
+/*
  * The next descriptor received, if params say "netns": checked to be a
  * network namespace.  0 and *fd (-1: none, or it is the daemon's own; else
  * the caller's), or -1 after an answer.

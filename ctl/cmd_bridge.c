@@ -75,6 +75,11 @@ void rpc_addif(struct call *c)
         call_fail(c, rc, "spec", "%s", e.text);
         return;
     }
+    rc = call_may_add(c, &spec, &e);
+    if (rc < 0) {
+        call_fail(c, rc, "port", "%s", e.text);
+        return;
+    }
     if (spec.netns && !rpc_bool(c->params, "netns", false)) {
         call_bad_params(c,
                         "addif: netns=%.40s: the client must open the "

@@ -488,7 +488,7 @@ void conn_call_done(struct conn *c)
 
 /* ---- life ---- */
 
-struct conn *conn_new(struct server *s, int fd, bool may_change)
+struct conn *conn_new(struct server *s, int fd, enum authority authority)
 {
     struct conn *c = calloc(1, sizeof(*c));
 
@@ -498,14 +498,15 @@ struct conn *conn_new(struct server *s, int fd, bool may_change)
     }
     c->server = s;
     c->fd = fd;
-    c->may_change = may_change;
+    c->may_change = authority != AUTHORITY_READ;
+    c->is_owner = authority == AUTHORITY_OWNER;
     ev_io_init(&c->rd, on_read, fd, EV_READ);
     ev_io_init(&c->wr, on_write, fd, EV_WRITE);
     c->rd.data = c->wr.data = c;
     ev_io_start(s->loop, &c->rd);
     TAILQ_INSERT_TAIL(&s->conns, c, all);
     s->n_conns++;
-    s->n_readers += !may_change;
+    s->n_readers += !c->may_change;
     return c;
 }
 

@@ -13,6 +13,7 @@ struct conn {
     struct server *server;
     int fd;
     bool may_change;
+    bool is_owner; /* root or the daemon's own user */
     ev_io rd, wr;
     TAILQ_ENTRY(conn) all, ready;
     bool is_ready;
@@ -40,7 +41,7 @@ struct conn {
 #define MONITOR_PORT 2u
 
 /* Takes 'fd' over; NULL when out of memory (fd is then closed). */
-struct conn *conn_new(struct server *s, int fd, bool may_change);
+struct conn *conn_new(struct server *s, int fd, enum authority authority);
 void conn_free(struct conn *c);
 
 /*

@@ -32,15 +32,16 @@ static bool in_group(int fd, const struct ucred *cred, gid_t group)
     return false;
 }
 
-static bool peer_may_change(const struct server *s, int fd)
+static enum authority authority_of(const struct server *s, int fd)
 {
     struct ucred cred;
     socklen_t len = sizeof(cred);
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-        return false;
-    return cred.uid == 0 || cred.uid == geteuid() ||
-           in_group(fd, &cred, s->group);
+        return AUTHORITY_READ;
+    if (cred.uid == 0 || cred.uid == geteuid())
+        return AUTHORITY_OWNER;
+    return in_group(fd, &cred, s->group) ? AUTHORITY_CHANGE : AUTHORITY_READ;
 }
 
 /* A socket we will not serve hears why; what it cannot take is lost. */
@@ -57,7 +58,7 @@ static void turn_away(struct server *s, int fd, const char *why)
     close(fd);
 }
 
-int server_adopt(struct server *s, int fd, bool may_change)
+int server_adopt(struct server *s, int fd, enum authority authority)
 {
     struct conn *c;
 
@@ -65,12 +66,12 @@ int server_adopt(struct server *s, int fd, bool may_change)
         turn_away(s, fd, "too many clients (256); try again later");
         return -EUSERS;
     }
-    if (!may_change && s->n_readers >= SERVER_READERS_MAX) {
+    if (authority == AUTHORITY_READ && s->n_readers >= SERVER_READERS_MAX) {
         turn_away(s, fd,
                   "too many clients without authority (192); try again later");
         return -EUSERS;
     }
-    c = conn_new(s, fd, may_change);
+    c = conn_new(s, fd, authority);
     if (!c)
         return -ENOMEM;
     return 0;
@@ -106,7 +107,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
         int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (fd >= 0) {
-            (void)server_adopt(s, fd, peer_may_change(s, fd));
+            (void)server_adopt(s, fd, authority_of(s, fd));
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||

@@ -9,7 +9,9 @@
  * many such slices.
  *
  * Authority: root, the daemon's own user and the members of the group given
- * to the daemon may change things; everybody who can connect may read.
+ * to the daemon may change things; everybody who can connect may read.  Names
+ * in the file system (UNIX sockets of ports) are for root and the daemon's
+ * user, since the daemon would reach them with its own rights.
  *
  * Threads: control thread.
  */
@@ -65,6 +67,8 @@ struct server {
     unsigned n_monitors;
 };
 
+enum authority { AUTHORITY_READ, AUTHORITY_CHANGE, AUTHORITY_OWNER };
+
 struct server_config {
     struct ev_loop *loop;
     struct sw *sw;
@@ -83,11 +87,11 @@ void server_close(struct server *s);
 void server_free(struct server *s);
 
 /*
- * A connected stream socket becomes a client (taken over).  'may_change'
+ * A connected stream socket becomes a client (taken over).  'authority'
  * stands in for what accept would have found out.  0, -EUSERS when there are
  * too many (the socket is then closed after an error line), -ENOMEM.
  */
-int server_adopt(struct server *s, int fd, bool may_change);
+int server_adopt(struct server *s, int fd, enum authority authority);
 
 /*
  * Lets go of clients that have hung up while we do not read from them: after

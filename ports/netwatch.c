@@ -470,8 +470,10 @@ static int subscribe(struct netwatch *nw, struct err *e)
     fd = mnl_socket_get_fd(nw->nl);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (mnl_socket_setsockopt(nw->nl, NETLINK_LISTEN_ALL_NSID, &on,
-                              sizeof(on)) < 0 ||
+    /* Refused without privileges; then number_of refuses other namespaces. */
+    if ((mnl_socket_setsockopt(nw->nl, NETLINK_LISTEN_ALL_NSID, &on,
+                               sizeof(on)) < 0 &&
+         errno != EPERM) ||
         mnl_socket_bind(nw->nl, groups, MNL_SOCKET_AUTOPID) < 0) {
         int rc = err_sys(e, errno, "watching links");
 

@@ -330,6 +330,19 @@ const char *port_spec_get(const struct port_spec *s, const char *key)
     return NULL;
 }
 
+static bool is_socket(const char *address)
+{
+    return address && (*address == '/' || *address == '@' ||
+                       strncmp(address, "unix:", 5) == 0);
+}
+
+bool port_spec_has_socket(const struct port_spec *s)
+{
+    if (strcmp(s->kind, "stream") != 0 && strcmp(s->kind, "dgram") != 0)
+        return false;
+    return is_socket(s->target) || is_socket(port_spec_get(s, "remote"));
+}
+
 static bool one_of(const char *value, const char *const *words)
 {
     for (; *words; words++) {

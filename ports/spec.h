@@ -77,6 +77,12 @@ const char *port_spec_format(const struct port_spec *s, char *out, size_t n);
 const char *port_spec_get(const struct port_spec *s, const char *key);
 
 /*
+ * Does the spec name a UNIX socket for the daemon to bind or to connect to,
+ * with the daemon's authority?
+ */
+bool port_spec_has_socket(const struct port_spec *s);
+
+/*
  * Reads a boolean key ("on|yes|1|true" / "off|no|0|false") into *v, which
  * keeps its value if the key is absent.  0 or -EINVAL with a sentence.
  */

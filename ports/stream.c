@@ -273,8 +273,7 @@ static void set_fd(struct stream *s, int fd, bool up)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* 'fd' is the connection now. */
-static void connected(struct stream *s, int fd)
+void stream_connected(struct stream *s, int fd)
 {
     tune(s, fd);
     s->connecting = false;
@@ -345,7 +344,7 @@ static void on_connecting(struct stream *s)
     }
     ev_timer_stop(s->loop, &s->timer);
     ev_io_stop(s->loop, &s->writable);
-    connected(s, fd);
+    stream_connected(s, fd);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int events)
@@ -386,7 +385,7 @@ static void attempt(struct stream *s)
         return;
     }
     if (connect(fd, &a->any, a->len) == 0) {
-        connected(s, fd);
+        stream_connected(s, fd);
         return;
     }
     if (errno != EINPROGRESS) {
@@ -450,7 +449,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
     if (fd >= 0 && s->fd >= 0) {
         turn_away(s, fd);
     } else if (fd >= 0) {
-        connected(s, fd);
+        stream_connected(s, fd);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
                errno == ENOBUFS) {
         say_last(s, strerror(errno));
@@ -575,12 +574,13 @@ static void stream_describe(struct port *p, struct port_desc *d)
         snprintf(d->detail, sizeof(d->detail), "peer: %s%s%s", s->peer,
                  atomic_load(&s->heard) ? "" : ", which has sent nothing yet",
                  more);
-    else if (s->listens)
-        snprintf(d->detail, sizeof(d->detail), "waiting for a peer%s%s%s",
-                 s->last[0] ? "; the last: " : "", s->last, more);
     else
-        snprintf(d->detail, sizeof(d->detail), "waiting for a peer%s%s",
-                 s->last[0] ? ": " : "", s->last);
+        snprintf(d->detail, sizeof(d->detail),
+                 "waiting for a peer at %.60s%s%s%s", p->spec.target,
+                 !s->last[0]  ? ""
+                 : s->listens ? "; the last: "
+                              : ": ",
+                 s->last, more);
     pthread_mutex_unlock(&s->words_lock);
 }
 

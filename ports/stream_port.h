@@ -75,8 +75,8 @@ struct stream {
 
     /* for describe; under 'words_lock' */
     pthread_mutex_t words_lock;
-    char peer[64];  /* who is connected, or "" */
-    char last[128]; /* why nobody is */
+    char peer[64]; /* who is connected, or "" */
+    char last[64]; /* why nobody is */
     uint32_t turned_away;
 };
 
@@ -91,6 +91,9 @@ static inline struct stream *stream_of(const struct port *p)
  */
 void stream_disconnect(struct stream *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* 'fd', taken over, is the connection now.  Thread that owns the queue. */
+void stream_connected(struct stream *s, int fd);
 
 /* Port operations. */
 int stream_rx(struct port *p, unsigned queue, struct batch *b, unsigned budget);

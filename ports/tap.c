@@ -102,12 +102,21 @@ static int parse_wish(const struct port_spec *s, struct tap_wish *w,
     return 0;
 }
 
-static int explain_open(int rc, struct err *e)
+/* What else could be done, if it is the bridge's own interface. */
+static const char *instead(const struct tap *t)
+{
+    return t->port.spec.local ? ", or make the bridge without an interface "
+                                "(--no-local)"
+                              : "";
+}
+
+static int explain_open(const struct tap *t, int rc, struct err *e)
 {
     if (rc == EPERM || rc == EACCES)
         return err_set(e, rc,
                        "no permission to open /dev/net/tun: run as root or "
-                       "with CAP_NET_ADMIN");
+                       "with CAP_NET_ADMIN%s",
+                       instead(t));
     if (rc == ENOENT || rc == ENODEV || rc == ENXIO)
         return err_set(e, rc,
                        "no /dev/net/tun: load the module (modprobe tun) or "
@@ -140,7 +149,7 @@ static int create(struct tap *t, const char *name, struct err *e)
         return exists(name, e);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0)
-        return explain_open(errno, e);
+        return explain_open(t, errno, e);
     memcpy(ifr.ifr_name, name, strlen(name));
     /* If another made it meanwhile, do not attach to theirs. */
     ifr.ifr_flags |= (short)IFF_TUN_EXCL;
@@ -152,8 +161,8 @@ static int create(struct tap *t, const char *name, struct err *e)
     case EPERM:
         return err_set(e, EPERM,
                        "no permission to create interface %s: run as root or "
-                       "with CAP_NET_ADMIN",
-                       name);
+                       "with CAP_NET_ADMIN%s",
+                       name, instead(t));
     case EBUSY:
     case EEXIST:
         return exists(name, e);

@@ -293,6 +293,7 @@ static uint32_t cost_of_speed(uint32_t mbps)
 
 static void say_why(const struct bport *p, struct bport_info *i)
 {
+    const struct port_desc *d = &p->desc;
     const char *why = "";
 
     if (i->state == BPORT_FORWARDING)
@@ -305,6 +306,8 @@ static void say_why(const struct bport *p, struct bport_info *i)
         why = "being closed";
     else if (!bridge_up(p->b))
         why = "the bridge interface is down";
+    else if (!p->caps.link && p->port->kind->peer && d->detail[0])
+        why = d->detail; /* which also tells of attempts that failed */
     else if (!p->caps.link)
         why = p->no_link[0] ? p->no_link : "no link";
     text_copy(i->why, sizeof(i->why), why);

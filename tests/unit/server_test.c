@@ -57,7 +57,7 @@ static int down(void **state)
     return 0;
 }
 
-static void peer_open(struct peer *p, bool may_change)
+static void peer_open(struct peer *p, enum authority authority)
 {
     int fd[2];
 
@@ -66,7 +66,7 @@ static void peer_open(struct peer *p, bool may_change)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd),
         0);
     p->fd = fd[0];
-    assert_int_equal(server_adopt(server, fd[1], may_change), 0);
+    assert_int_equal(server_adopt(server, fd[1], authority), 0);
 }
 
 static void peer_close(struct peer *p)
@@ -163,6 +163,47 @@ static bool ok(json_t *answer)
 
     json_decref(answer);
     return yes;
+}
+
+static const char *errno_of(const json_t *answer)
+{
+    return json_string_value(json_object_get(
+        json_object_get(json_object_get(answer, "error"), "data"), "errno"));
+}
+
+/* What the daemon would open with its own rights is not for its group. */
+static void sockets_are_the_owners(void **state)
+{
+    static const char *const spec[] = {
+        "stream:/no/such/dir/s", "stream:@bascule-test-none,listen=off",
+        "stream:unix:/no/such/dir/s",
+        "dgram:127.0.0.1:1,remote=/no/such/dir/s"};
+    char params[200];
+    struct peer p;
+
+    (void)state;
+    for (int owner = 0; owner < 2; owner++) {
+        peer_open(&p, owner ? AUTHORITY_OWNER : AUTHORITY_CHANGE);
+        for (int i = 0; i < 4; i++) {
+            json_t *a;
+
+            snprintf(params, sizeof(params),
+                     "{\"bridge\":\"br0\",\"port\":\"%s,name=u\"}", spec[i]);
+            a = ask(&p, "addif", params);
+            if (owner)
+                assert_true(!errno_of(a) || strcmp(errno_of(a), "EPERM"));
+            else
+                assert_string_equal(errno_of(a), "EPERM");
+            json_decref(a);
+        }
+        /* other addresses are for both */
+        assert_true(ok(ask(&p, "addif",
+                           "{\"bridge\":\"br0\",\"port\":"
+                           "\"stream:127.0.0.1:1,name=t\"}")));
+        assert_true(
+            ok(ask(&p, "delif", "{\"bridge\":\"br0\",\"port\":\"t\"}")));
+        peer_close(&p);
+    }
 }
 
 static void changes_and_answers(void **state)
@@ -777,6 +818,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_and_answers, up, down),
+        cmocka_unit_test_setup_teardown(sockets_are_the_owners, up, down),
         cmocka_unit_test_setup_teardown(one_after_the_other, up, down),
         cmocka_unit_test_setup_teardown(readers_only_read, up, down),
         cmocka_unit_test_setup_teardown(clients_go, up, down),
