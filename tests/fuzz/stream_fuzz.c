@@ -114,17 +114,24 @@ struct rhythm {
     unsigned calls; /* of rx, in a turn */
 };
 
-/* One turn; 'm' knows what must come.  False when nothing was there. */
+/*
+ * One turn; 'm' knows what must come.  True: a full budget, so that the
+ * switch would come again unasked.
+ */
 static bool turn(struct model *m, const struct rhythm *r, unsigned *lost)
 {
     static uint64_t no;
     struct batch b = {
         .frame = p.frame, .max = FRAMES, .arena = &p.arena, .turn = ++no};
+    bool full = true;
 
-    for (unsigned i = 0; i < r->calls && b.n < FRAMES; i++) {
+    for (unsigned i = 0; full && i < r->calls && b.n < FRAMES; i++) {
         unsigned most = FRAMES - b.n < r->budget ? FRAMES - b.n : r->budget;
 
-        CHECK(p.port->ops->rx(p.port, 0, &b, most) >= 0);
+        int got = p.port->ops->rx(p.port, 0, &b, most);
+
+        CHECK(got >= 0 && (unsigned)got <= most);
+        full = (unsigned)got == most;
         CHECK(b.n <= FRAMES);
     }
     for (unsigned i = 0; i < b.n; i++) { /* when all of the turn is there */
@@ -136,18 +143,20 @@ static bool turn(struct model *m, const struct rhythm *r, unsigned *lost)
     }
     for (unsigned i = 0; i < PORT_REASON_COUNT; i++)
         lost[i] += b.lost[i];
-    return b.n > 0;
+    return full;
 }
 
 /* Runs turns as the loop says, until nothing comes. */
 static void run(struct model *m, const struct rhythm *r, unsigned *lost)
 {
+    bool full = false;
+
     do {
         p.ready = 0;
         ev_run(p.loop, EVRUN_NOWAIT);
-        if (p.ready)
-            (void)turn(m, r, lost);
-    } while (p.ready);
+        if (p.ready || full)
+            full = turn(m, r, lost);
+    } while (p.ready || full);
 }
 
 static void check_end(struct model *m, const unsigned *lost)
