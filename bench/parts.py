@@ -386,4 +386,5 @@ PARTS = {
     "fdb": lambda c: program(c, "fdb", "look-ups against cds_lfht, memory"),
     "pipeline": lambda c: program(c, "pipeline", "frames over mem ports"),
     "flood": lambda c: program(c, "flood", "broadcast over mem ports"),
+    "replay": lambda c: program(c, "replay", "captures at full speed"),
 }

@@ -31,7 +31,7 @@
 
 #define PROTOCOL_NONE 0xffff /* reserved: no frame has this type */
 #define SNDBUF        (16 << 20)
-#define BUFFER_KB     16384
+#define BUFFER_KB     32768
 
 struct live {
     struct port port;
