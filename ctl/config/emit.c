@@ -31,11 +31,9 @@ static int append(void *data, unsigned char *bytes, size_t n)
 /* 'made': the event was; the emitter takes it over. */
 static void put(struct emit *o, yaml_event_t *ev, int made)
 {
-    if (!made)
-        o->failed = true;
-    else if (o->failed)
+    if (made && o->failed)
         yaml_event_delete(ev);
-    else if (!yaml_emitter_emit(&o->emitter, ev))
+    else if (!made || !yaml_emitter_emit(&o->emitter, ev))
         o->failed = true;
 }
 

@@ -3,7 +3,7 @@
  * What netplan's "common properties" say of an interface with addresses: of
  * a bridge, that is.  A port's are in netplan.c.
  */
-#include "ctl/config/read.h"
+#include "ctl/config/draft.h"
 
 #include <ctype.h>
 #include <netinet/in.h>

@@ -4,7 +4,7 @@
  * names of all sections are gathered; each bridge is read from all the places
  * that tell of it, `network:` first; at last, what must hold between bridges.
  */
-#include "ctl/config/read.h"
+#include "ctl/config/draft.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -205,10 +205,10 @@ int draft_part(struct reader *r, const struct node *key, bool own,
     const void *found = names_get(r, drafts, key->text);
     struct draft *d = (struct draft *)(uintptr_t)found;
     struct part *p = scratch(r, sizeof(*p));
-    const char *name;
+    const char *name = NULL;
     int rc = p ? value_ifname(r, key, &name) : no_memory(r);
 
-    if (!rc && strchr(name, '%'))
+    if (!rc && name && strchr(name, '%'))
         rc = bad(r, key,
                  "the name contains '%%', which the kernel would "
                  "replace by a number");
@@ -216,7 +216,7 @@ int draft_part(struct reader *r, const struct node *key, bool own,
         rc = new_draft(r, key, &d);
     if (!rc && !found)
         rc = names_put(r, drafts, key->text, d, &found);
-    if (rc)
+    if (rc || !d || !p)
         return rc;
     p->key = key;
     p->own = own;
@@ -345,7 +345,7 @@ static int check_name(struct reader *r, const struct draft *d, unsigned i)
     const struct port_spec *s = &d->b->port[i].spec;
     const struct node *item = d->port[i].item;
     const struct draft *bridge = names_get(r, drafts, s->name);
-    const void *first;
+    const void *first = NULL;
     int rc;
 
     if (!*s->name)
@@ -366,7 +366,7 @@ static int check_device(struct reader *r, const struct draft *d, unsigned i)
     const struct node *item = d->port[i].item;
     char text[2 * SPEC_TEXT_MAX + 64];
     const struct draft *bridge;
-    const void *first;
+    const void *first = NULL;
     char *kept;
     int rc;
 
@@ -407,7 +407,7 @@ static int check_default(struct reader *r, const struct conf_bridge *b,
 {
     char text[64], *kept;
     const struct conf_pos *pos = &rt->pos;
-    const void *first;
+    const void *first = NULL;
     int rc;
 
     snprintf(text, sizeof(text), "%d %u %u", rt->to.family,

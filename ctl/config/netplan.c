@@ -3,7 +3,7 @@
  * `network:`, in netplan's syntax, version 2: bridges and the ethernets they
  * refer to.  What belongs to no bridge is left to whom it is for.
  */
-#include "ctl/config/read.h"
+#include "ctl/config/draft.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +44,7 @@ static int new_thing(struct reader *r, const struct node *key,
                      const char *section)
 {
     struct thing *t = scratch(r, sizeof(*t));
-    const void *first;
+    const void *first = NULL;
     int rc;
 
     if (!t)
@@ -655,7 +655,7 @@ static int settle_ports(struct reader *r, struct draft *d, unsigned first)
     int rc = 0;
 
     for (unsigned i = first; i < d->b->n_ports; i++) {
-        const void *twice;
+        const void *twice = NULL;
 
         rc = names_put(r, d, d->b->port[i].id, &d->port[i], &twice);
         if (!rc && twice)

@@ -59,7 +59,7 @@ int conf_open_file(void *arg, const char *name, const char *from, char **text,
                 : err_set(e, ENOMEM, "%s: no memory to read it", name);
     }
     close(fd);
-    if (rc) {
+    if (rc || !to) {
         free(to);
         return rc;
     }

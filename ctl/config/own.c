@@ -2,7 +2,7 @@
 /*
  * `bascule:`, our own section: what netplan has no words for.
  */
-#include "ctl/config/read.h"
+#include "ctl/config/draft.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Numeric parameters of bridges and ports: how they are written, and the
  * ranges of switch/switch.h (a test compares them with the switch's own).
  */
-#include "ctl/config/read.h"
+#include "ctl/config/draft.h"
 #include "ctl/config/words.h"
 
 #include <string.h>

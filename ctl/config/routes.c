@@ -2,7 +2,7 @@
 /*
  * `addresses:`, `routes:`, `gateway4:` and `gateway6:` of an interface.
  */
-#include "ctl/config/read.h"
+#include "ctl/config/draft.h"
 #include "ctl/config/words.h"
 
 #include <arpa/inet.h>
@@ -42,7 +42,7 @@ static int only_once(struct reader *r, const void *scope, const char *text,
                      const struct node *n)
 {
     const char *kept = scratch_text(r, text);
-    const void *first;
+    const void *first = NULL;
     int rc;
 
     if (!kept)

@@ -181,7 +181,7 @@ static int scalar_text(struct builder *b, struct node *n,
 /* Becomes a key of the map. */
 static int add_key(struct builder *b, struct level *l, struct node *n)
 {
-    const void *first;
+    const void *first = NULL;
     int rc;
 
     if (n->type != NODE_SCALAR)
@@ -250,10 +250,12 @@ static int begin(struct builder *b, const yaml_event_t *ev, enum node_type type)
     struct node *n = NULL;
     int rc = new_node(b, ev, type, &n);
 
-    if (!rc && b->depth == CONF_DEPTH_MAX)
-        rc = bad_at(b->r, &n->pos, "nested more than %d deep", CONF_DEPTH_MAX);
-    if (!rc)
-        rc = attach(b, n);
+    if (rc || !n)
+        return rc;
+    if (b->depth == CONF_DEPTH_MAX)
+        return bad_at(b->r, &n->pos, "nested more than %d deep",
+                      CONF_DEPTH_MAX);
+    rc = attach(b, n);
     if (rc)
         return rc;
     b->level[b->depth++] = (struct level){n, &n->first, NULL};
@@ -265,8 +267,9 @@ static int scalar(struct builder *b, const yaml_event_t *ev)
     struct node *n = NULL;
     int rc = new_node(b, ev, NODE_SCALAR, &n);
 
-    if (!rc)
-        rc = scalar_text(b, n, ev);
+    if (rc || !n)
+        return rc;
+    rc = scalar_text(b, n, ev);
     return rc ? rc : attach(b, n);
 }
 

@@ -24,7 +24,7 @@ static int open_part(void *arg, const char *name, const char *from, char **text,
 {
     const struct input *in = arg;
     const char *at = in->data, *end = in->data + in->size;
-    int n = atoi(name);
+    long n = strtol(name, NULL, 10);
 
     CHECK((from == NULL) == (strcmp(name, "0") == 0));
     for (; n > 0 && at; n--) {

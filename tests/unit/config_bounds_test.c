@@ -335,6 +335,8 @@ static int folder_up(void **state)
 {
     struct folder *f = malloc(sizeof(*f));
 
+    if (!f)
+        return -1;
     strcpy(f->path, "/tmp/config_bounds.XXXXXX");
     *state = f;
     return mkdtemp(f->path) ? 0 : -1;
