@@ -233,17 +233,15 @@ static bool is_own_netns(int fd)
            a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* 0 and *fd (-1: params do not say 'key'), or -1 after an answer. */
-static int take_fd(struct call *c, const char *key, int *fd)
+/* The next descriptor; 'why' one was expected.  0, or -1 after an answer. */
+static int next_fd(struct call *c, const char *why, int *fd)
 {
     struct conn *conn = c->conn;
 
     *fd = -1;
-    if (!rpc_bool(c->params, key, false))
-        return 0;
     if (conn->n_fds == 0) {
-        call_bad_params(c, "%s: \"%s\" is true but no descriptor came along",
-                        c->req.cmd->name, key);
+        call_bad_params(c, "%s: %.60s but no descriptor came along",
+                        c->req.cmd->name, why);
         return -1;
     }
     *fd = conn->fds[0];
@@ -251,24 +249,39 @@ static int take_fd(struct call *c, const char *key, int *fd)
     return 0;
 }
 
+int call_next_netns(struct call *c, const char *why, int *fd)
+{
+    if (next_fd(c, why, fd) < 0)
+        return -1;
+    if (ioctl(*fd, NS_GET_NSTYPE) == CLONE_NEWNET)
+        return 0;
+    close(*fd);
+    *fd = -1;
+    call_bad_params(c, "%s: the descriptor is no network namespace",
+                    c->req.cmd->name);
+    return -1;
+}
+
+int call_next_file(struct call *c, const char *why, int *fd)
+{
+    return next_fd(c, why, fd);
+}
+
 int call_file(struct call *c, int *fd)
 {
-    return take_fd(c, "file", fd);
+    *fd = -1;
+    return rpc_bool(c->params, "file", false)
+               ? next_fd(c, "\"file\" is true", fd)
+               : 0;
 }
 
 int call_netns(struct call *c, int *fd)
 {
-    if (take_fd(c, "netns", fd) < 0)
-        return -1;
-    if (*fd < 0)
+    *fd = -1;
+    if (!rpc_bool(c->params, "netns", false))
         return 0;
-    if (ioctl(*fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-        close(*fd);
-        *fd = -1;
-        call_bad_params(c, "%s: the descriptor is no network namespace",
-                        c->req.cmd->name);
+    if (call_next_netns(c, "\"netns\" is true", fd) < 0)
         return -1;
-    }
     if (is_own_netns(*fd)) {
         close(*fd);
         *fd = -1;

@@ -92,6 +92,12 @@ int call_may_add(const struct call *c, const struct port_spec *spec,
 int call_netns(struct call *c, int *fd);
 /* The same for a file, if params say "file"; what it is, its port checks. */
 int call_file(struct call *c, int *fd);
+/*
+ * One more namespace (which may be our own) or file; 'why' there should be a
+ * descriptor is for the sentence.  0, or -1 after an answer.
+ */
+int call_next_netns(struct call *c, const char *why, int *fd);
+int call_next_file(struct call *c, const char *why, int *fd);
 
 /* ---- observers (monitor.c) ---- */
 

@@ -2,6 +2,7 @@
 /*
  * Methods on bridges, and brctl's on ports.
  */
+#include "ctl/apply/apply.h"
 #include "ctl/call.h"
 #include "ctl/object.h"
 
@@ -35,8 +36,8 @@ void rpc_addbr(struct call *c)
 void rpc_delbr(struct call *c)
 {
     c->what = "bridge";
-    bridge_del(c->server->sw, rpc_string(c->params, "bridge"),
-               rpc_bool(c->params, "force", false), call_done, c);
+    apply_bridge_del(c->server->apply, rpc_string(c->params, "bridge"),
+                     rpc_bool(c->params, "force", false), call_done, c);
 }
 
 /* ---- membership ---- */
@@ -109,7 +110,8 @@ void rpc_delif(struct call *c)
     if (!b)
         return;
     c->what = "port";
-    bport_del(b, rpc_string(c->params, "port"), call_done, c);
+    apply_bport_del(c->server->apply, b, rpc_string(c->params, "port"),
+                    call_done, c);
 }
 
 /* ---- parameters ---- */

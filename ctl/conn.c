@@ -118,6 +118,7 @@ static bool grow_input(struct conn *c)
 /* Descriptors that came along.  False: more than a client may have waiting. */
 static bool take_fds(struct conn *c, struct msghdr *m)
 {
+    unsigned max = c->may_change ? CONN_FDS_MAX : CONN_READER_FDS;
     bool ok = !(m->msg_flags & MSG_CTRUNC);
 
     for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
@@ -129,7 +130,7 @@ static bool take_fds(struct conn *c, struct msghdr *m)
             int fd;
 
             memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(fd));
-            if (c->n_fds < CONN_FDS_MAX) {
+            if (c->n_fds < max) {
                 c->fds[c->n_fds++] = fd;
             } else {
                 close(fd);
@@ -204,7 +205,8 @@ static void on_read(struct ev_loop *loop, ev_io *w, int revents)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0 && !take_fds(c, &m)) {
-        refuse(c, "too many descriptors passed (8)");
+        refuse(c, c->may_change ? "too many descriptors passed (253)"
+                                : "too many descriptors passed (8)");
         return;
     }
     if (n <= 0) {

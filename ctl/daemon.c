@@ -5,6 +5,8 @@
  */
 #include "base/log.h"
 #include "base/stdfds.h"
+#include "ctl/apply/apply.h"
+#include "ctl/config/load.h"
 #include "ctl/l3/l3.h"
 #include "ctl/listen.h"
 #include "ctl/options.h"
@@ -14,31 +16,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-
-static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
-{
-    (void)revents;
-    log_info("%s: ending", strsignal(w->signum));
-    ev_break(loop, EVBREAK_ALL);
-}
-
-static void run(struct ev_loop *loop)
-{
-    static const int number[] = {SIGTERM, SIGINT, SIGHUP};
-    ev_signal w[3];
-
-    for (int i = 0; i < 3; i++) {
-        ev_signal_init(&w[i], on_signal, number[i]);
-        ev_signal_start(loop, &w[i]);
-    }
-    notify_systemd("READY=1");
-    ev_run(loop, 0);
-    notify_systemd("STOPPING=1");
-    for (int i = 0; i < 3; i++)
-        ev_signal_stop(loop, &w[i]);
-}
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* What the threads, the sockets and the first client take; libev ends the
  * process when it finds none left for its own. */
@@ -64,28 +46,152 @@ static int raise_descriptor_limit(struct err *e)
     return 0;
 }
 
-/* The switch first, then the clients that could ask it for something. */
-static int serve(const struct options *o, struct ev_loop *loop, int fd,
-                 struct err *e)
+/* ---- the configuration to begin with ---- */
+
+struct start {
+    struct ev_loop *loop;
+    bool signalled;
+    bool done;
+    int rc;
+    struct err e;
+};
+
+static void started(void *arg, int rc, const struct err *e,
+                    const struct apply_report *r)
 {
-    struct sw_config config = {.loop = loop, .workers = o->workers};
-    struct server_config sc = {.loop = loop, .fd = fd, .group = o->gid};
+    struct start *s = arg;
+
+    for (unsigned i = 0; i < r->n_notes; i++)
+        log_info("%s", r->note[i]);
+    s->done = true;
+    s->rc = rc;
+    s->e = *e;
+    ev_break(s->loop, EVBREAK_ALL);
+}
+
+/* Takes 'conf' over.  Devices that are late come later. */
+static int configure(struct apply *a, struct start *s, struct conf *conf,
+                     struct err *e)
+{
+    struct apply_request *r = calloc(1, sizeof(*r));
+
+    if (!r) {
+        conf_free(conf);
+        return err_set(e, ENOMEM, "no memory for the configuration");
+    }
+    r->netns_fd = -1;
+    r->conf = conf;
+    r->may_wait = true;
+    for (const struct conf_notice *n = conf->notice; n; n = n->next)
+        log_info("%s", n->text);
+    apply_start(a, r, started, s);
+    while (!s->done && !s->signalled)
+        ev_run(s->loop, 0);
+    *e = s->e;
+    return s->rc;
+}
+
+/* ---- from the beginning to a signal ---- */
+
+static void on_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+    struct start *s = w->data;
+
+    (void)revents;
+    log_info("%s: ending", strsignal(w->signum));
+    s->signalled = true;
+    ev_break(loop, EVBREAK_ALL);
+}
+
+/* 'conf' (NULL: none) is taken over. */
+static int run(struct start *s, struct server *server, struct conf *conf,
+               struct err *e)
+{
+    static const int number[] = {SIGTERM, SIGINT, SIGHUP};
+    ev_signal w[3];
+    int rc = 0;
+
+    for (int i = 0; i < 3; i++) {
+        ev_signal_init(&w[i], on_signal, number[i]);
+        w[i].data = s;
+        ev_signal_start(s->loop, &w[i]);
+    }
+    if (conf)
+        rc = configure(server->apply, s, conf, e);
+    if (rc == 0)
+        notify_systemd("READY=1");
+    while (rc == 0 && !s->signalled)
+        ev_run(s->loop, 0);
+    notify_systemd("STOPPING=1");
+    for (int i = 0; i < 3; i++)
+        ev_signal_stop(s->loop, &w[i]);
+    return rc;
+}
+
+/* The switch first, then the clients that could ask it for something. */
+static int serve(const struct options *o, struct start *s,
+                 struct server_config *sc, struct conf *conf, struct err *e)
+{
+    struct sw_config config = {.loop = s->loop, .workers = o->workers};
     struct server *server = NULL;
     int rc;
 
     memcpy(config.cpu, o->cpu, sizeof(config.cpu));
-    rc = sw_new(&sc.sw, &config, e);
-    if (rc < 0)
+    rc = sw_new(&sc->sw, &config, e);
+    if (rc < 0) {
+        conf_free(conf);
         return rc;
-    rc = server_new(&server, &sc, e);
+    }
+    rc = server_new(&server, sc, e);
     if (rc == 0) {
         log_info("version %s, %u worker%s", BASCULE_VERSION, o->workers,
                  o->workers == 1 ? "" : "s");
-        run(loop);
+        rc = run(s, server, conf, e);
         server_close(server);
+    } else {
+        conf_free(conf);
     }
-    sw_free(sc.sw);
+    sw_free(sc->sw);
     server_free(server);
+    return rc;
+}
+
+/* What has to survive a crash is kept beside the socket. */
+static const char *make_state_dir(const struct sockaddr_un *addr, char *out,
+                                  size_t n)
+{
+    size_t len = strlen(addr->sun_path);
+
+    if (len > 5 && strcmp(addr->sun_path + len - 5, ".sock") == 0)
+        len -= 5;
+    snprintf(out, n, "%.*s.state", (int)len, addr->sun_path);
+    if (mkdir(out, 0700) < 0 && errno != EEXIST)
+        log_warn("%s: %s; addresses of uplinks cannot be remembered there", out,
+                 strerror(errno));
+    return out;
+}
+
+static int begin(const struct options *o, struct listener *l, struct conf *conf,
+                 struct err *e)
+{
+    char dir[sizeof(l->addr.sun_path) + 8];
+    struct server_config sc = {.fd = l->fd, .group = o->gid};
+    struct l3_notes notes = {{0}, 0, 0};
+    struct start s = {0};
+    int rc;
+
+    sc.state_dir = make_state_dir(&l->addr, dir, sizeof(dir));
+    l3_recover(sc.state_dir, &notes);
+    if (notes.len)
+        log_info("%s", notes.text);
+    sc.loop = s.loop = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (s.loop) {
+        rc = serve(o, &s, &sc, conf, e);
+    } else {
+        conf_free(conf);
+        rc = err_set(e, ENOSYS, "cannot start the event loop (epoll)");
+    }
+    (void)rmdir(dir); /* unless something is still to be remembered */
     return rc;
 }
 
@@ -93,7 +199,7 @@ int main(int argc, char **argv)
 {
     struct sockaddr_un addr;
     struct listener listener = {.fd = -1, .lock = -1};
-    struct ev_loop *loop;
+    struct conf *conf = NULL;
     struct options o;
     struct err e = {""};
     int rc;
@@ -111,15 +217,16 @@ int main(int argc, char **argv)
     }
     if (rc == 0)
         rc = sockpath_resolve(o.socket, &addr, &e);
+    if (rc == 0 && o.config)
+        rc = conf_load(&conf, o.config, conf_open_file, NULL, &e);
     if (rc == 0)
         rc = listener_open(&listener, &addr, o.gid, &e);
     if (rc < 0) {
+        conf_free(conf);
         log_error("%s", e.text);
         return 1;
     }
-    loop = ev_default_loop(EVBACKEND_EPOLL | EVFLAG_NOENV);
-    rc = loop ? serve(&o, loop, listener.fd, &e)
-              : err_set(&e, ENOSYS, "cannot start the event loop (epoll)");
+    rc = begin(&o, &listener, conf, &e);
     listener_close(&listener, true);
     if (rc == 0)
         return 0;

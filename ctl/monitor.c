@@ -4,6 +4,7 @@
  * wait for a port to forward.
  */
 #include "base/clock.h"
+#include "ctl/apply/apply.h"
 #include "ctl/call.h"
 #include "ctl/object.h"
 
@@ -285,8 +286,10 @@ void monitor_event(void *arg, const struct sw_event *e)
     struct text line = {0};
     struct conn *c;
 
-    if (class & MONITOR_PORT)
+    if (class & MONITOR_PORT) {
         check_waiters(s, e);
+        apply_event(s->apply, e);
+    }
     if (s->n_monitors == 0)
         return;
     if (write_event(&line, s->sw, e) == 0) {

@@ -20,7 +20,7 @@ static const char usage[] =
     "  --workers N     forwarding threads, 1 to 8 (1)\n"
     "  --cpus LIST     processors for them, e.g. 2,4-6\n"
     "  --log LEVEL     error, warn, info or debug (info)\n"
-    "  --config FILE   not built yet: configure with bascule(8)\n"
+    "  --config FILE   bridges, ports and addresses to begin with\n"
     "  --version\n"
     "  --help\n";
 
@@ -145,10 +145,8 @@ static int parse_one(struct options *o, int option, char **argv, struct err *e)
     case 'l':
         return parse_log(o, optarg, e);
     case 'f':
-        return err_set(e, EOPNOTSUPP,
-                       "--config %s: configuration files are not built yet; "
-                       "start without and use bascule(8)",
-                       optarg);
+        o->config = optarg;
+        return 0;
     case 'V':
         printf("basculed %s\n", BASCULE_VERSION);
         return 1;

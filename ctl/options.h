@@ -14,6 +14,7 @@
 
 struct options {
     const char *socket; /* NULL: by rule */
+    const char *config; /* a file to begin with, or NULL */
     const char *group;  /* as typed, or NULL */
     gid_t gid;          /* (gid_t)-1: none */
     unsigned workers;

@@ -60,6 +60,8 @@ static bool type_fits(char type, const json_t *v)
         return json_is_integer(v);
     case 'b':
         return json_is_boolean(v);
+    case 'a':
+        return json_is_array(v);
     case 'm':
         return json_is_string(v) && mac_parse(json_string_value(v), &mac);
     case 'v':
@@ -81,6 +83,8 @@ static const char *type_words(char type)
         return "a whole number";
     case 'b':
         return "true or false";
+    case 'a':
+        return "an array";
     case 'm':
         return "a MAC address";
     default:

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ctl/apply/apply.h"
 #include "ctl/call.h"
 
 #include <errno.h>
@@ -191,6 +192,12 @@ int server_new(struct server **out, const struct server_config *c,
     s->runner.data = s->retry.data = s->accept.data = s;
     if (s->fd >= 0)
         ev_io_start(s->loop, &s->accept);
+    s->apply = apply_new(s->loop, s->sw, c->state_dir);
+    if (!s->apply) {
+        ev_io_stop(s->loop, &s->accept);
+        free(s);
+        return err_sys(e, ENOMEM, "control socket");
+    }
     parser_init(&s->parser, s->loop, conn_parsed);
     sw_observe(s->sw, monitor_event, s);
     *out = s;
@@ -205,6 +212,7 @@ void server_close(struct server *s)
     while ((c = TAILQ_FIRST(&s->conns)) != NULL)
         conn_free(c);
     parser_end(&s->parser);
+    apply_end(s->apply);
     ev_timer_stop(s->loop, &s->runner);
     ev_timer_stop(s->loop, &s->retry);
     ev_timer_stop(s->loop, &s->reaper);
@@ -220,6 +228,7 @@ void server_free(struct server *s)
 
     if (!s)
         return;
+    apply_free(s->apply);
     while ((c = LIST_FIRST(&s->calls)) != NULL)
         call_free(c);
     free(s);

@@ -35,8 +35,10 @@
 #define SERVER_SLICE_NS   (500 * 1000ULL)
 #define CONN_QUEUE_LOW    (64UL << 10)  /* answers: go on below this */
 #define CONN_MONITOR_MAX  (256UL << 10) /* events: lose them above this */
-#define CONN_FDS_MAX      8
+#define CONN_FDS_MAX      253           /* as many as one message may carry */
+#define CONN_READER_FDS   8             /* of a client without authority */
 
+struct apply;
 struct conn;
 struct call;
 struct dump;
@@ -65,6 +67,7 @@ struct server {
     struct call_list calls; /* being carried out */
     struct waiter_list waiters;
     unsigned n_monitors;
+    struct apply *apply;
 };
 
 enum authority { AUTHORITY_READ, AUTHORITY_CHANGE, AUTHORITY_OWNER };
@@ -74,6 +77,7 @@ struct server_config {
     struct sw *sw;
     int fd; /* listening; taken over.  -1: clients come by server_adopt */
     gid_t group;
+    const char *state_dir; /* for what has to survive a crash; NULL: none */
 };
 
 /* 0 or -ENOMEM with a sentence. */

@@ -34,7 +34,7 @@ enum command_flag {
  * min, max          number of arguments, options not counted
  * params            the method's parameters, "name:type" with a '?' behind
  *                   optional ones; types: s string, n number >= 0, i integer,
- *                   b boolean, m MAC address, v number or boolean.
+ *                   b boolean, m MAC address, v number or boolean, a array.
  *                   "netns:b" and then "file:b" set take the next descriptor
  *                   received.
  */
@@ -112,6 +112,15 @@ enum command_flag {
       2, CMD_ANY, CMD_CHANGE,                                                  \
       "bridge:s? port:s? all:b? vlan:n? permanent:b? static:b? sticky:b? "     \
       "extern:b?")                                                             \
+    X(apply, "apply", "<file>", "[--dry-run] [--confirm <seconds>]",           \
+      "make bridges, ports and addresses what the file says", 1, 2,            \
+      CMD_CHANGE, "files:a dry_run:b? confirm:n? namespaces:a? netns:b?")      \
+    X(confirm, "confirm", "", "[--revert]",                                    \
+      "keep what was applied with --confirm, or take it back now", 0, 0,       \
+      CMD_CHANGE, "revert:b?")                                                 \
+    X(config, "config", "[<file>]", "",                                        \
+      "print the running configuration as a file, or a file as understood", 0, \
+      1, CMD_READ, "netns:b?")                                                 \
     X(stats, "stats", "[<bridge>|<port>]", "",                                 \
       "what became of the frames, and the daemon's health", 0, 1, CMD_READ,    \
       "name:s?")                                                               \

@@ -201,6 +201,35 @@ int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
     return 0;
 }
 
+struct each {
+    void (*fn)(void *arg, const struct netdev *d);
+    void *arg;
+};
+
+static int each_link(const struct nlmsghdr *nlh, void *data)
+{
+    struct each *each = data;
+    struct netdev d;
+
+    if (netdev_parse(nlh, &d))
+        each->fn(each->arg, &d);
+    return MNL_CB_OK;
+}
+
+int netdev_each(void (*fn)(void *arg, const struct netdev *d), void *arg,
+                struct err *e)
+{
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, 0);
+    struct each each = {fn, arg};
+    int rc;
+
+    nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    rc = talk(nlh, each_link, &each);
+    return rc ? err_sys(e, rc, "listing interfaces") : 0;
+}
+
 /* ---- changing ---- */
 
 static int apply(struct nlmsghdr *nlh, struct err *e, const char *what)
@@ -226,6 +255,17 @@ int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e)
 
     mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(*mac), mac);
     return apply(nlh, e, "MAC address");
+}
+
+int netdev_set_up(int ifindex, bool up, struct err *e)
+{
+    alignas(struct nlmsghdr) char buf[REQUEST_MAX];
+    struct nlmsghdr *nlh = link_request(buf, RTM_NEWLINK, ifindex);
+    struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+
+    ifi->ifi_flags = up ? IFF_UP : 0;
+    ifi->ifi_change = IFF_UP;
+    return apply(nlh, e, up ? "link up" : "link down");
 }
 
 int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e)
@@ -480,6 +520,42 @@ int netdev_offload_set(const char *name, enum netdev_offload w, bool on)
     v.cmd = ETHTOOL_SFLAGS;
     v.data = on ? v.data | ETH_FLAG_LRO : v.data & ~(uint32_t)ETH_FLAG_LRO;
     return ethtool(name, &v);
+}
+
+int netdev_wol_get(const char *name)
+{
+    struct ethtool_wolinfo w = {.cmd = ETHTOOL_GWOL};
+    int rc = ethtool(name, &w);
+
+    if (rc)
+        return rc;
+    return w.supported & WAKE_MAGIC ? (w.wolopts & WAKE_MAGIC) != 0
+                                    : -EOPNOTSUPP;
+}
+
+int netdev_wol_set(const char *name, bool on)
+{
+    struct ethtool_wolinfo w = {.cmd = ETHTOOL_GWOL};
+    int rc = ethtool(name, &w);
+
+    if (rc)
+        return rc;
+    w.cmd = ETHTOOL_SWOL;
+    w.wolopts = on ? w.wolopts | WAKE_MAGIC : w.wolopts & ~(uint32_t)WAKE_MAGIC;
+    return ethtool(name, &w);
+}
+
+bool netdev_permanent_mac(const char *name, struct mac *mac)
+{
+    struct {
+        struct ethtool_perm_addr a;
+        uint8_t octet[32];
+    } req = {.a = {.cmd = ETHTOOL_GPERMADDR, .size = sizeof(req.octet)}};
+
+    if (ethtool(name, &req) || req.a.size != sizeof(*mac))
+        return false;
+    memcpy(mac, req.octet, sizeof(*mac));
+    return !mac_is_zero(mac);
 }
 
 uint32_t netdev_speed(const char *name)

@@ -46,9 +46,14 @@ bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d);
  */
 int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e);
 
+/* Every link here.  0 or -errno with a sentence. */
+int netdev_each(void (*fn)(void *arg, const struct netdev *d), void *arg,
+                struct err *e);
+
 /* 0 or -errno, with the sentence naming the setting. */
 int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e);
 int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e);
+int netdev_set_up(int ifindex, bool up, struct err *e);
 int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e);
 int netdev_set_addr_gen(int ifindex, int mode, struct err *e);
 
@@ -96,6 +101,13 @@ int netdev_offload_set(const char *name, enum netdev_offload w, bool on);
 
 /* Mb/s, 0 if unknown. */
 uint32_t netdev_speed(const char *name);
+
+/* Wake-on-LAN by magic packet: 1 on, 0 off, -errno if it cannot. */
+int netdev_wol_get(const char *name);
+int netdev_wol_set(const char *name, bool on);
+
+/* The address it was made with; false if the driver does not say. */
+bool netdev_permanent_mac(const char *name, struct mac *mac);
 
 /* The driver's name, "" if it does not say. */
 void netdev_driver(const char *name, char out[32]);

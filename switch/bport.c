@@ -2,8 +2,10 @@
 #include "switch/bridge.h"
 
 #include "ports/mem.h"
+#include "ports/tap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,9 +47,25 @@ struct bport *bport_next(struct bridge *b, struct bport *prev)
     return NULL;
 }
 
+bool bport_leaving(const struct bport *p)
+{
+    return p->deleting;
+}
+
 const struct port_spec *bport_spec(const struct bport *p)
 {
     return &p->port->spec;
+}
+
+int bport_netns(const struct bport *p)
+{
+    int fd = p->port->spec.netns_fd;
+
+    if (p->port->kind == &port_kind_tap && p->life == LIFE_RUNNING) {
+        fd = tap_netns(p->port);
+        return fd < 0 ? -1 : fd;
+    }
+    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 struct bport *bport_local(struct bridge *b)
@@ -342,6 +360,7 @@ void bport_info(const struct bport *p, struct bport_info *i)
     say_why(p, i);
     memcpy(i->param, p->param, sizeof(i->param));
     i->edge = p->caps.edge;
+    i->netns = p->netns_first;
     i->cost_auto = p->param[BPORT_PATH_COST] == 0;
     if (i->cost_auto)
         i->param[BPORT_PATH_COST] = cost_of_speed(p->caps.speed);

@@ -101,6 +101,7 @@ struct bport {
     int job_rc;
     struct err job_err;
     uint64_t netns;          /* inode, for link changes */
+    uint64_t netns_first;    /* ... when it was added */
     struct link_change link; /* see from_link */
     char link_name[PORT_NAME_MAX];
     struct port_losses past; /* kernel's losses before the last open */

@@ -630,7 +630,7 @@ static int watch(struct bport *p, struct err *e)
 
     if (!p->port->kind->netdev || !p->port->ops->link)
         return 0;
-    p->netns = netns_id(fd);
+    p->netns = p->netns_first = netns_id(fd);
     p->watch = netwatch_add(p->b->sw->netwatch, fd, &rc, e);
     return rc;
 }

@@ -48,6 +48,7 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
     text_copy(e.port, sizeof(e.port), p->port->spec.name);
     e.port_no = p->no;
     e.state = bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
+    e.failed = p->life == LIFE_FAILED;
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);
     va_end(ap);

@@ -153,8 +153,13 @@ struct bport *bport_find(struct bridge *b, const char *name);
 struct bport *bport_next(struct bridge *b, struct bport *prev);
 /* The bridge's own interface; NULL without one. */
 struct bport *bport_local(struct bridge *b);
+/* Is it on its way out?  bport_by_no still finds it then. */
+bool bport_leaving(const struct bport *p);
 /* What it was added with, its name filled in; valid while the port lives. */
 const struct port_spec *bport_spec(const struct bport *p);
+/* A descriptor of the namespace its device is in, for the caller to close;
+ * -1: the daemon's own, or none. */
+int bport_netns(const struct bport *p);
 /* The bridge a port of that name is in, whichever; NULL if none. */
 struct bridge *bport_owner(struct sw *sw, const char *name);
 
@@ -195,7 +200,7 @@ struct bport_info {
     bool failed;
     bool edge;      /* guests are behind it */
     bool cost_auto; /* the path cost follows the link's speed */
-    uint64_t netns; /* inode of the device's namespace; 0: no netdev */
+    uint64_t netns; /* inode of the namespace it was added in; 0: no netdev */
     uint32_t param[BPORT_PARAMS];
     struct mac mac;
     uint32_t mtu;
@@ -278,6 +283,7 @@ struct sw_event {
     uint64_t key;     /* FDB events */
     uint8_t flags;
     enum bport_state state;
+    bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
     char text[160]; /* for people; names are in it */
 };

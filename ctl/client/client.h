@@ -43,7 +43,7 @@ bool client_call(struct client *c, const char *method, json_t *params, int fd,
                  struct reply *r);
 /* With up to CLIENT_FDS_MAX descriptors, in order; negative ones are left
  * out. */
-#define CLIENT_FDS_MAX 8
+#define CLIENT_FDS_MAX 253 /* as many as a message carries */
 bool client_call_fds(struct client *c, const char *method, json_t *params,
                      const int *fd, unsigned n, struct reply *r);
 

@@ -131,7 +131,7 @@ static const char *unknown_option(const struct command *cmd, int argc,
 
         if (strncmp(argv[i], "--", 2) == 0 &&
             !(at && at > cmd->more && at[-1] == '[' &&
-              at[strlen(argv[i])] == ']'))
+              strchr("] ", at[strlen(argv[i])])))
             return argv[i];
     }
     return NULL;

@@ -93,7 +93,8 @@ void l3_return_uplink(struct l3 *l, const char *uplink, struct l3_notes *n);
 int l3_apply(struct l3 *l, const struct conf_l3 *want, struct l3_notes *n,
              struct err *e);
 
-/* What apply would do, as sentences, and does not. */
+/* What apply would do, as sentences, and does not; nothing else is said.  The
+ * interface may be yet to be made. */
 int l3_plan(struct l3 *l, const struct conf_l3 *want, struct l3_notes *n,
             struct err *e);
 

@@ -162,6 +162,8 @@ static bool any_nowhere(const struct rt_set *s)
 static int read_have(struct run *x, struct err *e)
 {
     rt_set_clear(&x->have);
+    if (!x->r) /* the interface is yet to be made */
+        return 0;
     return rtnl_read(x->r, x->ifindex,
                      any_nowhere(&x->target) || any_nowhere(&x->l->applied),
                      &x->have, e);
@@ -419,10 +421,11 @@ static int change(struct run *x, struct l3_changed *changed, struct err *e)
     if (rc)
         return rc;
     if (!up && x->target.n_routes) {
-        l3_note(x->n,
-                "%s is down: its routes wait until it is up and this is "
-                "applied again",
-                x->l->ifname);
+        if (!x->dry)
+            l3_note(x->n,
+                    "%s is down: its routes wait until it is up and this is "
+                    "applied again",
+                    x->l->ifname);
         return 0;
     }
     if (x->dry) {
@@ -452,6 +455,8 @@ static int prepare(struct run *x, struct err *e)
 {
     int rc = link_read(x->l->ifname, &x->ifindex, &x->settings, e);
 
+    if (rc == -ENODEV && x->dry)
+        return wanted(x->l, x->want, &x->before, &x->target, e);
     if (!rc)
         rc = rtnl_open(&x->r, e);
     if (!rc)

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From files to a plan.  All of it runs on the task thread, while the control
+ * thread leaves the memory of what files made as it is.
+ */
+#include "ctl/apply/op.h"
+#include "ctl/config/load.h"
+#include "ctl/apply/member.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- files ---- */
+
+/* A conf_open: the client has sent all of them. */
+static int sent_file(void *arg, const char *name, const char *from, char **text,
+                     size_t *len, struct err *e)
+{
+    const struct apply_request *r = arg;
+
+    (void)from;
+    for (unsigned i = 0; i < r->n_files; i++) {
+        const struct apply_file *f = &r->file[i];
+
+        if (strcmp(f->name, name) != 0)
+            continue;
+        *text = malloc(f->len + 1);
+        if (!*text)
+            return err_set(e, ENOMEM, "%s: no memory", name);
+        memcpy(*text, f->text, f->len + 1);
+        *len = f->len;
+        return 0;
+    }
+    return err_set(e, ENOENT, "%s: the client has not sent it", name);
+}
+
+static int load(struct op *op, struct err *e)
+{
+    struct apply_request *r = op->req;
+
+    if (r->conf) {
+        op->conf = r->conf;
+        r->conf = NULL;
+        return 0;
+    }
+    return conf_load(&op->conf, r->file[0].name, sent_file, r, e);
+}
+
+/* ---- layer 3 ---- */
+
+static int device(void *arg, int netns_fd, const char *name, struct member *m,
+                  struct err *e)
+{
+    (void)arg;
+    return member_get(netns_fd, name, m, e);
+}
+
+/* In a sorted plan, which is short where it is searched. */
+static struct step *step_of(struct plan *p, enum step_kind kind,
+                            const char *bridge)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if (p->step[i].kind == kind && strcmp(p->step[i].bridge, bridge) == 0)
+            return &p->step[i];
+    return NULL;
+}
+
+static int begin_l3(struct op *op, struct step *s, struct err *e)
+{
+    s->l3 = apply_l3_new(op->a, s->bridge, op->req->netns_fd,
+                         plan_renderer(op->want, s->wb));
+    if (!s->l3)
+        return err_set(e, ENOMEM, "%s: no memory", s->bridge);
+    if (!step_of(&op->plan, STEP_BRIDGE_ADD, s->bridge) ||
+        step_of(&op->plan, STEP_BRIDGE_DEL, s->bridge))
+        return 0;
+    return want_wrap(e, l3_check(s->l3, e), &s->wb->conf->pos);
+}
+
+/* Without any change around it, what layer 3 says decides. */
+static bool needed(struct plan *p, const char *bridge)
+{
+    return step_of(p, STEP_L3_BEGIN, bridge) ||
+           step_of(p, STEP_UPLINK_TAKE, bridge) ||
+           step_of(p, STEP_UPLINK_RETURN, bridge);
+}
+
+static int plan_l3(struct op *op, struct step *s, struct err *e)
+{
+    struct step *begin = step_of(&op->plan, STEP_L3_BEGIN, s->bridge);
+    struct owned_bridge *b = owned_find(&op->a->owned, s->bridge);
+    struct l3 *l = begin ? begin->l3 : b ? b->l3 : NULL;
+    struct l3_notes notes = {{0}, 0, 0};
+    int rc = l ? l3_plan(l, &s->wb->conf->l3, &notes, e) : 0;
+
+    if (rc)
+        return want_wrap(e, rc, &s->wb->conf->pos);
+    while (notes.len && notes.text[notes.len - 1] == '\n')
+        notes.text[--notes.len] = '\0';
+    s->idle = notes.len == 0 && !s->text && !needed(&op->plan, s->bridge);
+    if (notes.len == 0 || s->text)
+        return 0;
+    if (notes.more)
+        rc = plan_say(&op->plan, s, "%s\n... and %u more", notes.text,
+                      notes.more);
+    else
+        rc = plan_say(&op->plan, s, "%s", notes.text);
+    return rc ? err_set(e, ENOMEM, "%s: no memory", s->bridge) : 0;
+}
+
+static int plan_all_l3(struct op *op, struct err *e)
+{
+    struct plan *p = &op->plan;
+    int rc = 0;
+
+    for (unsigned i = 0; !rc && i < p->n; i++)
+        if (p->step[i].kind == STEP_L3_BEGIN)
+            rc = begin_l3(op, &p->step[i], e);
+    for (unsigned i = 0; !rc && i < p->n; i++)
+        if (p->step[i].kind == STEP_L3_APPLY)
+            rc = plan_l3(op, &p->step[i], e);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+int apply_plan_work(void *arg, struct err *e)
+{
+    struct op *op = arg;
+    const struct apply_request *r = op->req;
+    struct want_where where = {
+        .netns_fd = r->netns_fd,
+        .netns = op->netns,
+        .named = r->named,
+        .n_named = r->n_named,
+        .owned = &op->a->owned,
+        .may_wait = r->may_wait,
+    };
+    struct plan_input in = {
+        .running = op->running,
+        .owned = &op->a->owned,
+        .netns = op->netns,
+        .may_wait = r->may_wait,
+        .device = device,
+    };
+    int rc = load(op, e);
+
+    if (!rc)
+        rc = want_make(&op->want, op->conf, &where, e);
+    if (rc)
+        return rc;
+    in.want = op->want;
+    rc = plan_make(&op->plan, &in, e);
+    return rc ? rc : plan_all_l3(op, e);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside of apply.h: an operation, and how its plan is carried out.
+ *
+ *   apply.c  operations, their queue, what waits to be confirmed
+ *   files.c  from files to a plan, on the task thread
+ *   run.c    steps in order, forth and back
+ *   step.c   what each kind of step does
+ *   show.c   the running configuration
+ *
+ * Threads: control thread, except where said.
+ */
+#ifndef CTL_APPLY_OP_H
+#define CTL_APPLY_OP_H
+
+#include "ctl/apply/apply.h"
+#include "ctl/apply/plan.h"
+#include "ctl/l3/l3.h"
+
+#include <ev.h>
+#include <sys/queue.h>
+
+TAILQ_HEAD(op_queue, op);
+
+struct apply {
+    struct ev_loop *loop;
+    struct sw *sw;
+    char *state_dir; /* NULL: none */
+    struct owned owned;
+    struct op_queue queue; /* the first one is under way */
+    struct op *unconfirmed;
+    ev_timer next;    /* the first one is to begin, or to go on */
+    ev_timer confirm; /* time is up */
+    bool joining;     /* an operation for devices that came is queued */
+    bool ending;
+};
+
+struct op {
+    TAILQ_ENTRY(op) link;
+    struct apply *a;
+    void (*begin)(struct op *op);
+    void (*resume)(struct op *op); /* in the next turn */
+    void (*finish)(struct op *op); /* the plan has been carried out, or not */
+    const char *what;              /* for the log */
+    /* whoever asked */
+    struct apply_request *req;
+    apply_done done;
+    sw_done simple;
+    apply_text show;
+    void *arg;
+    char name[2][PORT_NAME_MAX]; /* removals: bridge, port */
+    bool force;
+    /* what is to be done */
+    struct conf *conf; /* until the hold has it */
+    struct conf_hold *hold;
+    uint64_t netns;
+    struct want *want;
+    struct running *running;
+    struct plan plan;
+    struct l3_notes notes; /* the task thread's, while it works */
+    char *text;            /* of show.c */
+    /* the run */
+    bool back;             /* taking back */
+    bool starting;         /* in the middle of beginning steps */
+    unsigned from, to, at; /* the group of steps, and the next of it */
+    unsigned outstanding;
+    int rc; /* of the first that failed */
+    struct err err;
+};
+
+/* apply.c */
+struct op *op_new(struct apply *a, void (*begin)(struct op *op), void *arg);
+void op_queue(struct op *op);
+/* It is over: the next one's turn.  Frees it unless it is to be kept. */
+void op_over(struct op *op, bool keep);
+/* op->resume in the next turn of the loop. */
+void op_yield(struct op *op, void (*resume)(struct op *op));
+
+/* files.c: an sw_work; arg is the op. */
+int apply_plan_work(void *op, struct err *e);
+
+/* run.c: carries op->plan out, then op->finish; or takes it back. */
+void run_forth(struct op *op);
+void run_back(struct op *op);
+
+/* step.c */
+struct step_kind_ops {
+    /* Control thread: begins it; step_done is called, in the call or later. */
+    void (*go)(struct step *s);
+    void (*back)(struct step *s);
+    /* Task thread, for all of the kind together; 'after' then on control. */
+    int (*work)(struct step *s, struct err *e);
+    int (*unwork)(struct step *s, struct err *e);
+    void (*after)(struct step *s);
+    void (*unafter)(struct step *s);
+};
+const struct step_kind_ops *step_ops(enum step_kind k);
+/* Control thread, before work: what the task thread must not look up. */
+void step_prepare(struct step *s);
+/* An sw_done; arg is the step. */
+void step_done(void *step, int rc, const struct err *e);
+/* The memory of layer 3 for a bridge; NULL: none left. */
+struct l3 *apply_l3_new(const struct apply *a, const char *bridge, int netns_fd,
+                        const char *renderer);
+/* What it has kept for taking it back. */
+void step_free(struct step *s);
+
+/* show.c */
+void apply_show_begin(struct op *op);
+
+#endif

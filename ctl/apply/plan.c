@@ -1,0 +1,833 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/apply/plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- plans ---- */
+
+struct step *plan_add(struct plan *p, enum step_kind kind, const char *bridge,
+                      const char *port)
+{
+    struct step *s;
+
+    if (p->n == p->room) {
+        unsigned room = p->room ? p->room * 2 : 32;
+
+        s = realloc(p->step, room * sizeof(*s));
+        if (!s)
+            return NULL;
+        p->step = s;
+        p->room = room;
+    }
+    s = &p->step[p->n++];
+    *s = (struct step){.kind = kind};
+    snprintf(s->bridge, sizeof(s->bridge), "%s", bridge);
+    snprintf(s->port, sizeof(s->port), "%s", port ? port : "");
+    return s;
+}
+
+int plan_say(struct plan *p, struct step *s, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vasprintf(&s->text, fmt, ap);
+    va_end(ap);
+    if (n < 0) {
+        s->text = NULL;
+        return -ENOMEM;
+    }
+    p->n_said++;
+    return 0;
+}
+
+int plan_note(struct plan *p, const char *fmt, ...)
+{
+    va_list ap;
+    char *text;
+    int n;
+
+    if (p->n_notes == p->notes_room) {
+        unsigned room = p->notes_room ? p->notes_room * 2 : 8;
+        char **note = realloc(p->note, room * sizeof(*note));
+
+        if (!note)
+            return -ENOMEM;
+        p->note = note;
+        p->notes_room = room;
+    }
+    va_start(ap, fmt);
+    n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return -ENOMEM;
+    p->note[p->n_notes++] = text;
+    return 0;
+}
+
+/* By kind, and within one as they were added. */
+void plan_sort(struct plan *p)
+{
+    unsigned at[STEP_KINDS + 1] = {0};
+    struct step *sorted = p->n ? malloc(p->n * sizeof(*sorted)) : NULL;
+
+    if (!sorted) { /* slower, needs nothing */
+        for (unsigned i = 1; i < p->n; i++) {
+            struct step s = p->step[i];
+            unsigned k = i;
+
+            for (; k > 0 && p->step[k - 1].kind > s.kind; k--)
+                p->step[k] = p->step[k - 1];
+            p->step[k] = s;
+        }
+        return;
+    }
+    for (unsigned i = 0; i < p->n; i++)
+        at[p->step[i].kind + 1]++;
+    for (unsigned k = 0; k < STEP_KINDS; k++)
+        at[k + 1] += at[k];
+    for (unsigned i = 0; i < p->n; i++)
+        sorted[at[p->step[i].kind]++] = p->step[i];
+    free(p->step);
+    p->step = sorted;
+    p->room = p->n;
+}
+
+void plan_free(struct plan *p)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        free(p->step[i].text);
+    for (unsigned i = 0; i < p->n_notes; i++)
+        free(p->note[i]);
+    free(p->step);
+    free(p->note);
+    memset(p, 0, sizeof(*p));
+}
+
+/* ---- parameters in words ---- */
+
+enum unit { NUMBER, COST, TIME, SWITCH, MASK };
+
+struct word {
+    const char *name;
+    enum unit unit;
+};
+
+static const struct word bridge_word[BRIDGE_PARAMS] = {
+    [BRIDGE_AGEING] = {"ageing-time", TIME},
+    [BRIDGE_PRIORITY] = {"priority", NUMBER},
+    [BRIDGE_FORWARD_DELAY] = {"forward-delay", TIME},
+    [BRIDGE_HELLO] = {"hello-time", TIME},
+    [BRIDGE_MAX_AGE] = {"max-age", TIME},
+    [BRIDGE_STP] = {"stp", SWITCH},
+    [BRIDGE_FWD_MASK] = {"group-fwd-mask", MASK},
+    [BRIDGE_FDB_LIMIT] = {"fdb-limit", NUMBER},
+};
+
+static const struct word port_word[BPORT_PARAMS] = {
+    [BPORT_PATH_COST] = {"path-cost", COST},
+    [BPORT_PRIORITY] = {"port-priority", NUMBER},
+    [BPORT_HAIRPIN] = {"hairpin", SWITCH},
+    [BPORT_ISOLATED] = {"isolated", SWITCH},
+    [BPORT_LEARNING] = {"learning", SWITCH},
+    [BPORT_FLOOD] = {"flood", SWITCH},
+    [BPORT_FLOOD_MCAST] = {"mcast-flood", SWITCH},
+    [BPORT_FLOOD_BCAST] = {"bcast-flood", SWITCH},
+    [BPORT_FWD_MASK] = {"group-fwd-mask", MASK},
+    [BPORT_FDB_LIMIT] = {"fdb-limit", NUMBER},
+};
+
+static const char *in_words(enum unit unit, uint32_t v, char out[32])
+{
+    if (unit == SWITCH)
+        snprintf(out, 32, "%s", v ? "on" : "off");
+    else if (unit == MASK)
+        snprintf(out, 32, "0x%x", v);
+    else if (unit == COST && v == 0)
+        snprintf(out, 32, "automatic");
+    else if (unit == TIME && v % 100)
+        snprintf(out, 32, v % 10 ? "%u.%02u" : "%u.%u", v / 100,
+                 v % 10 ? v % 100 : v % 100 / 10);
+    else
+        snprintf(out, 32, "%u", unit == TIME ? v / 100 : v);
+    return out;
+}
+
+/* "WHAT: NAME 300 → 60 s" */
+static int say_change(struct plan *p, struct step *s, const char *what,
+                      const struct word *w)
+{
+    char old[32], new[32];
+
+    return plan_say(
+        p, s, "%s: %s %s → %s%s", what, w->name, in_words(w->unit, s->old, old),
+        in_words(w->unit, s->value, new), w->unit == TIME ? " s" : "");
+}
+
+/* ---- making one ---- */
+
+struct maker {
+    struct plan *p;
+    const struct plan_input *in;
+    struct want_bridge *wb;
+    struct err *e;
+    unsigned number; /* of the last name made up */
+};
+
+static int no_memory(struct maker *m)
+{
+    return err_set(m->e, ENOMEM, "no memory to compare the configuration");
+}
+
+/* A step about the file's bridge; NULL: out of memory. */
+static struct step *add(struct maker *m, enum step_kind kind,
+                        struct want_port *wp, const char *port)
+{
+    struct step *s = plan_add(m->p, kind, m->wb->conf->name, port);
+
+    if (!s)
+        return NULL;
+    s->wb = m->wb;
+    s->wp = wp;
+    return s;
+}
+
+/* Its addresses can only go to a bridge beside it. */
+static bool is_uplink(const struct maker *m, const struct want_port *wp)
+{
+    return spec_takes(&wp->spec) && m->wb->conf->local &&
+           wp->netns == m->in->netns;
+}
+
+/* ---- what leaves ---- */
+
+static int give_back(struct plan *p, enum step_kind kind, const char *bridge,
+                     struct owned_port *o)
+{
+    struct step *s = plan_add(p, kind, bridge, o->name);
+
+    if (!s)
+        return -ENOMEM;
+    s->owned_port = o;
+    memcpy(s->device, o->device, sizeof(s->device));
+    return 0;
+}
+
+int plan_give_back(struct plan *p, const char *bridge, struct owned_port *o)
+{
+    int rc = 0;
+
+    if (o->has_before)
+        rc = give_back(p, STEP_MEMBER_BACK, bridge, o);
+    if (!rc && o->taken)
+        rc = give_back(p, STEP_UPLINK_RETURN, bridge, o);
+    return rc;
+}
+
+static int remove_port(struct maker *m, const struct run_bridge *rb,
+                       const struct run_port *rp)
+{
+    struct owned_port *o = rp->owned;
+    struct step *s = plan_add(m->p, STEP_PORT_DEL, rb->info.name, rp->name);
+
+    if (!s ||
+        plan_say(m->p, s, "remove port %s from %s", rp->name, rb->info.name))
+        return no_memory(m);
+    return plan_give_back(m->p, rb->info.name, o) ? no_memory(m) : 0;
+}
+
+static const struct run_port *first_by_hand(const struct run_bridge *rb)
+{
+    for (unsigned i = 0; i < rb->n_ports; i++)
+        if (!rb->port[i].owned)
+            return &rb->port[i];
+    return NULL;
+}
+
+static int end_l3(struct maker *m, const struct run_bridge *rb)
+{
+    if (!rb->owned->l3)
+        return 0;
+    return plan_add(m->p, STEP_SETTLE, rb->info.name, NULL) &&
+                   plan_add(m->p, STEP_L3_END, rb->info.name, NULL)
+               ? 0
+               : no_memory(m);
+}
+
+static int remove_bridge(struct maker *m, const struct run_bridge *rb)
+{
+    const struct run_port *hand = first_by_hand(rb);
+    const char *name = rb->info.name;
+    struct step *s;
+    int rc = end_l3(m, rb);
+
+    for (unsigned i = 0; !rc && i < rb->n_ports; i++)
+        if (rb->port[i].owned)
+            rc = remove_port(m, rb, &rb->port[i]);
+    if (rc)
+        return rc;
+    s = plan_add(m->p, hand ? STEP_DISOWN : STEP_BRIDGE_DEL, name, NULL);
+    if (!s)
+        return no_memory(m);
+    s->force = true;
+    if (hand)
+        rc = plan_say(m->p, s, "%s is the configuration's no more", name);
+    else
+        rc = plan_say(m->p, s, "remove bridge %s", name);
+    if (!rc && hand)
+        rc = plan_note(m->p,
+                       "%s stays: its port %s was added by hand (brctl delbr "
+                       "%s removes both)",
+                       name, hand->name, name);
+    return rc ? no_memory(m) : 0;
+}
+
+/* ---- what comes ---- */
+
+static int set_members(struct maker *m, const struct want_port *wp,
+                       const struct member *now, struct step *s)
+{
+    const struct conf_port *c = wp->conf;
+    char old[MAC_TEXT_MAX], new[MAC_TEXT_MAX], text[200] = "";
+    size_t n = 0;
+
+    if (c->mac_set && !mac_equal(&c->mac, &now->mac))
+        n += (size_t)snprintf(text, sizeof(text), "MAC address %s → %s",
+                              mac_format(&now->mac, old),
+                              mac_format(&c->mac, new));
+    if (c->mtu && c->mtu != now->mtu)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%sMTU %u → %u",
+                              n ? ", " : "", now->mtu, c->mtu);
+    if (c->wakeonlan != CONF_UNSET && c->wakeonlan != now->wakeonlan)
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%swakeonlan %s",
+                              n ? ", " : "", c->wakeonlan ? "on" : "off");
+    s->member.has_mac = c->mac_set;
+    s->member.mac = c->mac;
+    s->member.mtu = c->mtu;
+    s->member.wakeonlan = c->wakeonlan;
+    snprintf(s->device, sizeof(s->device), "%s", wp->spec.target);
+    if (n == 0)
+        return 0;
+    return plan_say(m->p, s, "%s: %s", wp->spec.target, text) ? no_memory(m)
+                                                              : 0;
+}
+
+/* A device that is taken over: is it there, and what becomes of it? */
+static int add_device(struct maker *m, struct want_port *wp)
+{
+    struct member now = {0};
+    struct step *s;
+    int rc = m->in->device(m->in->arg, wp->spec.netns_fd, wp->spec.target, &now,
+                           m->e);
+
+    if (rc == -ENODEV && m->in->may_wait) {
+        m->p->n_waiting++;
+        if (plan_note(m->p, "%s: port %s waits for its interface",
+                      m->wb->conf->name, wp->spec.name))
+            return no_memory(m);
+    } else if (rc) {
+        return want_wrap(m->e, rc, &wp->conf->pos);
+    }
+    if (is_uplink(m, wp)) {
+        s = add(m, STEP_UPLINK_TAKE, wp, wp->spec.name);
+        if (!s)
+            return no_memory(m);
+        snprintf(s->device, sizeof(s->device), "%s", wp->spec.target);
+    }
+    s = add(m, STEP_MEMBER_SET, wp, wp->spec.name);
+    if (!s)
+        return no_memory(m);
+    s->member.up = true;
+    return set_members(m, wp, &now, s);
+}
+
+static int new_param(struct maker *m, struct want_port *wp, unsigned w)
+{
+    const struct conf_port *c = wp->conf;
+    struct step *s;
+    char text[32];
+
+    /* The default of this one depends on what the device turns out to be. */
+    if (!c->set[w] || (w != BPORT_FDB_LIMIT &&
+                       c->param[w] == bport_default((enum bport_param)w, 0)))
+        return 0;
+    s = add(m, STEP_PORT_SET, wp, wp->spec.name);
+    if (!s)
+        return no_memory(m);
+    s->param = w;
+    s->value = c->param[w];
+    s->old = bport_default((enum bport_param)w, false);
+    return plan_say(m->p, s, "%s: port %s: %s %s", m->wb->conf->name,
+                    wp->spec.name, port_word[w].name,
+                    in_words(port_word[w].unit, s->value, text))
+               ? no_memory(m)
+               : 0;
+}
+
+static bool name_is_used(const struct plan_input *in, const char *name)
+{
+    for (unsigned b = 0; b < in->running->n_bridges; b++)
+        for (unsigned i = 0; i < in->running->bridge[b].n_ports; i++)
+            if (strcmp(in->running->bridge[b].port[i].name, name) == 0)
+                return true;
+    for (unsigned b = 0; b < in->want->n_bridges; b++)
+        for (unsigned i = 0; i < in->want->bridge[b].n_ports; i++)
+            if (strcmp(in->want->bridge[b].port[i].spec.name, name) == 0)
+                return true;
+    return false;
+}
+
+/* As the switch would, but known before: stream0, stream1, ... */
+static void make_name(struct maker *m, struct port_spec *s)
+{
+    char name[PORT_NAME_MAX];
+
+    do
+        snprintf(name, sizeof(name), "%.10s%u", s->kind, m->number++);
+    while (name_is_used(m->in, name));
+    memcpy(s->name, name, sizeof(s->name));
+}
+
+static int add_port(struct maker *m, struct want_port *wp)
+{
+    char text[SPEC_TEXT_MAX];
+    struct step *s;
+    int rc = spec_takes(&wp->spec) ? add_device(m, wp) : 0;
+
+    if (rc)
+        return rc;
+    if (!wp->spec.name[0])
+        make_name(m, &wp->spec);
+    s = add(m, STEP_PORT_ADD, wp, wp->spec.name);
+    if (!s || plan_say(m->p, s, "add port %s to %s",
+                       port_spec_format(&wp->spec, text, sizeof(text)),
+                       m->wb->conf->name))
+        return no_memory(m);
+    for (unsigned w = 0; !rc && w < BPORT_PARAMS; w++)
+        rc = new_param(m, wp, w);
+    return rc;
+}
+
+static int say_stp(struct maker *m)
+{
+    if (!m->wb->conf->stp_default)
+        return 0;
+    return plan_note(m->p,
+                     "%s: stp is on by netplan's default; there is no spanning "
+                     "tree yet, it runs without",
+                     m->wb->conf->name)
+               ? no_memory(m)
+               : 0;
+}
+
+static int set_bridge(struct maker *m, unsigned w, uint32_t old, uint32_t value)
+{
+    struct step *s;
+
+    if (old == value)
+        return 0;
+    s = add(m, STEP_BRIDGE_SET, NULL, NULL);
+    if (!s)
+        return no_memory(m);
+    s->param = w;
+    s->old = old;
+    s->value = value;
+    return say_change(m->p, s, m->wb->conf->name, &bridge_word[w])
+               ? no_memory(m)
+               : 0;
+}
+
+static int add_bridge(struct maker *m)
+{
+    const struct conf_bridge *c = m->wb->conf;
+    struct step *s = add(m, STEP_BRIDGE_ADD, NULL, NULL);
+    int rc;
+
+    if (!s || plan_say(m->p, s, "add bridge %s", c->name))
+        return no_memory(m);
+    if (c->local && (!add(m, STEP_L3_BEGIN, NULL, NULL) ||
+                     !add(m, STEP_L3_APPLY, NULL, NULL)))
+        return no_memory(m);
+    rc = say_stp(m);
+    for (unsigned w = 0; !rc && w < BRIDGE_PARAMS; w++)
+        if (c->set[w])
+            rc = set_bridge(m, w, bridge_default((enum bridge_param)w),
+                            c->param[w]);
+    for (unsigned i = 0; !rc && i < m->wb->n_ports; i++)
+        rc = add_port(m, &m->wb->port[i]);
+    return rc;
+}
+
+/* ---- what stays ---- */
+
+static void record_of(const struct want_port *wp, struct port_record *r)
+{
+    const struct conf_port *c = wp->conf;
+
+    memset(r, 0, sizeof(*r));
+    memcpy(r->wrote, c->set, sizeof(r->wrote));
+    r->has_match_mac = c->match.used && c->match.mac_set;
+    if (r->has_match_mac)
+        r->match_mac = c->match.mac;
+    r->member.has_mac = c->mac_set;
+    if (c->mac_set)
+        r->member.mac = c->mac;
+    r->member.mtu = c->mtu;
+    r->member.wakeonlan = c->wakeonlan;
+}
+
+void plan_record(const struct want_port *wp, struct port_record *r)
+{
+    record_of(wp, r);
+}
+
+static int keep_param(struct maker *m, struct want_port *wp,
+                      const struct run_port *rp, unsigned w)
+{
+    const struct conf_port *c = wp->conf;
+    char what[48];
+    struct step *s;
+    uint32_t v;
+
+    if (c->set[w])
+        v = c->param[w];
+    else if (rp->owned && rp->owned->record.wrote[w])
+        v = bport_default((enum bport_param)w, rp->edge);
+    else
+        return 0;
+    if (v == rp->param[w])
+        return 0;
+    s = add(m, STEP_PORT_SET, wp, rp->name);
+    if (!s)
+        return no_memory(m);
+    s->param = w;
+    s->old = rp->param[w];
+    s->value = v;
+    snprintf(what, sizeof(what), "%s: port %s", m->wb->conf->name, rp->name);
+    return say_change(m->p, s, what, &port_word[w]) ? no_memory(m) : 0;
+}
+
+static bool says_something(const struct member *m)
+{
+    return m->has_mac || m->mtu || m->wakeonlan != CONF_UNSET;
+}
+
+/* What was written of the device and is no more goes back to what it was. */
+static int keep_member(struct maker *m, struct want_port *wp,
+                       const struct run_port *rp,
+                       const struct port_record *record)
+{
+    const struct owned_port *o = rp->owned;
+    bool had = o && o->has_before && says_something(&o->record.member);
+    struct want_port as = *wp;
+    struct conf_port c = *wp->conf;
+    struct member now;
+    struct step *s;
+    unsigned said = m->p->n_said;
+    int rc;
+
+    if (!spec_takes(&wp->spec) || (!says_something(&record->member) && !had))
+        return 0;
+    if (m->in->device(m->in->arg, wp->spec.netns_fd, wp->spec.target, &now,
+                      NULL))
+        return 0; /* it is set when the device is back */
+    if (had && !c.mac_set && o->record.member.has_mac) {
+        c.mac_set = true;
+        c.mac = o->before.mac;
+    }
+    if (had && !c.mtu && o->record.member.mtu)
+        c.mtu = o->before.mtu;
+    if (had && c.wakeonlan == CONF_UNSET &&
+        o->record.member.wakeonlan != CONF_UNSET)
+        c.wakeonlan = o->before.wakeonlan;
+    as.conf = &c;
+    (void)port_spec_copy(&as.spec, &wp->spec);
+    s = add(m, STEP_MEMBER_SET, wp, rp->name);
+    if (!s)
+        return no_memory(m);
+    rc = set_members(m, &as, &now, s);
+    s->idle = m->p->n_said == said;
+    return rc;
+}
+
+static int keep_port(struct maker *m, struct want_port *wp,
+                     const struct run_port *rp)
+{
+    struct port_record r;
+    int rc = 0;
+
+    record_of(wp, &r);
+    if ((!rp->owned || memcmp(&rp->owned->record, &r, sizeof(r)) != 0) &&
+        !add(m, STEP_PORT_OWN, wp, rp->name))
+        return no_memory(m);
+    for (unsigned w = 0; !rc && w < BPORT_PARAMS; w++)
+        rc = keep_param(m, wp, rp, w);
+    return rc ? rc : keep_member(m, wp, rp, &r);
+}
+
+static int by_spec(const void *a, const void *b)
+{
+    const struct run_port *x = *(const struct run_port *const *)a;
+    const struct run_port *y = *(const struct run_port *const *)b;
+    int c = strcmp(x->spec.kind, y->spec.kind);
+
+    return c ? c : strcmp(x->spec.target, y->spec.target);
+}
+
+struct index {
+    struct run_port **port; /* sorted; NULL: taken */
+    bool *used;
+    unsigned n;
+};
+
+static bool fits(const struct want_port *wp, const struct run_port *rp)
+{
+    return (!rp->netns || rp->netns == wp->netns) &&
+           (!wp->spec.name[0] || strcmp(wp->spec.name, rp->name) == 0) &&
+           spec_equal(&wp->spec, &rp->spec);
+}
+
+/* The first of those with its kind and target. */
+static unsigned lower_bound(const struct index *x, const struct run_port *key)
+{
+    unsigned lo = 0, hi = x->n;
+
+    while (lo < hi) {
+        unsigned mid = lo + (hi - lo) / 2;
+
+        if (by_spec(&x->port[mid], &key) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static struct run_port *take_same(struct index *x, const struct want_port *wp)
+{
+    struct run_port key;
+
+    (void)port_spec_copy(&key.spec, &wp->spec);
+    for (unsigned i = lower_bound(x, &key); i < x->n; i++) {
+        struct run_port *rp = x->port[i];
+        const struct run_port *k = &key;
+
+        if (by_spec(&rp, &k) != 0)
+            break;
+        if (x->used[i] || !fits(wp, rp))
+            continue;
+        x->used[i] = true;
+        return rp;
+    }
+    return NULL;
+}
+
+static int index_make(struct index *x, const struct run_bridge *rb)
+{
+    x->n = rb->n_ports;
+    x->port = calloc(x->n + 1, sizeof(*x->port));
+    x->used = calloc(x->n + 1, sizeof(*x->used));
+    if (!x->port || !x->used)
+        return -ENOMEM;
+    for (unsigned i = 0; i < x->n; i++)
+        x->port[i] = &rb->port[i];
+    qsort(x->port, x->n, sizeof(*x->port), by_spec);
+    return 0;
+}
+
+/* Those that are in the bridge and not in the file. */
+static int others(struct maker *m, const struct run_bridge *rb,
+                  const struct index *x)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; !rc && i < x->n; i++) {
+        if (x->used[i])
+            continue;
+        if (x->port[i]->owned)
+            rc = remove_port(m, rb, x->port[i]);
+        else if (plan_note(m->p, "%s: port %s was added by hand and stays",
+                           rb->info.name, x->port[i]->name))
+            rc = no_memory(m);
+    }
+    return rc;
+}
+
+static int keep_ports(struct maker *m, const struct run_bridge *rb)
+{
+    struct index x = {0};
+    int rc = index_make(&x, rb) ? no_memory(m) : 0;
+
+    for (unsigned i = 0; !rc && i < m->wb->n_ports; i++) {
+        struct want_port *wp = &m->wb->port[i];
+        struct run_port *rp = take_same(&x, wp);
+
+        rc = rp ? keep_port(m, wp, rp) : add_port(m, wp);
+    }
+    if (!rc)
+        rc = others(m, rb, &x);
+    free(x.port);
+    free(x.used);
+    return rc;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+const char *plan_renderer(const struct want *w, const struct want_bridge *wb)
+{
+    return wb->conf->renderer ? wb->conf->renderer : w->conf->renderer;
+}
+
+/* Somebody else shall manage its addresses: all is given back and over. */
+static int change_renderer(struct maker *m, const struct run_bridge *rb,
+                           const char *renderer)
+{
+    struct owned_port *o;
+    struct step *s;
+
+    if (end_l3(m, rb) || !add(m, STEP_L3_BEGIN, NULL, NULL))
+        return no_memory(m);
+    for (unsigned i = 0; i < rb->n_ports; i++) {
+        o = rb->port[i].owned;
+        if (!o || !o->taken)
+            continue;
+        for (int back = 1; back >= 0; back--) {
+            s = add(m, back ? STEP_UPLINK_RETURN : STEP_UPLINK_TAKE, NULL,
+                    o->name);
+            if (!s)
+                return no_memory(m);
+            memcpy(s->device, o->device, sizeof(s->device));
+            s->owned_port = o;
+        }
+    }
+    s = add(m, STEP_L3_APPLY, NULL, NULL);
+    if (!s || plan_say(m->p, s, "%s: renderer %s", rb->info.name,
+                       renderer ? renderer : "by what runs"))
+        return no_memory(m);
+    return 0;
+}
+
+static int keep_l3(struct maker *m, const struct run_bridge *rb)
+{
+    const char *renderer = plan_renderer(m->in->want, m->wb);
+
+    if (!m->wb->conf->local)
+        return 0;
+    if (rb->owned && rb->owned->l3 &&
+        !same_text(rb->owned->record.renderer, renderer))
+        return change_renderer(m, rb, renderer);
+    if (rb->owned && rb->owned->l3) {
+        if (!add(m, STEP_SETTLE, NULL, NULL))
+            return no_memory(m);
+    } else if (!add(m, STEP_L3_BEGIN, NULL, NULL)) {
+        return no_memory(m);
+    }
+    return add(m, STEP_L3_APPLY, NULL, NULL) ? 0 : no_memory(m);
+}
+
+static int keep_params(struct maker *m, const struct run_bridge *rb)
+{
+    const struct conf_bridge *c = m->wb->conf;
+    int rc = 0;
+
+    for (unsigned w = 0; !rc && w < BRIDGE_PARAMS; w++) {
+        if (c->set[w])
+            rc = set_bridge(m, w, rb->info.param[w], c->param[w]);
+        else if (rb->owned && rb->owned->record.wrote[w])
+            rc = set_bridge(m, w, rb->info.param[w],
+                            bridge_default((enum bridge_param)w));
+    }
+    return rc;
+}
+
+static int keep_bridge(struct maker *m, const struct run_bridge *rb)
+{
+    int rc;
+
+    if (!add(m, STEP_BRIDGE_OWN, NULL, NULL))
+        return no_memory(m);
+    if (!rb->owned &&
+        plan_note(m->p, "%s was made by hand and is the file's from now on",
+                  rb->info.name))
+        return no_memory(m);
+    rc = rb->owned ? 0 : say_stp(m);
+    if (!rc)
+        rc = keep_params(m, rb);
+    if (!rc)
+        rc = keep_l3(m, rb);
+    return rc ? rc : keep_ports(m, rb);
+}
+
+/* With an interface or without: a bridge is made so. */
+static int remake_bridge(struct maker *m, const struct run_bridge *rb)
+{
+    const struct run_port *hand = first_by_hand(rb);
+    const char *name = rb->info.name;
+    int rc;
+
+    if (!rb->owned || hand)
+        return want_fail(m->e, EEXIST, &m->wb->conf->pos,
+                         "%s is there %s an interface of its own, and %s%s was "
+                         "made by hand: delete it first (brctl delbr %s)",
+                         name, rb->info.local ? "with" : "without",
+                         hand ? "its port " : "it", hand ? hand->name : "",
+                         name);
+    rc = remove_bridge(m, rb);
+    return rc ? rc : add_bridge(m);
+}
+
+static int want_one(struct maker *m)
+{
+    const struct conf_bridge *c = m->wb->conf;
+    const struct run_bridge *rb = running_find(m->in->running, c->name);
+
+    if (!rb)
+        return add_bridge(m);
+    if (rb->info.netns != m->in->netns)
+        return want_fail(m->e, EEXIST, &c->pos,
+                         "there is a bridge %s already, in another network "
+                         "namespace",
+                         c->name);
+    return rb->info.local == c->local ? keep_bridge(m, rb)
+                                      : remake_bridge(m, rb);
+}
+
+/* A bridge that the file does not name. */
+static int unwanted(struct maker *m, const struct run_bridge *rb)
+{
+    if (rb->owned && rb->owned->netns == m->in->netns)
+        return remove_bridge(m, rb);
+    if (rb->owned || rb->info.netns != m->in->netns)
+        return 0;
+    return plan_note(m->p, "%s was made by hand and stays", rb->info.name)
+               ? no_memory(m)
+               : 0;
+}
+
+int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
+{
+    struct maker m = {.p = p, .in = in, .e = e};
+    int rc = 0;
+
+    memset(p, 0, sizeof(*p));
+    for (unsigned i = 0; !rc && i < in->running->n_bridges; i++)
+        if (!want_find(in->want, in->running->bridge[i].info.name))
+            rc = unwanted(&m, &in->running->bridge[i]);
+    for (unsigned i = 0; !rc && i < in->want->n_bridges; i++) {
+        m.wb = &in->want->bridge[i];
+        rc = want_one(&m);
+    }
+    if (rc)
+        plan_free(p);
+    else
+        plan_sort(p);
+    return rc;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What runs, copied from the switch so that another thread can compare it
+ * with what is wanted.  Copying a thousand ports is done in slices.
+ *
+ * Threads: running_copy control; the rest any.
+ */
+#ifndef CTL_APPLY_RUNNING_H
+#define CTL_APPLY_RUNNING_H
+
+#include "ctl/apply/owned.h"
+
+struct run_port {
+    char name[PORT_NAME_MAX];
+    struct port_spec spec;        /* netns_fd is not to be used */
+    uint64_t netns;               /* where its device was; 0: no netdev */
+    uint32_t param[BPORT_PARAMS]; /* path cost 0: automatic */
+    bool edge, failed;
+    struct owned_port *owned; /* NULL: made by hand */
+};
+
+struct run_bridge {
+    struct bridge_info info;
+    struct owned_bridge *owned; /* NULL: made by hand */
+    struct run_port *port;
+    unsigned n_ports, room;
+};
+
+struct running {
+    struct run_bridge *bridge;
+    unsigned n_bridges;
+    /* where the copy is */
+    unsigned at;
+    int no; /* number of the last port copied */
+};
+
+/* Where to begin.  NULL: out of memory. */
+struct running *running_new(struct sw *sw);
+void running_free(struct running *r);
+
+/*
+ * Goes on copying, for a fraction of a millisecond.  1: there is more; 0: done;
+ * -ENOMEM.
+ */
+int running_copy(struct running *r, struct sw *sw, const struct owned *o);
+
+struct run_bridge *running_find(const struct running *r, const char *name);
+
+/* Do both name the same thing?  Kind, target, keys; names do not count. */
+bool spec_equal(const struct port_spec *a, const struct port_spec *b);
+
+/* The existing device that a port of this kind takes over, or NULL. */
+const char *spec_takes(const struct port_spec *s);
+
+#endif

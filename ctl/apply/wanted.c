@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/apply/wanted.h"
+
+#include "ports/netdev.h"
+#include "ports/netns.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int want_wrap(struct err *e, int code, const struct conf_pos *pos)
+{
+    if (!pos || !pos->file)
+        return code > 0 ? -code : code;
+    return err_wrap(e, code, "%s:%u:%u", pos->file, pos->line, pos->column);
+}
+
+int want_fail(struct err *e, int code, const struct conf_pos *pos,
+              const char *fmt, ...)
+{
+    char text[ERR_TEXT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    err_set(e, code, "%s", text);
+    return want_wrap(e, code, pos);
+}
+
+/* ---- which device? ---- */
+
+struct search {
+    const struct conf *conf;
+    const struct conf_port *port;
+    const struct want_where *where;
+    char found[16][IFNAMSIZ];
+    unsigned n; /* may be more than are kept */
+};
+
+/* Bridges, ours and the kernel's, are no members of bridges. */
+static bool may_be_member(const struct search *s, const struct netdev *d)
+{
+    if (d->flags & IFF_LOOPBACK || strcmp(d->kind, "bridge") == 0)
+        return false;
+    for (unsigned i = 0; i < s->conf->n_bridges; i++)
+        if (strcmp(s->conf->bridge[i].name, d->name) == 0)
+            return false;
+    return !owned_find(s->where->owned, d->name);
+}
+
+/* The MAC as made or as it is; or the one it had before we set another. */
+static bool mac_fits(const struct search *s, const struct netdev *d)
+{
+    const struct mac *want = &s->port->match.mac;
+    const struct owned_bridge *b;
+    struct owned_port *p;
+    struct mac made;
+
+    if (mac_equal(&d->mac, want) ||
+        (netdev_permanent_mac(d->name, &made) && mac_equal(&made, want)))
+        return true;
+    LIST_FOREACH(b, s->where->owned, link)
+    {
+        p = owned_port_find(b, d->name);
+        if (p && p->record.has_match_mac && p->netns == s->where->netns &&
+            mac_equal(&p->record.match_mac, want))
+            return true;
+    }
+    return false;
+}
+
+static bool driver_fits(const struct conf_port *p, const char *device)
+{
+    char driver[32];
+
+    if (p->match.n_drivers == 0)
+        return true;
+    netdev_driver(device, driver);
+    for (unsigned i = 0; i < p->match.n_drivers; i++)
+        if (fnmatch(p->match.driver[i], driver, 0) == 0)
+            return true;
+    return false;
+}
+
+static void look_at(void *arg, const struct netdev *d)
+{
+    struct search *s = arg;
+    const struct conf_port *p = s->port;
+
+    if (!may_be_member(s, d) ||
+        (p->match.name && fnmatch(p->match.name, d->name, 0) != 0) ||
+        (p->match.mac_set && !mac_fits(s, d)) || !driver_fits(p, d->name))
+        return;
+    if (s->n < sizeof(s->found) / sizeof(s->found[0]))
+        memcpy(s->found[s->n], d->name, IFNAMSIZ);
+    s->n++;
+}
+
+static void list_found(const struct search *s, char *out, size_t n)
+{
+    unsigned kept = sizeof(s->found) / sizeof(s->found[0]);
+
+    out[0] = '\0';
+    for (unsigned i = 0; i < s->n && i < kept; i++)
+        snprintf(out + strlen(out), n - strlen(out), "%s%s", i ? ", " : "",
+                 s->found[i]);
+    if (s->n > kept)
+        snprintf(out + strlen(out), n - strlen(out), ", ...");
+}
+
+static int search(struct search *s, struct err *e)
+{
+    struct netns_scope scope;
+    int rc = netns_enter(&scope, s->where->netns_fd, e);
+
+    if (rc)
+        return want_wrap(e, rc, &s->port->pos);
+    rc = netdev_each(look_at, s, e);
+    netns_leave(&scope);
+    return rc ? want_wrap(e, rc, &s->port->pos) : 0;
+}
+
+/*
+ * A device by name pattern or driver may be several, and all of them become
+ * ports, as with netplan; an address names one.
+ */
+static int found_fit(const struct search *s, struct err *e)
+{
+    const struct conf_port *p = s->port;
+    unsigned kept = sizeof(s->found) / sizeof(s->found[0]);
+    char list[160];
+
+    if (s->n == 0)
+        return want_fail(e, ENODEV, &p->pos,
+                         "%s: no interface here matches it (see: ip link)",
+                         p->id);
+    list_found(s, list, sizeof(list));
+    if (s->n > 1 && p->match.mac_set)
+        return want_fail(e, EEXIST, &p->pos,
+                         "%s: several interfaces have this address: %s; add "
+                         "`name:` to its `match:`",
+                         p->id, list);
+    if (s->n > 1 && p->mac_set)
+        return want_fail(e, EEXIST, &p->pos,
+                         "%s: several interfaces match it (%s), which cannot "
+                         "all have one macaddress",
+                         p->id, list);
+    if (s->n > kept)
+        return want_fail(e, E2BIG, &p->pos,
+                         "%s: %u interfaces match it, at most %u can be meant "
+                         "by one `match:`",
+                         p->id, s->n, kept);
+    return 0;
+}
+
+/* ---- ports ---- */
+
+static struct want_port *new_port(struct want_bridge *wb)
+{
+    if (wb->n_ports == wb->room) {
+        unsigned room = wb->room ? wb->room * 2 : wb->conf->n_ports + 1;
+        struct want_port *p = calloc(room, sizeof(*p));
+
+        if (!p)
+            return NULL;
+        for (unsigned i = 0; i < wb->n_ports; i++) {
+            p[i] = wb->port[i];
+            (void)port_spec_copy(&p[i].spec, &wb->port[i].spec);
+        }
+        free(wb->port);
+        wb->port = p;
+        wb->room = room;
+    }
+    return &wb->port[wb->n_ports++];
+}
+
+static int find_netns(struct want_port *wp, const struct want_where *where,
+                      struct err *e)
+{
+    wp->spec.netns_fd = where->netns_fd;
+    wp->netns = where->netns;
+    if (!wp->spec.netns)
+        return 0;
+    for (unsigned i = 0; i < where->n_named; i++) {
+        if (strcmp(where->named[i].text, wp->spec.netns) == 0) {
+            wp->spec.netns_fd = where->named[i].fd;
+            wp->netns = where->named[i].id;
+            return 0;
+        }
+    }
+    return want_fail(e, EINVAL, &wp->conf->pos,
+                     "netns=%s: the client must open the namespace and pass it",
+                     wp->spec.netns);
+}
+
+static int add_port(struct want_bridge *wb, const struct conf_port *cp,
+                    const struct want_where *where, const char *device,
+                    struct err *e)
+{
+    struct want_port *wp = new_port(wb);
+    struct port_spec spec;
+    int rc;
+
+    if (!wp)
+        return want_fail(e, ENOMEM, &cp->pos, "no memory");
+    wp->conf = cp;
+    rc = port_spec_copy(&spec, &cp->spec);
+    if (device)
+        spec.target = device;
+    if (device && (!spec.name[0] || cp->match.used))
+        snprintf(spec.name, sizeof(spec.name), "%s", device);
+    if (!rc)
+        rc = port_spec_copy(&wp->spec, &spec);
+    if (rc)
+        return want_fail(e, rc, &cp->pos, "the specification is too long");
+    return find_netns(wp, where, e);
+}
+
+static int add_matches(struct want *w, struct want_bridge *wb,
+                       const struct conf_port *cp,
+                       const struct want_where *where, struct err *e)
+{
+    struct search s = {.conf = w->conf, .port = cp, .where = where};
+    int rc = search(&s, e);
+
+    if (!rc && s.n == 0 && where->may_wait) {
+        w->n_missing++;
+        return 0;
+    }
+    if (!rc)
+        rc = found_fit(&s, e);
+    for (unsigned i = 0; !rc && i < s.n; i++)
+        rc = add_port(wb, cp, where, s.found[i], e);
+    return rc;
+}
+
+static int add_ports(struct want *w, struct want_bridge *wb,
+                     const struct want_where *where, struct err *e)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; !rc && i < wb->conf->n_ports; i++) {
+        const struct conf_port *cp = &wb->conf->port[i];
+
+        rc = cp->match.used ? add_matches(w, wb, cp, where, e)
+                            : add_port(wb, cp, where, NULL, e);
+    }
+    return rc;
+}
+
+int want_make(struct want **out, const struct conf *c,
+              const struct want_where *where, struct err *e)
+{
+    struct want *w = calloc(1, sizeof(*w));
+    int rc = 0;
+
+    *out = NULL;
+    if (w)
+        w->bridge = calloc(c->n_bridges + 1, sizeof(*w->bridge));
+    if (!w || !w->bridge) {
+        free(w);
+        return err_set(e, ENOMEM, "no memory for the configuration");
+    }
+    w->conf = c;
+    for (unsigned i = 0; !rc && i < c->n_bridges; i++) {
+        struct want_bridge *wb = &w->bridge[w->n_bridges++];
+
+        wb->conf = &c->bridge[i];
+        rc = add_ports(w, wb, where, e);
+    }
+    if (rc) {
+        want_free(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+void want_free(struct want *w)
+{
+    if (!w)
+        return;
+    for (unsigned i = 0; i < w->n_bridges; i++)
+        free(w->bridge[i].port);
+    free(w->bridge);
+    free(w);
+}
+
+struct want_bridge *want_find(const struct want *w, const char *name)
+{
+    for (unsigned i = 0; i < w->n_bridges; i++)
+        if (strcmp(w->bridge[i].conf->name, name) == 0)
+            return &w->bridge[i];
+    return NULL;
+}

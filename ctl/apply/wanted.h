@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A configuration with its places found: which device a `match:` means, and
+ * which namespace each device is in.
+ *
+ * Threads: task thread (it asks the kernel); then read by any.
+ */
+#ifndef CTL_APPLY_WANTED_H
+#define CTL_APPLY_WANTED_H
+
+#include "ctl/apply/owned.h"
+
+/* Namespaces opened by whoever asks, by the text after netns=. */
+struct named_netns {
+    char *text;
+    int fd;
+    uint64_t id;
+};
+
+struct want_where {
+    int netns_fd; /* the asker's; -1: the daemon's own */
+    uint64_t netns;
+    const struct named_netns *named;
+    unsigned n_named;
+    const struct owned *owned; /* what a `match:` meant before */
+    bool may_wait;             /* a `match:` may find nothing yet */
+};
+
+struct want_port {
+    const struct conf_port *conf;
+    struct port_spec spec; /* its netns_fd is borrowed from the above */
+    uint64_t netns;
+    bool taken; /* its device's addresses have been taken */
+};
+
+struct want_bridge {
+    const struct conf_bridge *conf;
+    struct want_port *port;
+    unsigned n_ports, room;
+};
+
+struct want {
+    const struct conf *conf;
+    struct want_bridge *bridge;
+    unsigned n_bridges;
+    unsigned n_missing; /* `match:`es that found nothing */
+};
+
+/* 0, or -errno with a sentence that begins with "FILE:LINE:COLUMN: ". */
+int want_make(struct want **out, const struct conf *c,
+              const struct want_where *where, struct err *e);
+void want_free(struct want *w);
+struct want_bridge *want_find(const struct want *w, const char *name);
+
+/* err_set with "FILE:LINE:COLUMN: " before it; 'pos' may be NULL. */
+int want_fail(struct err *e, int code, const struct conf_pos *pos,
+              const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* ... before a sentence that is there. */
+int want_wrap(struct err *e, int code, const struct conf_pos *pos);
+
+#endif
