@@ -72,7 +72,7 @@ def pair(lab, server_kind, client_kind):
         sw.addif("br0", f"tap:eth0,netns={c.ns},name={c.port}")
         lib.sh("ip", "-n", c.ns, "link", "set", c.dev, "up")
     else:
-        sw.addif("br0", c.port)
+        sw.addif("br0", c.port if lib.KERNEL else f"{client_kind}:{c.port}")
     t0 = time.monotonic()
     udhcpc(lab, c.ns, c.dev, 5)
     t = time.monotonic() - t0
@@ -94,6 +94,14 @@ def test_packet_tap(lab):
 
 def test_packet_packet(lab):
     pair(lab, "packet", "packet")
+
+
+def test_pcap_tap(lab):
+    pair(lab, "pcap", "tap")
+
+
+def test_tap_pcap(lab):
+    pair(lab, "tap", "pcap")
 
 
 def test_bridge_interface(lab):

@@ -8,7 +8,8 @@ import struct
 import lib
 from lib import need
 
-PAIRS = (("tap", "tap"), ("tap", "packet"), ("packet", "tap"), ("packet", "packet"))
+PAIRS = (("tap", "tap"), ("tap", "packet"), ("packet", "tap"), ("packet", "packet"),
+         ("pcap", "tap"), ("packet", "pcap"))
 DST = lib.mac("02:09:00:00:00:02")
 SRC = lib.mac("02:09:00:00:00:01")
 

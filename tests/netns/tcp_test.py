@@ -43,9 +43,16 @@ def test_packet_packet(lab):
     pair(lab, "packet", "packet")
 
 
-def test_pcap(lab):
-    """libpcap on one side, every kind on the other."""
+def test_pcap_pcap(lab):
     pair(lab, "pcap", "pcap")
+
+
+def test_pcap_tap(lab):
+    pair(lab, "pcap", "tap")
+
+
+def test_pcap_packet(lab):
+    pair(lab, "pcap", "packet")
 
 
 def test_bridge_interface(lab):
