@@ -13,8 +13,10 @@
 #include "ctl/l3/rtnl.h"
 #include "ports/netdev.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /* ---- settings of the interface itself (link.c) ---- */
@@ -84,7 +86,15 @@ uint64_t boot_seconds(void);
 /* The inode of 'netns_fd' (-1: the thread's), 0 if there is none. */
 uint64_t netns_inode(int netns_fd);
 
-/* Written whole or not at all.  0 or -errno with a sentence. */
+/* Written whole or not at all.  0 or -errno. */
+int store_json(const char *path, const json_t *j);
+/* Says whose it is: this process, this run of the machine. */
+int store_stamp(json_t *j);
+/* Is the one who stamped it alive; was it in this run? */
+bool store_owner_alive(const json_t *j);
+bool store_this_boot(const json_t *j);
+
+/* 0 or -errno with a sentence. */
 int store_write(const char *dir, const char *bridge, uint64_t netns,
                 const struct uplink *u, struct err *e);
 void store_remove(const char *dir, uint64_t netns, const char *uplink);
@@ -121,6 +131,14 @@ const char *rt_set_text(const struct rt_set *s, char text[RT_TEXT_MAX]);
  */
 int self_apply(struct l3 *l, const struct conf_l3 *want, bool dry,
                struct l3_notes *n, struct err *e);
+/* The same for just these addresses and routes: a manager does the rest. */
+int self_apply_set(struct l3 *l, const struct rt_set *only, struct l3_notes *n,
+                   struct err *e);
+/* What is wanted in all; the first *n_addrs and *n_routes are the
+ * configuration's, the others came with uplinks. */
+int self_target(const struct l3 *l, const struct conf_l3 *want,
+                struct rt_set *t, unsigned *n_addrs, unsigned *n_routes,
+                struct err *e);
 /* An uplink has left: what came with it goes back. */
 void self_return(struct l3 *l, struct uplink *u, struct l3_notes *n);
 /* Takes what is ours off the interface, which may be gone. */
@@ -167,6 +185,53 @@ void dns_release(struct l3 *l);
 
 /* ---- managers (owner.c) ---- */
 
+/* As the functions of the same names in l3.h (manager.c). */
+int manager_apply(struct l3 *l, const struct conf_l3 *want, bool dry,
+                  struct l3_notes *n, struct err *e);
+void manager_return(struct l3 *l, struct uplink *u, struct l3_notes *n);
+void manager_release(struct l3 *l, struct l3_notes *n);
+/* The paths of files that have to go if we are killed (files.c). */
+int files_remember(struct l3 *l, const char *path, struct err *e);
+void files_forget(struct l3 *l);
+/* Files that a daemon which was killed left for a manager; 'list' is what
+ * files_remember wrote. */
+void files_recover(const char *list, struct l3_notes *n);
+
+/* A route in the words of managers' files. */
+struct route_words {
+    char to[64], via[64], from[64]; /* "": none */
+    const char *type;               /* "unicast" */
+    const char *scope;              /* "" if it is what they take anyway */
+    bool on_link;
+    uint32_t metric, table, mtu, advmss, initcwnd, initrwnd;
+};
+/* False: it has what their files cannot say. */
+bool route_words(const struct rt_route *r, struct route_words *w);
+
+/* One that manages interfaces (networkd.c, nm.c). */
+struct manager {
+    const char *process;
+    /* The files of the bridge's interface and of an uplink. */
+    void (*path)(char out[PATH_MAX], const char *ifname, bool uplink);
+    /* Their text is written to 'f'. */
+    void (*text)(FILE *f, const struct l3 *l, const struct conf_l3 *want,
+                 const struct rt_set *all);
+    void (*uplink_text)(FILE *f, const char *ifname);
+    mode_t mode;
+    /* It does MAC and MTU itself. */
+    bool does_link;
+    int (*check)(const struct conf_l3 *want, struct err *e);
+    /* Reads its files again; 'ifname', if not NULL, is the bridge's whose file
+     * has changed. */
+    int (*reload)(const char *ifname, struct err *e);
+    /* Before the file of the bridge's interface goes. */
+    void (*let_go)(const char *ifname);
+};
+/* Would networkd make a device of that name itself?  -EEXIST with the remedy.
+ */
+int networkd_netdev(const char *ifname, struct err *e);
+extern const struct manager networkd_manager, nm_manager;
+
 /* Does a process of that name run in the namespace with this inode? */
 bool owner_runs(const char *comm, uint64_t netns);
 enum l3_owner owner_find(const char *renderer, uint64_t netns);
@@ -189,6 +254,7 @@ struct l3 {
     struct uplink *uplinks;
     struct dhcp *dhcp4, *dhcp6;
     char *dns;           /* what resolvectl was told */
+    char *file;          /* the text a manager has of us */
     struct conf *memory; /* of 'current' */
     struct conf_l3 *current;
 };

@@ -94,6 +94,7 @@ void l3_free(struct l3 *l)
     }
     dhcp_release(l);
     free(l->dns);
+    free(l->file);
     rt_set_clear(&l->applied);
     if (l->netns_fd >= 0)
         close(l->netns_fd);
@@ -193,16 +194,23 @@ int l3_check(struct l3 *l, struct err *e)
         return rc;
     rc = netdev_get(l->ifname, 0, &d, NULL);
     netns_leave(&scope);
-    if (rc || strcmp(d.kind, "bridge") != 0)
-        return 0;
-    return err_set(e, EEXIST,
-                   "%s is a bridge of the kernel; remove it first "
-                   "(ip link delete %s) and take it out of what makes it "
-                   "(netplan, /etc/network/interfaces, NetworkManager)",
-                   l->ifname, l->ifname);
+    if (rc == 0 && strcmp(d.kind, "bridge") == 0)
+        return err_set(e, EEXIST,
+                       "%s is a bridge of the kernel; take it out of what "
+                       "makes it (netplan, /etc/network/interfaces, "
+                       "NetworkManager) and remove it: ip link delete %s",
+                       l->ifname, l->ifname);
+    return l3_owner(l) == L3_NETWORKD ? networkd_netdev(l->ifname, e) : 0;
 }
 
 /* ---- uplinks ---- */
+
+static bool is_managed(struct l3 *l)
+{
+    enum l3_owner o = l3_owner(l);
+
+    return o == L3_NETWORKD || o == L3_NM;
+}
 
 static struct uplink *find_uplink(struct l3 *l, const char *name)
 {
@@ -300,7 +308,10 @@ void l3_return_uplink(struct l3 *l, const char *uplink, struct l3_notes *n)
         l3_note(n, "%s: %s", uplink, e.text);
         return;
     }
-    self_return(l, u, n);
+    if (is_managed(l))
+        manager_return(l, u, n);
+    else
+        self_return(l, u, n);
     netns_leave(&scope);
     if (has_all(u))
         forget_uplink(l, u);
@@ -324,6 +335,14 @@ static int remember(struct l3 *l, const struct conf_l3 *want, struct err *e)
     l->memory = c;
     l->current = copy;
     return 0;
+}
+
+static int apply_managed(struct l3 *l, const struct conf_l3 *want, bool dry,
+                         struct l3_notes *n, struct err *e)
+{
+    int rc = manager_apply(l, want, dry, n, e);
+
+    return rc || dry ? rc : remember(l, want, e);
 }
 
 static int apply_here(struct l3 *l, const struct conf_l3 *want, bool dry,
@@ -356,7 +375,8 @@ static int apply(struct l3 *l, const struct conf_l3 *want, bool dry,
     rc = netns_enter(&scope, l->netns_fd, e);
     if (rc)
         return rc;
-    rc = apply_here(l, want, dry, n, e);
+    rc = is_managed(l) ? apply_managed(l, want, dry, n, e)
+                       : apply_here(l, want, dry, n, e);
     netns_leave(&scope);
     return rc;
 }
@@ -386,9 +406,13 @@ void l3_release(struct l3 *l, struct l3_notes *n)
     dns_release(l);
     forget_current(l);
     for (struct uplink *u = l->uplinks; u; u = u->next)
-        if (!u->left)
+        if (!u->left && is_managed(l))
+            manager_return(l, u, n);
+        else if (!u->left)
             self_return(l, u, n);
-    if (l3_owner(l) != L3_NONE)
+    if (is_managed(l))
+        manager_release(l, n);
+    else if (l3_owner(l) == L3_SELF)
         self_release(l, n);
     while (l->uplinks) {
         uplink_give_back(l->uplinks, NULL, 0, n); /* what was kept */

@@ -98,7 +98,9 @@ static void recover_file(const char *path, struct l3_notes *n)
     uplink_clear(&s.u);
 }
 
-static void recover_all(const char *state_dir, struct l3_notes *n)
+static void recover_all(const char *state_dir, const char *pattern,
+                        void (*recover)(const char *, struct l3_notes *),
+                        struct l3_notes *n)
 {
     DIR *d = opendir(state_dir);
     const struct dirent *x;
@@ -106,10 +108,10 @@ static void recover_all(const char *state_dir, struct l3_notes *n)
     while (d && (x = readdir(d))) {
         char path[PATH_MAX];
 
-        if (fnmatch("l3-uplink-*.json", x->d_name, 0) != 0)
+        if (fnmatch(pattern, x->d_name, 0) != 0)
             continue;
         snprintf(path, sizeof(path), "%s/%s", state_dir, x->d_name);
-        recover_file(path, n);
+        recover(path, n);
     }
     if (d)
         closedir(d);
@@ -124,6 +126,8 @@ void l3_recover(const char *state_dir, struct l3_notes *n)
     if (fd < 0)
         return;
     (void)flock(fd, LOCK_EX);
-    recover_all(state_dir, n);
+    recover_all(state_dir, "l3-uplink-*.json", recover_file, n);
+    /* After that: a manager removes again what its own files do not say. */
+    recover_all(state_dir, "l3-files-*.json", files_recover, n);
     close(fd);
 }

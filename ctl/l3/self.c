@@ -130,16 +130,32 @@ static int wanted(const struct l3 *l, const struct conf_l3 *want,
 
     if (rc)
         return rc;
+    /* what follows came with uplinks */
     for (const struct uplink *u = l->uplinks; u && !rc; u = u->next)
         if (!u->left)
             rc = want_uplink(l, u, want, have, t);
     return rc ? err_sys(e, rc, "addresses of uplinks") : 0;
 }
 
+int self_target(const struct l3 *l, const struct conf_l3 *want,
+                struct rt_set *t, unsigned *n_addrs, unsigned *n_routes,
+                struct err *e)
+{
+    const struct rt_set none = {0};
+    struct rt_set own = {0};
+    int rc = want ? want_conf(&own, want, e) : 0;
+
+    *n_addrs = own.n_addrs;
+    *n_routes = own.n_routes;
+    rt_set_clear(&own);
+    return rc ? rc : wanted(l, want, &none, t, e);
+}
+
 /* ---- one run ---- */
 
 struct run {
     struct l3 *l;
+    const struct rt_set *only; /* instead of what is wanted */
     const struct conf_l3 *want;
     bool dry;
     struct l3_notes *n;
@@ -404,8 +420,9 @@ static void roll_back(struct run *x)
 static int change(struct run *x, struct l3_changed *changed, struct err *e)
 {
     bool up;
-    int rc = link_apply(x->ifindex, x->l->ifname, x->want, &x->settings,
-                        changed, x->dry, x->n, e);
+    int rc = x->only ? 0
+                     : link_apply(x->ifindex, x->l->ifname, x->want,
+                                  &x->settings, changed, x->dry, x->n, e);
 
     if (!rc)
         rc = remove_unwanted(x, e);
@@ -415,7 +432,7 @@ static int change(struct run *x, struct l3_changed *changed, struct err *e)
         rc = add_addrs(x, e);
     if (!rc)
         rc = set_up(x, &up, e);
-    if (!rc)
+    if (!rc && !x->only)
         rc = link_apply_up(x->l->ifname, x->want, &x->settings, changed, x->dry,
                            x->n, e);
     if (rc)
@@ -462,7 +479,8 @@ static int prepare(struct run *x, struct err *e)
     if (!rc)
         rc = rtnl_read(x->r, x->ifindex, true, &x->before, e);
     if (!rc)
-        rc = wanted(x->l, x->want, &x->before, &x->target, e);
+        rc = x->only ? rt_set_copy(&x->target, x->only)
+                     : wanted(x->l, x->want, &x->before, &x->target, e);
     if (!rc)
         rc = read_have(x, e);
     if (!rc)
@@ -478,28 +496,42 @@ static void keep(struct run *x, const struct l3_changed *changed)
     memset(&x->target, 0, sizeof(x->target));
 }
 
+static int run(struct run *x, struct err *e)
+{
+    struct l3_changed changed = x->l->changed;
+    int rc = prepare(x, e);
+
+    if (!rc) {
+        rc = change(x, &changed, e);
+        if (rc && !x->dry)
+            roll_back(x);
+        if (!rc)
+            strip_uplinks(x);
+        if (!rc && !x->dry)
+            keep(x, &changed);
+    }
+    rt_set_clear(&x->before);
+    rt_set_clear(&x->have);
+    rt_set_clear(&x->uplinks);
+    rt_set_clear(&x->target);
+    rtnl_close(x->r);
+    return rc ? err_wrap(e, rc, "%s", x->l->ifname) : 0;
+}
+
 int self_apply(struct l3 *l, const struct conf_l3 *want, bool dry,
                struct l3_notes *n, struct err *e)
 {
     struct run x = {.l = l, .want = want, .dry = dry, .n = n};
-    struct l3_changed changed = l->changed;
-    int rc = prepare(&x, e);
 
-    if (!rc) {
-        rc = change(&x, &changed, e);
-        if (rc && !dry)
-            roll_back(&x);
-        if (!rc)
-            strip_uplinks(&x);
-        if (!rc && !dry)
-            keep(&x, &changed);
-    }
-    rt_set_clear(&x.before);
-    rt_set_clear(&x.have);
-    rt_set_clear(&x.uplinks);
-    rt_set_clear(&x.target);
-    rtnl_close(x.r);
-    return rc ? err_wrap(e, rc, "%s", l->ifname) : 0;
+    return run(&x, e);
+}
+
+int self_apply_set(struct l3 *l, const struct rt_set *only, struct l3_notes *n,
+                   struct err *e)
+{
+    struct run x = {.l = l, .only = only, .n = n};
+
+    return run(&x, e);
 }
 
 /* ---- returning ---- */

@@ -140,21 +140,36 @@ static json_t *set_json(const struct rt_set *s)
     return json_pack("{s:o, s:o}", "addresses", addrs, "routes", routes);
 }
 
+int store_stamp(json_t *j)
+{
+    long pid = (long)getpid();
+    char boot[40];
+
+    boot_id(boot);
+    if (json_object_set_new(j, "boot", json_string(boot)) ||
+        json_object_set_new(j, "pid", json_integer(pid)) ||
+        json_object_set_new(j, "started",
+                            json_integer((json_int_t)start_time(pid))))
+        return -ENOMEM;
+    return 0;
+}
+
 static json_t *uplink_json(const char *bridge, uint64_t netns,
                            const struct uplink *u)
 {
-    char boot[40], mac[MAC_TEXT_MAX];
-    long pid = (long)getpid();
+    char mac[MAC_TEXT_MAX];
+    json_t *j =
+        json_pack("{s:i, s:I, s:s, s:i, s:s, s:s, s:I, s:o, s:o}", "layout",
+                  LAYOUT, "netns", (json_int_t)netns, "uplink", u->name,
+                  "ifindex", u->ifindex, "mac", mac_format(&u->mac, mac),
+                  "bridge", bridge, "taken", (json_int_t)u->taken_at, "moved",
+                  set_json(&u->moved), "stay", set_json(&u->stay));
 
-    boot_id(boot);
-    return json_pack("{s:i, s:s, s:I, s:I, s:I, s:s, s:i, s:s, s:s, s:I, s:o, "
-                     "s:o}",
-                     "layout", LAYOUT, "boot", boot, "pid", (json_int_t)pid,
-                     "started", (json_int_t)start_time(pid), "netns",
-                     (json_int_t)netns, "uplink", u->name, "ifindex",
-                     u->ifindex, "mac", mac_format(&u->mac, mac), "bridge",
-                     bridge, "taken", (json_int_t)u->taken_at, "moved",
-                     set_json(&u->moved), "stay", set_json(&u->stay));
+    if (j && store_stamp(j)) {
+        json_decref(j);
+        j = NULL;
+    }
+    return j;
 }
 
 static void path_of(char path[PATH_MAX], const char *dir, uint64_t netns,
@@ -164,7 +179,7 @@ static void path_of(char path[PATH_MAX], const char *dir, uint64_t netns,
              (unsigned long long)netns, uplink);
 }
 
-static int write_whole(const char *path, const json_t *j)
+int store_json(const char *path, const json_t *j)
 {
     char draft[PATH_MAX + 8];
     int fd, rc = 0;
@@ -194,7 +209,7 @@ int store_write(const char *dir, const char *bridge, uint64_t netns,
     if (!j)
         return err_sys(e, ENOMEM, "remembering the addresses of %s", u->name);
     path_of(path, dir, netns, u->name);
-    rc = write_whole(path, j);
+    rc = store_json(path, j);
     json_decref(j);
     return rc ? err_sys(e, rc, "remembering the addresses of %s in %s", u->name,
                         path)
@@ -308,16 +323,31 @@ static bool read_set(const json_t *j, struct rt_set *s)
     return true;
 }
 
+bool store_this_boot(const json_t *j)
+{
+    const char *boot = json_string_value(json_object_get(j, "boot"));
+    char here[40];
+
+    boot_id(here);
+    return boot && strcmp(boot, here) == 0;
+}
+
+bool store_owner_alive(const json_t *j)
+{
+    uint64_t started = (uint64_t)number(j, "started");
+
+    return store_this_boot(j) && started &&
+           start_time((long)number(j, "pid")) == started;
+}
+
 static bool read_uplink(const json_t *j, struct stored *s)
 {
     const char *name = json_string_value(json_object_get(j, "uplink"));
     const char *bridge = json_string_value(json_object_get(j, "bridge"));
-    const char *boot = json_string_value(json_object_get(j, "boot"));
     const char *mac = json_string_value(json_object_get(j, "mac"));
-    char here[40];
 
-    if (number(j, "layout") != LAYOUT || !name || !bridge || !boot || !mac ||
-        !*name || strlen(name) >= IFNAMSIZ || strlen(bridge) >= IFNAMSIZ ||
+    if (number(j, "layout") != LAYOUT || !name || !bridge || !mac || !*name ||
+        strlen(name) >= IFNAMSIZ || strlen(bridge) >= IFNAMSIZ ||
         !mac_parse(mac, &s->u.mac))
         return false;
     memcpy(s->u.name, name, strlen(name) + 1);
@@ -325,11 +355,8 @@ static bool read_uplink(const json_t *j, struct stored *s)
     s->u.ifindex = (int)number(j, "ifindex");
     s->u.taken_at = (uint64_t)number(j, "taken");
     s->netns = (uint64_t)number(j, "netns");
-    boot_id(here);
-    s->this_boot = strcmp(boot, here) == 0;
-    s->owner_alive =
-        s->this_boot && number(j, "started") != 0 &&
-        start_time((long)number(j, "pid")) == (uint64_t)number(j, "started");
+    s->this_boot = store_this_boot(j);
+    s->owner_alive = store_owner_alive(j);
     return read_set(json_object_get(j, "moved"), &s->u.moved) &&
            read_set(json_object_get(j, "stay"), &s->u.stay);
 }
@@ -387,7 +414,7 @@ int lease_write(const char *path, const struct lease *l)
         return -ENOMEM;
     json_object_set_new(j, "dns", json_string(l->dns));
     json_object_set_new(j, "domains", json_string(l->domains));
-    rc = write_whole(path, j);
+    rc = store_json(path, j);
     json_decref(j);
     return rc;
 }

@@ -542,5 +542,213 @@ def test_dhcp6(lab):
     need(not any(a.endswith("/128") for a in addrs(ns, "br0")), addrs(ns, "br0"))
 
 
+class Cell:
+    """The switch's namespace with a /run, a D-Bus and managers of its own.
+
+    BASCULE_TEST_ROOT=DIR: packages unpacked there (dpkg -x) are laid over /usr, for managers
+    that are better not installed."""
+
+    SETUP = """set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mkdir -p /run/dbus /run/systemd/network /run/systemd/netif/links /run/systemd/netif/leases \
+    /run/systemd/netif/lldp /run/lock /run/NetworkManager
+chown -R systemd-network: /run/systemd/netif || true
+mount -o remount,bind,ro /sys
+for d in bin sbin lib/x86_64-linux-gnu share/dbus-1; do
+    [ -z "$ROOT" ] || [ ! -d $ROOT/usr/$d ] ||
+        mount -t overlay overlay -o lowerdir=$ROOT/usr/$d:/usr/$d /usr/$d
+done
+for d in /etc/systemd/network /etc/NetworkManager /var/lib/NetworkManager; do
+    [ ! -d $d ] || mount -t tmpfs tmpfs $d
+done
+echo ready
+exec sleep 1000
+"""
+
+    def __init__(self, lab):
+        self.lab, self.ns = lab, lab.ns("sw")
+        root = os.environ.get("BASCULE_TEST_ROOT", "")
+        self.p = lab.spawn("unshare", "-m", "-u", "sh", "-c", self.SETUP, ns=self.ns,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                           env=dict(os.environ, ROOT=root))
+        if self.p.stdout.readline() != "ready\n":
+            raise lib.Skip(f"no private /run here: {self.p.stderr.read().strip()}")
+        self.enter = ["nsenter", "-m", "-u", "-n", "-t", str(self.p.pid)]
+        lab.at_end(lambda: (self.p.stdout.close(), self.p.stderr.close()))
+
+    def spawn(self, name, *cmd, **kw):
+        with open(os.path.join(self.lab.dir, name + ".log"), "w") as f:
+            return self.lab.spawn(*self.enter, *cmd, stdout=f, stderr=f, **kw)
+
+    def log(self, name):
+        with open(os.path.join(self.lab.dir, name + ".log")) as f:
+            return f.read()[-3000:]
+
+    def sh(self, *cmd, check=True):
+        return sh(*self.enter, *cmd, check=check)
+
+    def write(self, path, text):
+        p = subprocess.run([*self.enter, "sh", "-c", f"umask 77; mkdir -p $(dirname {path}); "
+                            f"cat > {path}; chmod ${{MODE:-644}} {path}"], input=text, text=True)
+        need(p.returncode == 0, path)
+
+    def read(self, path):
+        return self.sh("cat", path, check=False).stdout
+
+    def bus(self):
+        self.spawn("dbus", "dbus-daemon", "--system", "--nofork", "--nopidfile")
+        wait_until(lambda: self.sh("test", "-S", "/run/dbus/system_bus_socket",
+                                   check=False).returncode == 0, 5, "D-Bus runs")
+
+    def l3(self, owner="find"):
+        return L3(self.lab, ns=None, owner=owner, prefix=self.enter)
+
+
+MANAGED = """
+addresses: [10.7.0.2/24, 'fd07::5/64']
+routes:
+- {to: default, via: 10.7.0.1}
+- {to: 10.60.0.0/16, via: 10.7.0.1, metric: 7, mtu: 1300}
+mtu: 1400
+macaddress: '02:00:00:00:00:99'
+link-local: [ipv6]
+"""
+
+
+def managed(lab, cell, l3, sw, ns, start):
+    """The same for both managers; `start` has given up0 10.7.0.2/24 and a default route."""
+    a0, r0 = set(addrs(ns, "up0")), routes(ns, "up0")
+    need("10.7.0.2/24" in a0 and any(r.startswith("default") for r in r0), f"{a0} {r0}")
+    sh("ip", "-n", ns, "addr", "add", "10.7.0.44/24", "dev", "up0")  # comes along
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    notes = l3.do("apply", l3.file(MANAGED))
+    need("from up0 to br0" in notes, notes)
+    want = {"10.7.0.2/24", "10.7.0.44/24", "fd07::5/64"}
+    need(set(addrs(ns, "br0")) == want, f"{addrs(ns, 'br0')}\n{notes}")
+    r = "\n".join(routes(ns, "br0"))
+    need("default via 10.7.0.1 dev br0" in r and "10.60.0.0/16 via 10.7.0.1" in r, r)
+    need("mtu 1300" in r and "metric 7" in r, r)
+    wait_until(lambda: not addrs(ns, "up0"), 5, lambda: addrs(ns, "up0"))
+    link = json.loads(sh("ip", "-n", ns, "-j", "link", "show", "br0").stdout)[0]
+    need(link["mtu"] == 1400 and link["address"] == "02:00:00:00:00:99", link)
+    sw.wait_forwarding("up0")
+    lib.reaches(ns, "10.99.0.1")
+    ev = Events(lab, ns)
+    l3.do("apply", l3.file(MANAGED))
+    need(ev.about("br0") == [], ev.about("br0"))
+    l3.do("apply", l3.file(MANAGED.replace("fd07::5/64", "fd07::6/64")))
+    wait_until(lambda: set(addrs(ns, "br0")) == {x.replace("::5", "::6") for x in want}, 5,
+               lambda: addrs(ns, "br0"))
+    lib.reaches(ns, "10.99.0.1")
+    sw.delif("br0", "up0")
+    l3.do("return", "up0")
+    # the file's own address is on br0 still; the manager gives it to up0 all the same
+    wait_until(lambda: set(addrs(ns, "up0")) >= a0, 10, lambda: addrs(ns, "up0"))
+    l3.do("release")
+    wait_until(lambda: not addrs(ns, "br0"), 5, lambda: addrs(ns, "br0"))
+    wait_until(lambda: any(x.startswith("default via 10.7.0.1 dev up0") for x in routes(ns)), 10,
+               lambda: routes(ns))
+    need(not os.listdir(l3.dir), os.listdir(l3.dir))
+
+
+def test_networkd(lab):
+    if not os.path.exists("/lib/systemd/systemd-networkd"):
+        raise lib.Skip("systemd-networkd is not installed")
+    sw, ns, out = world(lab, addresses=False)
+    cell = Cell(lab)
+    cell.bus()
+    cell.write("/run/systemd/network/10-netplan-up0.network",
+               "[Match]\nName=up0\n[Network]\nAddress=10.7.0.2/24\nGateway=10.7.0.1\n")
+    cell.spawn("networkd", "/lib/systemd/systemd-networkd")
+    wait_until(lambda: routes(ns, "up0"), 10, lambda: f"networkd: {cell.log('networkd')}")
+    l3 = cell.l3()
+    need(l3.do("owner") == "networkd\n", "networkd is found")
+    managed(lab, cell, l3, sw, ns, None)
+    need(cell.sh("ls", "/run/systemd/network").stdout.split() == ["10-netplan-up0.network"],
+         "our files are gone")
+
+
+def test_networkd_killed(lab):
+    """We are killed: the files go, networkd has the uplink again."""
+    if not os.path.exists("/lib/systemd/systemd-networkd"):
+        raise lib.Skip("systemd-networkd is not installed")
+    sw, ns, out = world(lab, addresses=False)
+    cell = Cell(lab)
+    cell.bus()
+    cell.write("/run/systemd/network/10-netplan-up0.network",
+               "[Match]\nName=up0\n[Network]\nAddress=10.7.0.2/24\nGateway=10.7.0.1\n")
+    cell.spawn("networkd", "/lib/systemd/systemd-networkd")
+    wait_until(lambda: routes(ns, "up0"), 10, lambda: f"networkd: {cell.log('networkd')}")
+    l3 = cell.l3()
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file(MANAGED))
+    need("05-bascule-up0.network" in cell.sh("ls", "/run/systemd/network").stdout, "told")
+    kill(lab, sw, l3)
+    wait_until(lambda: cell.sh("ls", "/run/systemd/network").stdout.split() ==
+               ["10-netplan-up0.network"], 10, lambda: os.listdir(l3.dir))
+    wait_until(lambda: routes(ns, "up0"), 10, lambda: routes(ns))
+    lib.reaches(ns, "10.99.0.1")
+
+
+def test_networkd_has_a_kernel_bridge(lab):
+    if not os.path.exists("/lib/systemd/systemd-networkd"):
+        raise lib.Skip("systemd-networkd is not installed")
+    lab.ns("sw")
+    cell = Cell(lab)
+    cell.bus()
+    cell.spawn("networkd", "/lib/systemd/systemd-networkd")
+    wait_until(lambda: running(lab.ns("sw"), "systemd-network"), 5, "networkd runs")
+    l3 = cell.l3()
+    l3.do("check")
+    cell.write("/run/systemd/network/10-netplan-br0.netdev",
+               "# netplan\n[NetDev]\nName=br0\nKind=bridge\n")
+    _, err = l3.ask("check")
+    need(err and "10-netplan-br0.netdev" in err, err)
+    cell.sh("rm", "/run/systemd/network/10-netplan-br0.netdev")
+    l3.do("check")
+    sh("ip", "-n", lab.ns("sw"), "link", "add", "br0", "type", "bridge")
+    _, err = l3.ask("check")
+    need(err and "bridge of the kernel" in err and "ip link delete br0" in err, err)
+
+
+NM_CONF = "[main]\nplugins=keyfile\ndns=none\nno-auto-default=*\n"
+NM_UP0 = """[connection]
+id=up0
+type=ethernet
+interface-name=up0
+[ipv4]
+method=manual
+address1=10.7.0.2/24,10.7.0.1
+[ipv6]
+method=disabled
+"""
+
+
+def test_networkmanager(lab):
+    sw, ns, out = world(lab, addresses=False)
+    cell = Cell(lab)
+    if cell.sh("test", "-x", "/usr/sbin/NetworkManager", check=False).returncode:
+        raise lib.Skip("NetworkManager is not installed (see class Cell)")
+    cell.bus()
+    cell.write("/run/nm/NetworkManager.conf", NM_CONF)
+    cell.write("/run/NetworkManager/system-connections/up0.nmconnection", NM_UP0)
+    cell.sh("chmod", "600", "/run/NetworkManager/system-connections/up0.nmconnection")
+    cell.spawn("nm", "/usr/sbin/NetworkManager", "--no-daemon", "--config",
+               "/run/nm/NetworkManager.conf", "--state-file", "/run/nm/state")
+    wait_until(lambda: routes(ns, "up0"), 10, lambda: f"NetworkManager: {cell.log('nm')}")
+    l3 = cell.l3()
+    need(l3.do("owner") == "NetworkManager\n", "NetworkManager is found")
+    try:
+        managed(lab, cell, l3, sw, ns, None)
+    except lib.Failed:
+        print(cell.log("nm"))
+        raise
+    left = cell.sh("sh", "-c", "cd /run/NetworkManager; ls system-connections conf.d").stdout
+    need("bascule" not in left, f"our files are gone: {left}")
+
+
 if __name__ == "__main__":
     lib.main()

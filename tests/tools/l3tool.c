@@ -2,7 +2,7 @@
 /*
  * Drives ctl/l3 by lines on standard input; a test makes the interface.
  *
- *   l3tool IFNAME STATE_DIR [self|networkd|NetworkManager]
+ *   l3tool IFNAME STATE_DIR [self|networkd|NetworkManager|find]
  *
  *   take UPLINK | return UPLINK | check | owner | release
  *   apply FILE | plan FILE      FILE has one bridge, whatever its name; "-"
@@ -75,7 +75,7 @@ int main(int argc, char **argv)
         return 2;
     c.ifname = argv[1];
     c.state_dir = argv[2];
-    if (argc > 3) {
+    if (argc > 3 && strcmp(argv[3], "find") != 0) {
         c.owner_set = true;
         c.owner = strcmp(argv[3], "self") == 0       ? L3_SELF
                   : strcmp(argv[3], "networkd") == 0 ? L3_NETWORKD
