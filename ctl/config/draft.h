@@ -12,8 +12,7 @@
 
 /* A port while it is read: where its parameters stand. */
 struct draft_port {
-    const struct node *item;  /* in `interfaces:` or `ports:` */
-    const struct node *ether; /* key in `ethernets:`, or NULL */
+    const struct node *item; /* in `interfaces:` or `ports:` */
     const struct node *set_name;
     const struct node *param[BPORT_PARAMS];
 };
@@ -52,8 +51,9 @@ struct draft_at {
 struct thing {
     const char *section;
     const struct node *key;
-    const struct draft *user; /* an ethernet: the bridge it is in */
-    const struct node *used;  /* ... by this item */
+    const struct node *renderer; /* of its section */
+    const struct draft *user;    /* an ethernet: the bridge it is in */
+    const struct node *used;     /* ... by this item */
 };
 
 /* load.c: the draft of that name, made if it is new. */

@@ -235,8 +235,7 @@ int keys_read(struct reader *r, const struct node *map, const char *what,
 
     if (rc)
         return rc;
-    node_each(map, key)
-    {
+    node_each (map, key) {
         rc = read_key(r, key, what, set, n_sets);
         if (rc)
             return rc;

@@ -124,8 +124,7 @@ static int read_servers(struct reader *r, const struct node *v, void *to,
     l->dns = conf_alloc(r->c, v->n * sizeof(*l->dns));
     if (!l->dns)
         return no_memory(r);
-    node_each(v, item)
-    {
+    node_each (v, item) {
         rc = value_addr(r, item, ADDR_PLAIN, &l->dns[l->n_dns]);
         if (rc)
             return rc;
@@ -146,8 +145,7 @@ static int read_search(struct reader *r, const struct node *v, void *to,
     l->search = conf_alloc(r->c, v->n * sizeof(*l->search));
     if (!l->search)
         return no_memory(r);
-    node_each(v, item)
-    {
+    node_each (v, item) {
         rc = domain(r, item, true, &l->search[l->n_search]);
         if (rc)
             return rc;
@@ -183,8 +181,7 @@ static int read_link_local(struct reader *r, const struct node *v, void *to,
     if (rc)
         return rc;
     l->link_local4 = l->link_local6 = false;
-    node_each(v, item)
-    {
+    node_each (v, item) {
         unsigned i = 0;
 
         rc = value_word(r, item, words, &i);

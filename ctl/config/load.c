@@ -102,8 +102,7 @@ static int includes(struct reader *r, const struct source *s)
 
     if (s->include->type != NODE_LIST)
         return include(r, s, s->include);
-    node_each(s->include, item)
-    {
+    node_each (s->include, item) {
         rc = include(r, s, item);
         if (rc)
             break;
@@ -135,8 +134,9 @@ static int sections(struct reader *r, struct source *s)
     if (!rc && s->root->n == 0)
         rc = bad(r, s->root, "empty; expected network: or bascule:");
     if (!rc && s->own && s->own->type == NODE_MAP)
-        node_each(s->own, key) if (strcmp(key->text, "include") == 0)
-            s->include = key->value;
+        node_each (s->own, key)
+            if (strcmp(key->text, "include") == 0)
+                s->include = key->value;
     return rc;
 }
 

@@ -41,7 +41,7 @@ static int read_renderer(struct reader *r, const struct node *v, void *to,
 
 /* Remembers what a name stands for. */
 static int new_thing(struct reader *r, const struct node *key,
-                     const char *section)
+                     const char *section, const struct node *renderer)
 {
     struct thing *t = scratch(r, sizeof(*t));
     const void *first = NULL;
@@ -51,6 +51,7 @@ static int new_thing(struct reader *r, const struct node *key,
         return no_memory(r);
     t->section = section;
     t->key = key;
+    t->renderer = renderer;
     rc = names_put(r, things, key->text, t, &first);
     if (rc || !first)
         return rc;
@@ -58,7 +59,7 @@ static int new_thing(struct reader *r, const struct node *key,
     /* a bridge may be told of in several files */
     if (strcmp(t->section, "bridges") == 0 && strcmp(section, "bridges") == 0)
         return 0;
-    return bad(r, key, "%s: is in %s under %s already", section, PLACE(t->key),
+    return bad(r, key, "stands in %s already, under %s:", PLACE(t->key),
                t->section);
 }
 
@@ -68,19 +69,29 @@ static bool is_renderer(const struct node *key)
            key->value->type == NODE_SCALAR;
 }
 
+/* What `renderer:` of a section says for all in it; NULL: nothing. */
+static const struct node *section_renderer(const struct node *v)
+{
+    node_each (v, key)
+        if (is_renderer(key))
+            return key->value;
+    return NULL;
+}
+
 /* k->name: the section */
 static int list_things(struct reader *r, const struct node *v, void *to,
                        const struct key *k)
 {
+    const struct node *renderer;
     int rc = want_map(r, v);
 
     (void)to;
     if (rc)
         return rc;
-    node_each(v, key)
-    {
+    renderer = section_renderer(v);
+    node_each (v, key) {
         if (!is_renderer(key))
-            rc = new_thing(r, key, k->name);
+            rc = new_thing(r, key, k->name, renderer);
         if (rc)
             return rc;
     }
@@ -101,15 +112,14 @@ static int list_others(struct reader *r, const struct node *v, void *to,
 static int list_bridges(struct reader *r, const struct node *v, void *to,
                         const struct key *k)
 {
-    const struct node *renderer = NULL;
+    const struct node *renderer;
     struct part *p = NULL;
     int rc = list_things(r, v, to, k);
 
     if (rc)
         return rc;
-    node_each(v, key) if (is_renderer(key)) renderer = key->value;
-    node_each(v, key)
-    {
+    renderer = section_renderer(v);
+    node_each (v, key) {
         if (is_renderer(key))
             continue;
         rc = draft_part(r, key, false, &p);
@@ -153,6 +163,16 @@ int netplan_list(struct reader *r, const struct source *s)
     struct keys set = {network_keys, r, NULL};
 
     return s->network ? keys_read(r, s->network, "network:", &set, 1) : 0;
+}
+
+static const struct node *child(const struct node *map, const char *name)
+{
+    if (map->type != NODE_MAP)
+        return NULL;
+    node_each (map, key)
+        if (strcmp(key->text, name) == 0)
+            return key->value;
+    return NULL;
 }
 
 /* ---- ethernets of bridges ---- */
@@ -203,8 +223,7 @@ static int read_match_driver(struct reader *r, const struct node *v, void *to,
         return no_memory(r);
     if (v->type != NODE_LIST)
         return read_driver(r, v, p);
-    node_each(v, item)
-    {
+    node_each (v, item) {
         rc = read_driver(r, item, p);
         if (rc)
             return rc;
@@ -380,26 +399,20 @@ static int settle_name(struct reader *r, const struct draft_port *dp,
 }
 
 static int read_ether(struct reader *r, struct draft *d, unsigned i,
-                      const struct node *key)
+                      const struct thing *t)
 {
     struct draft_at at = {d, i};
     struct keys set = {port_keys, &at, NULL};
-    int rc = keys_read(r, key->value, "a bridge's port", &set, 1);
+    int rc = keys_read(r, t->key->value, "a bridge's port", &set, 1);
 
+    if (!rc && t->renderer && !child(t->key->value, "renderer"))
+        rc = read_port_renderer(r, t->renderer, &at, NULL);
     if (!rc && d->port[i].set_name)
         rc = settle_name(r, &d->port[i], &d->b->port[i]);
     return rc;
 }
 
 /* ---- bridges: interfaces ---- */
-
-static const struct node *child(const struct node *map, const char *name)
-{
-    if (map->type != NODE_MAP)
-        return NULL;
-    node_each(map, key) if (strcmp(key->text, name) == 0) return key->value;
-    return NULL;
-}
 
 int netplan_count(struct reader *r, struct draft *d, struct part *p,
                   unsigned *n)
@@ -457,9 +470,9 @@ static int not_described(struct reader *r, const struct node *item)
                : 0;
 }
 
-/* What an item of `interfaces:` names; *key: the ethernet, or NULL. */
+/* What an item of `interfaces:` names; *ether stays NULL if it is none. */
 static int find_ether(struct reader *r, struct draft *d,
-                      const struct node *item, const struct node **key)
+                      const struct node *item, const struct thing **ether)
 {
     const void *found = names_get(r, things, item->text);
     struct thing *t = (struct thing *)(uintptr_t)found;
@@ -473,7 +486,7 @@ static int find_ether(struct reader *r, struct draft *d,
     t->used = item;
     if (strcmp(t->section, "ethernets") != 0)
         return other_device(r, item, t);
-    *key = t->key;
+    *ether = t;
     return 0;
 }
 
@@ -502,20 +515,20 @@ static int read_interface(struct reader *r, struct draft *d,
 {
     unsigned i = d->b->n_ports;
     struct conf_port *p = &d->b->port[i];
-    struct draft_port *dp = &d->port[i];
+    const struct thing *ether = NULL;
     int rc;
 
     d->b->n_ports++;
     rc = value_keep(r, item, &p->id);
     if (!rc)
-        rc = find_ether(r, d, item, &dp->ether);
+        rc = find_ether(r, d, item, &ether);
     if (rc)
         return rc;
-    dp->item = item;
+    d->port[i].item = item;
     p->pos = item->pos;
     p->wakeonlan = CONF_UNSET;
-    if (dp->ether)
-        rc = read_ether(r, d, i, dp->ether);
+    if (ether)
+        rc = read_ether(r, d, i, ether);
     return rc ? rc : plain_port(r, p, item);
 }
 
@@ -525,8 +538,7 @@ static int read_interfaces(struct reader *r, const struct node *v, void *to,
     struct draft *d = to;
 
     (void)k;
-    node_each(v, item)
-    {
+    node_each (v, item) {
         int rc = read_interface(r, d, item);
 
         if (rc)
@@ -600,8 +612,7 @@ static int spread(struct reader *r, struct draft *d, const struct node *v,
     rc = want_map(r, v);
     if (rc)
         return rc;
-    node_each(v, key)
-    {
+    node_each (v, key) {
         const struct draft_port *dp = names_get(r, d, key->text);
 
         if (!dp)
@@ -699,8 +710,7 @@ static int note_unused(struct reader *r, const struct node *section)
     size_t used = 0;
     unsigned more = 0, n = 0;
 
-    node_each(section, key)
-    {
+    node_each (section, key) {
         const struct thing *t = names_get(r, things, key->text);
 
         if (is_renderer(key) || !t || t->user)

@@ -40,8 +40,7 @@ static int list_bridges(struct reader *r, const struct node *v, void *to,
     (void)k;
     if (rc)
         return rc;
-    node_each(v, key)
-    {
+    node_each (v, key) {
         rc = draft_part(r, key, true, &p);
         if (rc)
             return rc;
@@ -67,7 +66,9 @@ int own_list(struct reader *r, const struct source *s)
 
 static const struct node *child(const struct node *map, const char *name)
 {
-    node_each(map, key) if (strcmp(key->text, name) == 0) return key->value;
+    node_each (map, key)
+        if (strcmp(key->text, name) == 0)
+            return key->value;
     return NULL;
 }
 
@@ -90,7 +91,8 @@ int own_count(struct reader *r, struct draft *d, struct part *p, unsigned *n)
     rc = want_list(r, p->ports);
     if (rc)
         return rc;
-    node_each(p->ports, item) *n += describes(item);
+    node_each (p->ports, item)
+        *n += describes(item);
     return 0;
 }
 
@@ -124,7 +126,7 @@ static int read_spec(struct reader *r, const struct node *v,
         return rc;
     if (port_spec_parse(&p->spec, text, &e))
         return bad(r, v, "%s", e.text);
-    if (!strchr(text, ':') && strchr(text, '='))
+    if (!strchr(text, ':') && strchr(p->spec.target, '='))
         return bad(r, v,
                    "%s: if it belongs to the specification before it, "
                    "put that in quotes",
@@ -215,8 +217,7 @@ static int read_ports(struct reader *r, const struct node *v, void *to,
     int rc;
 
     (void)k;
-    node_each(v, item)
-    {
+    node_each (v, item) {
         rc = describes(item) ? new_port(r, to, item) : more_about(r, to, item);
         if (rc)
             return rc;

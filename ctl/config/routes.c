@@ -124,8 +124,7 @@ int addresses_read(struct reader *r, const struct node *v, void *to,
     l->addr = conf_alloc(r->c, v->n * sizeof(*l->addr));
     if (!l->addr)
         return no_memory(r);
-    node_each(v, item)
-    {
+    node_each (v, item) {
         struct conf_addr *a = &l->addr[l->n_addrs];
 
         rc = read_address(r, item, a);
@@ -421,8 +420,7 @@ int routes_read(struct reader *r, const struct node *v, void *to,
     (void)k;
     if (rc)
         return rc;
-    node_each(v, item)
-    {
+    node_each (v, item) {
         rc = read_route(r, item, to);
         if (rc)
             return rc;

@@ -220,6 +220,12 @@ static void many_keys(void **state)
     }
     b.len += (size_t)sprintf(b.text + b.len, "  xyz:\n");
     refused_soon(&b, "no such key");
+    b.text = malloc(2UL << 20);
+    b.len = (size_t)sprintf(b.text, "network:\n  bridges:\n");
+    for (unsigned i = 0; i < 40000; i++)
+        b.len += (size_t)sprintf(b.text + b.len, "   b%x: {}\n", i);
+    b.len += (size_t)sprintf(b.text + b.len, "   c: {mtu: 1}\n");
+    refused_soon(&b, "from 68 to");
 }
 
 static void deep(void **state)

@@ -400,7 +400,7 @@ static void network(void **state)
     refused("network: {bridges: {br0: {}, br0: {}}}",
             "1:30: br0: ", "written twice; it was in text:1:21");
     refused("network: {bridges: {a: {}}, ethernets: {a: {}}}",
-            "1:41: a: ", "in text:1:21 under bridges");
+            "1:41: a: ", "in text:1:21 already, under bridges:");
     refused("network: {bridges: {way-too-long-name: {}}}",
             "1:21: way-too-long-name: ", "longer than 15");
     refused("network: {bridges: {\"a/b\": {}}}", "1:21: a/b: ", "not allowed");
@@ -617,6 +617,10 @@ static void ethernets(void **state)
     refused(ETH_ "renderer: networkd\n      mtu: 1500\n  renderer: "
                  "NetworkManager\n",
             "6:17: renderer: ", "configured by NetworkManager");
+    refused("network:\n  renderer: networkd\n"
+            "  ethernets: {renderer: NetworkManager, e0: {}}\n"
+            "  bridges: {br0: {interfaces: [e0]}}\n",
+            "3:25: renderer: ", "configured by networkd");
     refused(NET "  bridges: {br0: {interfaces: [e0]}}\n  ethernets: {e0: }\n",
             "4:19: e0: ", "found nothing");
 }
@@ -655,6 +659,32 @@ static void own_section(void **state)
             "4:24: ports: ", "x is a port already, in text:4:15");
     refused("bascule: {include: x.yaml}", "1:20: include: ", "no files");
     refused("bascule: {include: [[x]]}", "1:21: include: ", "single value");
+}
+
+/* A specification that would be too long once it is written out in full. */
+static void long_spec(void **state)
+{
+    char text[1200], key[600];
+
+    (void)state;
+    for (unsigned n = 490; n < 505; n++) {
+        struct conf *c = NULL;
+        struct err e = {""};
+        int rc;
+
+        memset(key, 'x', n);
+        key[n] = '\0';
+        snprintf(text, sizeof(text),
+                 "bascule: {bridges: {a: {ports: [\"e,k=%s\"]}}}", key);
+        rc = conf_load_text(&c, text, strlen(text), &e);
+        if (n <= 500) { /* packet:e,k= and these make 511 */
+            assert_int_equal(rc, 0);
+            conf_free(c);
+        } else {
+            assert_int_equal(rc, -EINVAL);
+            assert_non_null(strstr(e.text, "longer than 511 characters"));
+        }
+    }
 }
 
 static void merged(void **state)
@@ -793,27 +823,17 @@ static void port_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lab),
-        cmocka_unit_test(everything),
-        cmocka_unit_test(own),
-        cmocka_unit_test(stp),
-        cmocka_unit_test(times),
-        cmocka_unit_test(set_name),
-        cmocka_unit_test(yaml),
-        cmocka_unit_test(nul),
-        cmocka_unit_test(mark),
-        cmocka_unit_test(network),
-        cmocka_unit_test(bridge),
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(wrong_routes),
-        cmocka_unit_test(host_bits),
-        cmocka_unit_test(parameters),
-        cmocka_unit_test(ethernets),
-        cmocka_unit_test(own_section),
-        cmocka_unit_test(merged),
-        cmocka_unit_test(too_many_ports),
-        cmocka_unit_test(own_names),
-        cmocka_unit_test(bridge_ranges),
+        cmocka_unit_test(lab),          cmocka_unit_test(everything),
+        cmocka_unit_test(own),          cmocka_unit_test(stp),
+        cmocka_unit_test(times),        cmocka_unit_test(set_name),
+        cmocka_unit_test(yaml),         cmocka_unit_test(nul),
+        cmocka_unit_test(mark),         cmocka_unit_test(network),
+        cmocka_unit_test(bridge),       cmocka_unit_test(addresses),
+        cmocka_unit_test(wrong_routes), cmocka_unit_test(host_bits),
+        cmocka_unit_test(parameters),   cmocka_unit_test(ethernets),
+        cmocka_unit_test(own_section),  cmocka_unit_test(long_spec),
+        cmocka_unit_test(merged),       cmocka_unit_test(too_many_ports),
+        cmocka_unit_test(own_names),    cmocka_unit_test(bridge_ranges),
         cmocka_unit_test(port_ranges),
     };
 
