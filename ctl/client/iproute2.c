@@ -20,6 +20,7 @@
 
 static const char usage_all[] =
     "Usage: bridge [OPTION]... OBJECT {COMMAND|help}\n"
+    "       bridge [-force] -batch FILE\n"
     "  objects  link fdb monitor  (mdb mst vlan vni are not built yet)\n"
     "  options  -d[etails] -s[tatistics] -o[neline] -t[imestamp] -j[son]\n"
     "           -p[retty] -n[etns] NAME -V[ersion]\n";
@@ -140,7 +141,7 @@ bool iproute2_object(struct client *c, int argc, char **argv, int *status)
     return true;
 }
 
-static int do_object(struct client *c, int argc, char **argv)
+int iproute2_command(struct client *c, int argc, char **argv)
 {
     static const char *const unbuilt[] = {"mdb", "vlan", "vni", "mst", NULL};
     const char *word = argv[0];
@@ -230,8 +231,14 @@ static int color(const char *word)
     return ip_complain("Error: \"-%s\": colours are not built yet.", word);
 }
 
+struct batch {
+    const char *path; /* NULL: no batch */
+    bool force;
+};
+
 /* -1: go on; else the exit status. */
-static int option(struct client *c, const char *word, struct words *w)
+static int option(struct client *c, const char *word, struct words *w,
+                  struct batch *b)
 {
     const char *value;
     int status = 0;
@@ -270,8 +277,12 @@ static int option(struct client *c, const char *word, struct words *w)
         status = value ? iproute2_netns(c, value) : IP_FAIL;
         break;
     case OPT_FORCE:
+        b->force = true;
+        break;
     case OPT_BATCH:
-        return ip_complain("Error: \"-%s\" is not built yet.", word);
+        b->path = words_value(w);
+        status = b->path ? 0 : IP_FAIL;
+        break;
     default:
         return ip_complain("Option \"-%s\" is unknown, try \"bridge help\".",
                            word);
@@ -282,6 +293,7 @@ static int option(struct client *c, const char *word, struct words *w)
 int iproute2_main(struct client *c, int argc, char **argv)
 {
     struct words w = {argc - 1, argv + 1};
+    struct batch b = {NULL};
     int status;
 
     while (w.n > 0 && w.v[0][0] == '-') {
@@ -289,11 +301,13 @@ int iproute2_main(struct client *c, int argc, char **argv)
 
         if (strcmp(word, "-") == 0)
             break;
-        status = option(c, word + (*word == '-'), &w);
+        status = option(c, word + (*word == '-'), &w, &b);
         if (status >= 0)
             return status;
     }
+    if (b.path)
+        return iproute2_batch(c, b.path, b.force);
     if (w.n == 0)
         return usage(usage_all);
-    return do_object(c, w.n, w.v);
+    return iproute2_command(c, w.n, w.v);
 }

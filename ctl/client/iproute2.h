@@ -38,6 +38,12 @@ int iproute2_netns(const struct client *c, const char *name);
 /* Called by the name "bridge". */
 int iproute2_main(struct client *c, int argc, char **argv);
 
+/* One command, without options. */
+int iproute2_command(struct client *c, int argc, char **argv);
+
+/* Commands from a file, "-": standard input; 'force': go on after failures. */
+int iproute2_batch(struct client *c, const char *path, bool force);
+
 /* ---- words (iproute2_args.c) ---- */
 
 struct words {

@@ -102,7 +102,8 @@ static void show_self(void *arg, const struct kernel_entry *e)
 
     if (s->filter.dev && s->ifindex != e->ifindex)
         return;
-    if (s->filter.br && (!port || strcmp(str(port, "bridge"), s->filter.br)))
+    if (s->filter.br &&
+        (!port || strcmp(str(port, "bridge"), s->filter.br) != 0))
         return;
     if (!port && !if_indextoname((unsigned)e->ifindex, name))
         return; /* it has just gone */

@@ -385,13 +385,23 @@ def test_words(lab):
                  "fdb flush dev br0 added_by_user", "link set dev p1 state blocking",
                  "link set dev p1 hwmode vepa", "link set dev p1 backup_port p2",
                  "link set dev p1 mcast_router 2", "link set dev p1 mab on", "monitor mdb",
-                 "-batch /dev/null", "-color link", "-c link"):
+                 "-color link", "-c link"):
         r = p.ours.run(*line.split())
         need(r.returncode == 255 and "not built yet" in r.stderr, f"{line}: {r.stderr}")
     for line in ("fdb show nonsense", "link show nonsense", "fdb flush dev br0 nonsense",
                  "link set dev p1 nonsense on"):
         r = p.ours.run(*line.split())
         need(r.returncode == 255 and '"nonsense"' in r.stderr, f"{line}: {r.stderr}")
+    # many commands at once
+    batch = (f"fdb add {m(1)} dev p1 master static # one\n\n  # two\n"
+             f"fdb add {m(2)} dev \\\np2 'master' \"static\"\nlink show dev p1\n"
+             f"fdb add {m(2)} dev p2 master\nbogus\nfdb get {m(1)} br br0\n")
+    for f in (("-batch", "-"), ("-force", "-b", "-"), ("-batch", "/nonexistent")):
+        k, b = (s.run(*f, stdin=batch) for s in (p.kernel, p.ours))
+        need((k.stdout, k.returncode) == (b.stdout, b.returncode), f"{f}: {k} {b}")
+        need(k.stderr == b.stderr or f[-1] != "-", f"{f}: {k.stderr} {b.stderr}")
+    r = p.ours.run("-b", "-", stdin='fdb add "02:\n')
+    need(r.returncode == 1 and "quote" in r.stderr and "-:1" in r.stderr, r.stderr)
     # a group address is in no table that forwards
     r = p.ours.run("fdb", "add", "01:00:5e:01:02:03", "dev", "p1", "master")
     need(r.returncode == 255 and "Invalid argument" in r.stderr, r.stderr)
@@ -422,9 +432,9 @@ def test_words(lab):
                 "cost": 2}], r)
     r = p.ours.run("fdb", "add", m(1), "dev", "m0")
     need(r.returncode == 255 and 'say "master"' in r.stderr, r.stderr)
-    p.ours.run("fdb", "add", m(1), "dev", "m0", "master", check=True)
+    p.ours.run("fdb", "add", m(7), "dev", "m0", "master", check=True)
     r = p.ours.run("fdb", "show", "brport", "m0").stdout
-    need(r == f"{m(1)} master br0 permanent\n", r)
+    need(r == f"{m(7)} master br0 permanent\n", r)
 
 
 class Monitor:
