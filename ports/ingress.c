@@ -128,6 +128,10 @@ static int attach_filter(struct ingress *g, struct err *e)
     bool old = false;
     int rc = netdev_clsact_add(g->ifindex);
 
+    if (rc == -EPERM)
+        return err_set(e, rc,
+                       "no permission to take the interface over: run as root "
+                       "or with CAP_NET_ADMIN and CAP_NET_RAW");
     if (rc && rc != -EEXIST)
         return err_sys(e, rc, "tc ingress (clsact qdisc)");
     g->made_hook = rc == 0;

@@ -308,8 +308,8 @@ class KernelBridge:
 class Bascule:
     """basculed in the namespace `sw`, and its client."""
 
-    def __init__(self, lab, tag=""):
-        self.lab, self.ns = lab, lab.ns("sw")
+    def __init__(self, lab, tag="", ns=None):
+        self.lab, self.ns = lab, ns or lab.ns("sw")
         self.sock = os.path.join(lab.dir, f"ctl{tag}.sock")
         self.log = os.path.join(lab.dir, f"basculed{tag}.log")
         self.proc = None
@@ -444,7 +444,8 @@ class Lab:
         sh("ip", "-n", self.ns("sw"), "link", "set", port, "up")
 
     def host(self, name, kind="packet", addresses=True, br="br0", keys="", mtu=1500):
-        """A host behind a new port of kind tap, packet or pcap; silent without addresses."""
+        """A host behind a new port of kind tap, packet, pcap, stream or dgram; silent
+        without addresses."""
         self.hosts += 1
         h = Host(self, name, kind, self.hosts, f"p{self.hosts}")
         if not addresses:  # nothing but what the test sends
@@ -453,6 +454,9 @@ class Lab:
         if kind == "tap" and not KERNEL:
             self.sw.addif(br, f"tap:eth0,netns={h.ns},name={h.port}{keys}")
             h.configure(addresses, mtu)
+        elif kind in ("stream", "dgram"):
+            self.behind_socket(h, br, kind, keys)
+            h.configure(addresses, mtu)
         else:
             self.veth(h.port, h.ns)
             sh("ip", "-n", self.ns("sw"), "link", "set", h.port, "mtu", mtu)
@@ -460,6 +464,23 @@ class Lab:
             self.sw.addif(br, (f"{kind}:" if kind != "packet" else "") + h.port + keys)
         self.sw.wait_forwarding(h.port)
         return h
+
+    def behind_socket(self, h, br, kind, keys="", ours=None, theirs=None):
+        """In the host's namespace a second switch joins its tap eth0 to the socket.
+        Specifications `ours` and `theirs` (no keys) if not UNIX sockets in our folder."""
+        path = os.path.join(self.dir, h.port)
+        if kind == "stream":
+            ours, theirs = ours or f"stream:{path}", theirs or f"stream:{path},listen=off"
+        else:
+            ours = ours or f"dgram:{path}a,remote={path}b"
+            theirs = theirs or f"dgram:{path}b,remote={path}a"
+        self.sw.addif(br, f"{ours},name={h.port}{keys}")
+        h.far = Bascule(self, f"-{h.name}", h.ns)
+        h.far.start()
+        h.far.bridge("br0", "--no-local")
+        h.far.addif("br0", "tap:eth0")
+        h.far.addif("br0", f"{theirs},name=uplink")
+        return h.far
 
     def vm(self, dev, br="br0", **kw):
         """A tap held as a VM holds it, its netdev a packet port."""
