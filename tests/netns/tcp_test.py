@@ -25,7 +25,7 @@ def pair(a, b, size):
         for src, dst, addr in ((a, b, addr_b), (b, a, addr_a)):
             rates.append(lib.tcp(src.ns, dst.ns, addr, size))
             # dead offloads show as kilobits, not as a few per cent
-            lib.need(rates[-1] > 30,
+            lib.need(rates[-1] > 10,
                      f"{src.kind} to {dst.kind} {addr}: only {rates[-1]:.0f} Mb/s")
     print(f"     {a.kind} - {b.kind}: there and back, IPv4 and IPv6: "
           f"{', '.join(f'{r:.0f}' for r in rates)} Mb/s")
@@ -46,10 +46,10 @@ def test_every_pair(lab):
 
 
 def test_bridge_interface(lab):
-    """br0 with an address talks to hosts on both kinds."""
+    """br0 with an address talks to hosts on ports of several kinds."""
     sw = lab.switch()
     lib.sh("ip", "-n", sw.ns, "addr", "add", "10.9.0.200/24", "dev", "br0")
-    for kind in ("tap", "packet"):
+    for kind in ("tap", "packet") if lib.KERNEL else ("tap", "packet", "stream", "dgram"):
         h = lab.host(kind, kind)
         lib.reaches(h.ns, "10.9.0.200")
         lib.tcp(h.ns, sw.ns, "10.9.0.200", 8 << 20)
