@@ -5,6 +5,7 @@ turns round by round, in changing order, so that what drifts drifts for all."""
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 
@@ -104,6 +105,54 @@ def tcp_tap(c):
                 ("throughput", "bascule/tap", "ovs/veth", ">=", 1.25),
                 ("throughput", "bare/tap", "kbr/veth", ">=", None),
                 ("throughput", "bascule/tap", "vde/tap", ">=", None)])
+
+
+# ---- guests ----
+
+def thread_time(pid):
+    """Seconds of processor that all threads of a process have had."""
+    total = 0
+    for tid in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, tid),
+                  encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
+
+
+def guest_tcp(c, rig):
+    """iperf3 from guest to guest."""
+    sender, receiver = rig.guest
+    daemon = rig.peer.daemon
+    # listening is state 0A
+    receiver.run("iperf3 -s -1 >/dev/null 2>&1 & until grep -q ':1451 .* 0A ' "
+                 "/proc/net/tcp*; do usleep 20000; done")
+    busy = cpu_busy()
+    used = thread_time(daemon.pid) if daemon else 0
+    said = sender.run(
+        "iperf3 -c %s2 -t %d -J >/tmp/o; sed -n '/sum_received/,/}/p' /tmp/o"
+        % (NET, 2 if c.quick else 5), 60)
+    used = thread_time(daemon.pid) - used if daemon else 0
+    busy = cpu_busy() - busy
+    receiver.run("wait")
+    got = {k: float(v) for k, v in re.findall(r'"(\w+)":\s*([\d.e+]+)', said)}
+    gb = got["bytes"] / 1e9
+    result = {"throughput": got["bits_per_second"] / 1e9, "all cpu": busy / gb}
+    return dict(result, **{"switch cpu": used / gb}) if daemon else result
+
+
+def guest(c):
+    names = ["bascule/stream", "bascule/dgram", "vde/vde", "direct/stream"]
+    compare(c, "guest", "one TCP stream between two QEMU guests", names,
+            lambda r: guest_tcp(c, r), {
+                "throughput": "Gb/s", "switch cpu": "switch's CPU s per GB",
+                "all cpu": "CPU s per GB, guests and all"}, [
+                    (metric, "bascule/" + kind, "vde/vde", op, bound)
+                    for kind in ("stream", "dgram")
+                    for metric, op, bound in (("throughput", ">=", 1.0),
+                                              ("switch cpu", "<=", 1.0),
+                                              ("all cpu", "<=", None))] + [
+                    ("throughput", "bascule/stream", "direct/stream", ">=",
+                     None)])
 
 
 # ---- round trips ----
@@ -377,6 +426,7 @@ def program(c, name, what):
 PARTS = {
     "tcp-veth": tcp_veth,
     "tcp-tap": tcp_tap,
+    "guest": guest,
     "rtt": round_trip,
     "pps-tap": pps_tap,
     "pps-vm-60": pps_vm,

@@ -8,6 +8,8 @@ A rig is a switch with two places to send between:
   tap    hosts in namespaces whose netdevs are taps the switch made
   vm     taps held by bench/tools/pps as virtual machines hold them; their
          netdevs are the ports
+  stream, dgram, vde
+         guests (tests/guest) on sockets of that kind
 """
 
 import contextlib
@@ -15,9 +17,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))), "tests", "guest"))
+
+import guestlib
 from lib import Namespace, Unavailable, cpu_busy, run, wait_for
 
 NET = "10.99.0."
@@ -89,6 +96,32 @@ class Rig:
         wait_for(self.name + ": first frame",
                  lambda: self.trial(60, 1000, 20)["received"] > 0, 15)
 
+    def up_guests(self):
+        """Two guests with iperf3, at sockets that the switch serves."""
+        programs = tuple(shutil.which(p) or p for p in ("iperf3",))
+        if not os.access(programs[0], os.X_OK):
+            raise Unavailable("install iperf3")
+        place = GuestPlace(self.stack)
+        self.guest = []
+        try:
+            for i, netdev in enumerate(self.peer.guest_netdevs(
+                    self.switch, self.form, place.dir), 1):
+                self.guest.append(guestlib.Guest(
+                    place, "g%d" % i, netdev, ns=self.switch.name,
+                    memory=192, programs=programs))
+                self.guest[-1].start()
+                if not self.peer.daemon:  # the first serves the second
+                    self.guest[-1].wait_ready(1, 60)
+        except guestlib.lib.Skip as e:
+            raise Unavailable(str(e)) from e
+        for i, g in enumerate(self.guest, 1):
+            g.wait_ready(1, 60)
+            g.run("ip link set eth0 up && ip addr add %s%d/24 dev eth0"
+                  % (NET, i))
+        self.guest[0].ping(NET + "2")
+
+    up_stream = up_dgram = up_vde = up_guests
+
     def start_pps(self, sender, receiver):
         tool = os.path.join(self.build, "bench/tools/pps")
         self.pps = self.switch.spawn(self.stack, tool, sender, receiver,
@@ -113,6 +146,15 @@ class Rig:
         return r
 
 
+class GuestPlace:
+    """Where guests put their files, and what ends them."""
+
+    def __init__(self, stack):
+        self.dir = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="bench-guest-"))
+        self.at_end = stack.callback
+
+
 class Peer:
     """Installed?  start() it in a namespace, then give it ports."""
 
@@ -131,6 +173,11 @@ class Peer:
 
     def make_taps(self, ns, names):
         raise Unavailable("%s makes no taps" % self.name)
+
+    def guest_netdevs(self, ns, form, folder):
+        """Two -netdev options of QEMU's; the switch serves their sockets."""
+        raise Unavailable("%s serves no guests at %s sockets"
+                          % (self.name, form))
 
 
 class KernelBridge(Peer):
@@ -203,6 +250,13 @@ class Vde(Peer):
             wait_for("vde_switch: tap " + n,
                      lambda: n in ns.ip("-o", "link", "show"))
 
+    def guest_netdevs(self, ns, form, folder):
+        path = self.folder + "/ctl"
+        self.daemon = ns.spawn(self.stack, "vde_switch", "-sock", path,
+                               stdin=subprocess.PIPE)
+        wait_for("vde_switch", lambda: os.path.exists(path + "/ctl"))
+        return ["vde,sock=" + path] * 2
+
 
 class Bascule(Peer):
     name = "bascule"
@@ -240,6 +294,19 @@ class Bascule(Peer):
         for n in names:
             self.call(ns, "addif", "br0", "tap:" + n)
 
+    def guest_netdevs(self, ns, form, folder):
+        at = folder + "/%s%d"
+        for i in (1, 2):
+            remote = ",remote=" + at % ("g", i) if form == "dgram" else ""
+            self.call(ns, "addif", "br0", "%s:%s%s,name=g%d" % (
+                form, at % ("s", i), remote, i))
+        if form == "stream":
+            return ["stream,server=off,addr.type=unix,addr.path=" + at % (
+                "s", i) for i in (1, 2)]
+        return ["dgram,local.type=unix,local.path=%s,remote.type=unix,"
+                "remote.path=%s" % (at % ("g", i), at % ("s", i))
+                for i in (1, 2)]
+
 
 class Bare(Peer):
     """Bascule's ports without the switch (bench/tools/bare.c): the floor."""
@@ -266,7 +333,21 @@ class Bare(Peer):
         self.forward(ns, "tap", names)
 
 
-PEERS = {c.name: c for c in (KernelBridge, OpenVSwitch, Vde, Bascule, Bare)}
+class Direct(Peer):
+    """No switch: the guests' sockets are each other's."""
+
+    name = "direct"
+
+    def start(self, stack, ns, build):
+        self.daemon = None
+
+    def guest_netdevs(self, ns, form, folder):
+        return ["stream,server=%s,addr.type=unix,addr.path=%s/s" % (
+            server, folder) for server in ("on", "off")]
+
+
+PEERS = {c.name: c for c in (KernelBridge, OpenVSwitch, Vde, Bascule, Bare,
+                             Direct)}
 
 
 def rigs(stack, report, part, build, names):

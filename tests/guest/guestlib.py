@@ -20,6 +20,7 @@ tests/netns/lib.py, SWITCH=kernel included.
 """
 import ctypes
 import hashlib
+import importlib.util
 import os
 import random
 import re
@@ -32,9 +33,20 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "netns"))
+sys.path.insert(0, HERE)
 import image  # noqa: E402
-import lib    # noqa: E402
+
+
+def _netns_lib():
+    """tests/netns/lib.py; not by its name, for bench/ has a lib, too."""
+    path = os.path.join(os.path.dirname(HERE), "netns", "lib.py")
+    spec = importlib.util.spec_from_file_location("netns_lib", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+lib = _netns_lib()
 
 SIZE = 20_000_000           # octets of a transfer
 WORLD = "192.0.2.1"         # an address outside, behind the router
