@@ -49,8 +49,6 @@ def _netns_lib():
 lib = _netns_lib()
 
 SIZE = 20_000_000           # octets of a transfer
-WORLD = "192.0.2.1"         # an address outside, behind the router
-ROUTER = "10.9.0.1"
 IFUP = os.path.join(HERE, "ifup.sh")
 QBOOT = "/usr/share/qemu/qboot.rom"  # quicker than a PC's firmware
 # what spares the guest's kernel measuring and hardening, which take time in an emulator
@@ -240,7 +238,7 @@ class Guest:
     def begin_download(self, out):
         """Starts to fetch SIZE octets from outside; returns when some have come."""
         sent = out.sent
-        self.run(f"nc {ROUTER} {out.port} -e sh -c 'cat >/tmp/got' &")
+        self.run(f"nc {out.router} {out.port} -e sh -c 'cat >/tmp/got' &")
         lib.wait_until(lambda: out.sent > sent + SIZE // 10, 10,
                        f"a transfer to guest {self.name} is under way", step=0.005)
         lib.need(out.sent < sent + SIZE, "the transfer was over before anything happened")
@@ -260,7 +258,7 @@ class Guest:
     def upload(self, out, limit=40):
         """Sends what download() has fetched back.  Mb/s."""
         t0 = time.monotonic()
-        self.run(f"nc {ROUTER} {out.sink_port} -e cat /tmp/got", limit)
+        self.run(f"nc {out.router} {out.sink_port} -e cat /tmp/got", limit)
         got = out.received(limit)
         lib.need(got == (SIZE, out.md5),
                  f"guest {self.name}: {SIZE} octets with sum {out.md5} went out, "
@@ -284,7 +282,7 @@ class Guest:
         t0 = time.monotonic()
         self.dhcp()
         t1 = time.monotonic()
-        self.ping(WORLD)
+        self.ping(out.world)
         down, up = self.download(out), self.upload(out)
         print(f"     {self.name}, {why}: lease in {t1 - t0:.1f} s, TCP in {down:.0f}, out {up:.0f} Mb/s",
               flush=True)
@@ -294,15 +292,16 @@ class Outside:
     """The switch with br0 and an uplink, and behind that a router with a DHCP
     server, an address of the wide world, and a TCP server each way."""
 
-    def __init__(self, lab, switch=True, uplink="up0"):
-        self.lab, self.uplink = lab, uplink
+    def __init__(self, lab, switch=True, uplink="up0", router="10.9.0.1", world="192.0.2.1"):
+        """switch=False: only the uplink is there, beside where the switch will be."""
+        self.lab, self.uplink, self.router, self.world = lab, uplink, router, world
         if switch:
             lab.switch()
         self.ns = lab.ns("wan")
         lab.veth(uplink, self.ns)
         ip = ["ip", "-n", self.ns]
-        lib.sh(*ip, "addr", "add", f"{ROUTER}/24", "dev", "eth0")
-        lib.sh(*ip, "addr", "add", f"{WORLD}/32", "dev", "lo")
+        lib.sh(*ip, "addr", "add", f"{router}/24", "dev", "eth0")
+        lib.sh(*ip, "addr", "add", f"{world}/32", "dev", "lo")
         lib.sh(*ip, "link", "set", "eth0", "up")
         self.data = random.Random(os.getpid()).randbytes(SIZE)
         self.md5 = hashlib.md5(self.data).hexdigest()
@@ -318,13 +317,14 @@ class Outside:
         if not shutil.which("dnsmasq"):
             raise lib.Skip("dnsmasq is not installed")
         log = os.path.join(self.lab.dir, "dnsmasq.log")
+        net = self.router.rpartition(".")[0]
         with open(log, "w") as f:
             self.lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0",
                            "--no-ping", "--user=root", "--pid-file=", "--interface=eth0",
                            "--bind-interfaces", "--dhcp-authoritative",
                            f"--dhcp-leasefile={self.lab.dir}/leases",
-                           "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h",
-                           f"--dhcp-option=3,{ROUTER}", ns=self.ns, stdout=f, stderr=f)
+                           f"--dhcp-range={net}.100,{net}.150,255.255.255.0,1h",
+                           f"--dhcp-option=3,{self.router}", ns=self.ns, stdout=f, stderr=f)
 
         def ready():
             with open(log) as f:
@@ -335,7 +335,7 @@ class Outside:
         """Serves a port of this namespace, each client in a thread."""
         with lib.inside(self.ns):
             s = socket.socket()
-        s.bind((ROUTER, 0))
+        s.bind((self.router, 0))
         s.listen()
         self.lab.at_end(s.close)
 
