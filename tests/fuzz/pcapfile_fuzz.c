@@ -28,7 +28,8 @@ static void check_frame(const struct frame *f, const struct reader_how *how,
     CHECK(!how->raw || (f->csum == CSUM_COMPLETE && f->vnet.flags == 0));
     /* nothing is claimed of it that a peer's header may not claim */
     CHECK(frame_vnet_check(&again, &why));
-    CHECK(memcmp(&again, f, sizeof(again)) == 0);
+    CHECK(again.csum == f->csum && again.len == f->len);
+    CHECK(memcmp(&again.vnet, &f->vnet, sizeof(f->vnet)) == 0);
     if (!how->raw)
         CHECK(offload_mtu_ok(f, how->mtu));
     if (frame_is_gso(f))

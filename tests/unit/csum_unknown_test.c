@@ -526,9 +526,10 @@ int main(void)
         cmocka_unit_test(what_fits_waits_for_its_time),
     };
 
+    const char *given = getenv("SEED");
+
     alarm(60);
-    seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0)
-                          : (uint64_t)time(NULL);
+    seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
     printf("SEED=%llu\n", (unsigned long long)seed);
     if (arena_init(&arena, 4U << 20))
         return 1;
