@@ -88,6 +88,10 @@ int netplan_spread(struct reader *r, struct draft *d);
 /* After all bridges: what was left alone. */
 int netplan_notices(struct reader *r);
 
+/* ethernet.c: what 't' says of a port of the bridge */
+int ethernet_read(struct reader *r, struct draft *d, unsigned port,
+                  const struct thing *t);
+
 /* own.c */
 int own_list(struct reader *r, const struct source *s);
 int own_count(struct reader *r, struct draft *d, struct part *p, unsigned *n);

@@ -177,6 +177,16 @@ static int unknown(struct reader *r, const struct node *key, const char *what,
 
 /* ---- maps ---- */
 
+const struct node *node_child(const struct node *map, const char *name)
+{
+    if (map->type != NODE_MAP)
+        return NULL;
+    node_each (map, key)
+        if (strcmp(key->text, name) == 0)
+            return key->value;
+    return NULL;
+}
+
 static const char *sort_of(const struct node *n)
 {
     static const char *const sort[] = {"a single value", "a list", "a map"};

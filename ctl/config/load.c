@@ -133,10 +133,8 @@ static int sections(struct reader *r, struct source *s)
 
     if (!rc && s->root->n == 0)
         rc = bad(r, s->root, "empty; expected network: or bascule:");
-    if (!rc && s->own && s->own->type == NODE_MAP)
-        node_each (s->own, key)
-            if (strcmp(key->text, "include") == 0)
-                s->include = key->value;
+    if (!rc && s->own)
+        s->include = node_child(s->own, "include");
     return rc;
 }
 

@@ -3,9 +3,9 @@
  * Reading a configuration: YAML text (by libyaml) to struct conf.
  *
  * A file has `network:` (netplan's, version 2), `bascule:` (ours) or both.
- * Every key is obeyed or refused by name, line and column; an invalid file
- * gives an error and nothing else.  Bounded: CONF_BYTES_MAX and
- * CONF_DEPTH_MAX are checked while reading, before memory is spent.
+ * Every key is obeyed or refused by name, line and column (basculed.conf(5)
+ * lists them); an invalid file gives an error and nothing else.  Bounded: the
+ * limits below are checked while reading, before memory is spent.
  *
  * Threads: any; blocks only in 'open'.
  */
@@ -30,7 +30,11 @@
 typedef int (*conf_open)(void *arg, const char *name, const char *from,
                          char **text, size_t *len, struct err *e);
 
-/* 0, or -errno with a sentence that begins with "FILE:LINE:COLUMN: ". */
+/*
+ * 0, or -errno with a sentence that begins with "FILE:LINE:COLUMN: ", and
+ * *conf is NULL.  A first file that 'open' refuses has no place, nor has
+ * -ENOMEM.
+ */
 int conf_load(struct conf **conf, const char *name, conf_open open, void *arg,
               struct err *e);
 void conf_free(struct conf *c);

@@ -110,7 +110,8 @@ struct conf_l3 {
 struct conf_port {
     /*
      * What to add.  From netplan: packet:IFNAME.  A `match:` is kept beside
-     * it and looked up when it is applied (spec.target is then "").
+     * it and looked up when it is applied; spec.target and spec.name are then
+     * "", and each device that fits is a port.
      */
     struct port_spec spec;
     struct {

@@ -64,18 +64,10 @@ int own_list(struct reader *r, const struct source *s)
 
 /* ---- ports ---- */
 
-static const struct node *child(const struct node *map, const char *name)
-{
-    node_each (map, key)
-        if (strcmp(key->text, name) == 0)
-            return key->value;
-    return NULL;
-}
-
 /* An item that describes a port, not one that adds to a port. */
 static bool describes(const struct node *item)
 {
-    return item->type != NODE_MAP || !child(item, "port");
+    return item->type != NODE_MAP || !node_child(item, "port");
 }
 
 int own_count(struct reader *r, struct draft *d, struct part *p, unsigned *n)
@@ -85,7 +77,7 @@ int own_count(struct reader *r, struct draft *d, struct part *p, unsigned *n)
     (void)d;
     if (rc)
         return rc;
-    p->ports = child(p->key->value, "ports");
+    p->ports = node_child(p->key->value, "ports");
     if (!p->ports)
         return 0;
     rc = want_list(r, p->ports);
@@ -170,7 +162,7 @@ static int new_port(struct reader *r, struct draft *d, const struct node *item)
     int rc;
 
     if (item->type == NODE_MAP) {
-        spec = child(item, "spec");
+        spec = node_child(item, "spec");
         if (!spec)
             return bad(r, item,
                        "a port needs spec: SPECIFICATION, or port: "
@@ -191,7 +183,8 @@ static int new_port(struct reader *r, struct draft *d, const struct node *item)
 static int more_about(struct reader *r, struct draft *d,
                       const struct node *item)
 {
-    const struct node *name = child(item, "port"), *spec = child(item, "spec");
+    const struct node *name = node_child(item, "port"),
+                      *spec = node_child(item, "spec");
     const struct draft_port *dp;
     const char *text;
     int rc = value_text(r, name, &text);

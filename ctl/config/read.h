@@ -144,6 +144,9 @@ struct keys {
 int keys_read(struct reader *r, const struct node *map, const char *what,
               const struct keys *set, unsigned n_sets);
 
+/* The value of a key; NULL: there is none, or it is no map. */
+const struct node *node_child(const struct node *map, const char *name);
+
 /* Is it a map, a list?  Else a sentence. */
 int want_map(struct reader *r, const struct node *n);
 int want_list(struct reader *r, const struct node *n);
