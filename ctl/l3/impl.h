@@ -108,6 +108,8 @@ void uplink_clear(struct uplink *u);
  */
 int uplink_read(struct uplink *u, const char *name, struct l3_notes *n,
                 struct err *e);
+/* Says so if routing rules name it (rules.c). */
+void note_rules(const char *ifname, struct l3_notes *n);
 /* The time that is left now; false if it is over. */
 bool uplink_addr_now(const struct uplink *u, const struct rt_addr *a,
                      struct rt_addr *out);

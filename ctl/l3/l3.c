@@ -244,8 +244,6 @@ static int take(struct l3 *l, struct uplink *u, const char *name,
     int rc = uplink_read(u, name, n, e);
 
     if (!rc)
-        rc = watch_us(l->state_dir, e);
-    if (!rc)
         rc = store_write(l->state_dir, l->ifname, l->netns, u, e);
     return rc;
 }
@@ -262,7 +260,10 @@ int l3_take_uplink(struct l3 *l, const char *uplink, struct l3_notes *n,
     u = calloc(1, sizeof(*u));
     if (!u)
         return err_sys(e, ENOMEM, "%s", uplink);
-    rc = netns_enter(&scope, l->netns_fd, e);
+    /* in our own namespace: a process in another would keep that alive */
+    rc = watch_us(l->state_dir, e);
+    if (!rc)
+        rc = netns_enter(&scope, l->netns_fd, e);
     if (!rc) {
         rc = take(l, u, uplink, n, e);
         netns_leave(&scope);

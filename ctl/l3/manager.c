@@ -312,7 +312,7 @@ static void wait_ready(struct l3 *l, const struct rt_set *want,
         struct netdev d;
 
         if (netdev_get(l->ifname, 0, &d, NULL) ||
-            rtnl_read(r, d.ifindex, false, &have, NULL))
+            rtnl_read(r, d.ifindex, 0, &have, NULL))
             break;
         done = has_all(&have, want);
         rt_set_clear(&have);

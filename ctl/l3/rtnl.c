@@ -132,7 +132,7 @@ static int refused(struct err *e, int rc, const char *words, const char *what)
 struct dump {
     struct rtnl *r;
     int ifindex;
-    bool nowhere;
+    unsigned more; /* enum rtnl_more */
     struct rt_set *set;
     int rc;
 };
@@ -310,12 +310,16 @@ static bool hops_through(struct rt_route *r, int ifindex)
     return found;
 }
 
-static bool route_wanted(const struct rtmsg *m)
+static bool route_wanted(const struct rtmsg *m, unsigned more)
 {
-    return !(m->rtm_flags & RTM_F_CLONED) &&
-           (m->rtm_family == AF_INET || m->rtm_family == AF_INET6) &&
-           /* comes with its address */
-           m->rtm_protocol != RTPROT_KERNEL;
+    if ((m->rtm_flags & RTM_F_CLONED) ||
+        (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
+        return false;
+    if (m->rtm_protocol != RTPROT_KERNEL)
+        return true;
+    /* comes with its address, or with an advertisement */
+    return (more & RTNL_PREFIX6) && m->rtm_family == AF_INET6 &&
+           m->rtm_type == RTN_UNICAST;
 }
 
 static bool leads_nowhere(const struct rt_route *r)
@@ -370,11 +374,12 @@ static int take_route(const struct nlmsghdr *h, void *data)
     bool with, through;
 
     if (h->nlmsg_type != RTM_NEWROUTE || d->rc ||
-        mnl_nlmsg_get_payload_len(h) < sizeof(*m) || !route_wanted(m))
+        mnl_nlmsg_get_payload_len(h) < sizeof(*m) || !route_wanted(m, d->more))
         return MNL_CB_OK;
     mnl_attr_parse(h, sizeof(*m), keep, tb);
     route_fields(&r, m, tb, d->r->hz);
-    with = from_ours(d->set, &r) || (d->nowhere && leads_nowhere(&r));
+    with = from_ours(d->set, &r) ||
+           ((d->more & RTNL_NOWHERE) && leads_nowhere(&r));
     if (!tb[RTA_MULTIPATH] && r.oif != d->ifindex && !with)
         return MNL_CB_OK;
     d->rc = keep_attrs(h, &r);
@@ -419,10 +424,10 @@ static void tidy_labels(struct rt_set *s, int ifindex)
             memset(s->addr[i].label, 0, sizeof(s->addr[i].label));
 }
 
-int rtnl_read(struct rtnl *r, int ifindex, bool nowhere, struct rt_set *s,
+int rtnl_read(struct rtnl *r, int ifindex, unsigned more, struct rt_set *s,
               struct err *e)
 {
-    struct dump d = {.r = r, .ifindex = ifindex, .nowhere = nowhere, .set = s};
+    struct dump d = {.r = r, .ifindex = ifindex, .more = more, .set = s};
     int rc;
 
     memset(s, 0, sizeof(*s));

@@ -111,10 +111,13 @@ void rtnl_close(struct rtnl *r);
  * All addresses of 'ifindex', and all routes that would go with it: those
  * that leave by it, in any table, and those anywhere whose preferred source is
  * one of its addresses.  Routes that the kernel makes with an address are left
- * out.  'nowhere': also those that leave by no interface (unreachable and the
- * like).  The set is empty on error.
+ * out.  The set is empty on error.
  */
-int rtnl_read(struct rtnl *r, int ifindex, bool nowhere, struct rt_set *s,
+enum rtnl_more {
+    RTNL_NOWHERE = 1, /* also those that leave by no interface (unreachable) */
+    RTNL_PREFIX6 = 2, /* also those the kernel has made to IPv6 prefixes */
+};
+int rtnl_read(struct rtnl *r, int ifindex, unsigned more, struct rt_set *s,
               struct err *e);
 
 /*

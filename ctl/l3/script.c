@@ -173,7 +173,7 @@ static void drop_stale(struct rtnl *r, int ifindex, const struct lease *l)
     struct rt_set have;
     struct err e;
 
-    if (rtnl_read(r, ifindex, false, &have, &e))
+    if (rtnl_read(r, ifindex, 0, &have, &e))
         return;
     for (unsigned i = have.n_routes; i-- > 0;) {
         const struct rt_route *t = &have.route[i];
@@ -216,7 +216,7 @@ static void make(struct rtnl *r, int ifindex, const struct lease *now)
     for (unsigned i = 0; i < now->set.n_addrs; i++)
         if (rtnl_add_addr(r, ifindex, &now->set.addr[i], &e))
             say(&e);
-    (void)rtnl_read(r, ifindex, false, &have, NULL);
+    (void)rtnl_read(r, ifindex, 0, &have, NULL);
     /* those without a gateway first */
     for (int via = 0; via < 2; via++)
         for (unsigned i = 0; i < now->set.n_routes; i++)

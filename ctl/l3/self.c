@@ -181,7 +181,9 @@ static int read_have(struct run *x, struct err *e)
     if (!x->r) /* the interface is yet to be made */
         return 0;
     return rtnl_read(x->r, x->ifindex,
-                     any_nowhere(&x->target) || any_nowhere(&x->l->applied),
+                     any_nowhere(&x->target) || any_nowhere(&x->l->applied)
+                         ? RTNL_NOWHERE
+                         : 0,
                      &x->have, e);
 }
 
@@ -194,7 +196,7 @@ static int read_uplinks(struct run *x, struct err *e)
 
         if (u->left || u->stripped)
             continue;
-        rc = rtnl_read(x->r, u->ifindex, false, &s, e);
+        rc = rtnl_read(x->r, u->ifindex, 0, &s, e);
         for (unsigned i = 0; !rc && i < s.n_routes; i++)
             if (s.route[i].oif <= 0 && rt_set_route(&x->uplinks, &s.route[i]))
                 rc = err_sys(e, ENOMEM, "routes of %s", u->name);
@@ -477,7 +479,7 @@ static int prepare(struct run *x, struct err *e)
     if (!rc)
         rc = rtnl_open(&x->r, e);
     if (!rc)
-        rc = rtnl_read(x->r, x->ifindex, true, &x->before, e);
+        rc = rtnl_read(x->r, x->ifindex, RTNL_NOWHERE, &x->before, e);
     if (!rc)
         rc = x->only ? rt_set_copy(&x->target, x->only)
                      : wanted(x->l, x->want, &x->before, &x->target, e);

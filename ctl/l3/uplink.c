@@ -48,6 +48,22 @@ static bool is_learnt(const struct rt_route *r)
     return r->m.rtm_family == AF_INET6 && r->m.rtm_protocol == RTPROT_RA;
 }
 
+/* To a prefix: advertised, unless one of our addresses is in it (then the
+ * route comes and goes with the address) or it is the link-local one. */
+static bool is_advertised(const struct uplink *u, const struct rt_route *r)
+{
+    if (r->dst[0] == 0xfe && (r->dst[1] & 0xc0) == 0x80)
+        return false;
+    for (unsigned i = 0; i < u->moved.n_addrs; i++) {
+        const struct rt_addr *a = &u->moved.addr[i];
+
+        if (a->family == AF_INET6 && a->prefix == r->m.rtm_dst_len &&
+            memcmp(a->local, r->dst, a->prefix / 8) == 0)
+            return false;
+    }
+    return true;
+}
+
 static int sort_out(struct uplink *u, const struct rt_set *all)
 {
     int rc = 0;
@@ -62,7 +78,10 @@ static int sort_out(struct uplink *u, const struct rt_set *all)
     for (unsigned i = 0; i < all->n_routes && !rc; i++) {
         const struct rt_route *r = &all->route[i];
 
-        rc = rt_set_route(is_learnt(r) ? &u->stay : &u->moved, r);
+        if (r->m.rtm_protocol != RTPROT_KERNEL)
+            rc = rt_set_route(is_learnt(r) ? &u->stay : &u->moved, r);
+        else if (is_advertised(u, r))
+            rc = rt_set_route(&u->stay, r);
     }
     return rc;
 }
@@ -193,7 +212,7 @@ int uplink_read(struct uplink *u, const char *name, struct l3_notes *n,
     u->ifindex = d.ifindex;
     u->mac = d.mac;
     u->taken_at = boot_seconds();
-    rc = rtnl_read(r, d.ifindex, false, &all, e);
+    rc = rtnl_read(r, d.ifindex, RTNL_PREFIX6, &all, e);
     rtnl_close(r);
     if (rc)
         return err_wrap(e, rc, "%s", name);
@@ -205,6 +224,7 @@ int uplink_read(struct uplink *u, const char *name, struct l3_notes *n,
     }
     note_leases(u, n);
     note_clients(u->name, n);
+    note_rules(u->name, n);
     return 0;
 }
 
@@ -260,7 +280,7 @@ static void give_addrs(struct rtnl *r, int ifindex, struct uplink *u,
     struct rt_set here = {0};
     unsigned i = 0;
 
-    (void)rtnl_read(r, ifindex, false, &here, NULL);
+    (void)rtnl_read(r, ifindex, 0, &here, NULL);
     while (i < s->n_addrs) {
         struct rt_addr a;
         struct err e = {""};
@@ -304,7 +324,7 @@ static void give_routes(struct rtnl *r, int ifindex, struct uplink *u,
     uint64_t gone = boot_seconds() - u->taken_at;
     struct rt_set here = {0};
 
-    (void)rtnl_read(r, ifindex, false, &here, NULL);
+    (void)rtnl_read(r, ifindex, 0, &here, NULL);
     /* Those without a gateway lead to the gateways of the others; the kernel
      * lists them in no useful order. */
     for (int pass = 0; pass < 3; pass++) {
@@ -348,7 +368,7 @@ void uplink_give_back(struct uplink *u, const struct rt_set *except, int over,
         return;
     }
     if (over)
-        (void)rtnl_read(r, over, false, &yield, NULL);
+        (void)rtnl_read(r, over, 0, &yield, NULL);
     give_addrs(r, d.ifindex, u, &u->moved, except, n);
     give_addrs(r, d.ifindex, u, &u->stay, NULL, n);
     give_routes(r, d.ifindex, u, &u->moved, except, &yield, n);

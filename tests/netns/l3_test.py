@@ -542,6 +542,35 @@ def test_dhcp6(lab):
     need(not any(a.endswith("/128") for a in addrs(ns, "br0")), addrs(ns, "br0"))
 
 
+def test_router_advertisements(lab):
+    """What the uplink got from advertisements br0 gets by itself, and it goes back."""
+    sw, ns, out = world(lab, addresses=False)
+    lab.sysctl("sw", "net.ipv6.conf.up0.accept_ra", 2)
+    lab.sysctl("sw", "net.ipv6.conf.up0.accept_dad", 0)
+    dnsmasq(lab, out, "--dhcp-range=fd07::,ra-only,64,1h", "--enable-ra")
+    sh("ip", "-n", ns, "link", "set", "up0", "down")
+    sh("ip", "-n", ns, "link", "set", "up0", "up")
+    wait_until(lambda: any(r.startswith("default via fe80") for r in routes(ns, "up0")), 10,
+               lambda: f"{routes(ns)} {addrs(ns, 'up0')}")
+    a0 = set(addrs(ns, "up0"))
+    sh("ip", "-n", ns, "rule", "add", "iif", "up0", "table", "77")
+    l3 = L3(lab)
+    notes = l3.do("take", "up0")
+    need("1 routing rule names up0" in notes, notes)
+    sw.addif("br0", "up0")
+    notes = l3.do("apply", l3.file("accept-ra: true"))
+    need("moved" not in notes and not addrs(ns, "up0") and not routes(ns, "up0"),
+         f"{notes} {addrs(ns, 'up0')} {routes(ns, 'up0')}")
+    wait_until(lambda: set(addrs(ns, "br0")) and
+               any(r.startswith("default via fe80") for r in routes(ns, "br0")), 10,
+               lambda: f"{routes(ns)} {addrs(ns, 'br0')}")
+    lib.reaches(ns, "fd07::1")
+    sw.delif("br0", "up0")
+    l3.do("release")
+    need(set(addrs(ns, "up0")) == a0, f"{addrs(ns, 'up0')} {a0}")
+    need(any(r.startswith("default via fe80") for r in routes(ns, "up0")), routes(ns))
+
+
 class Cell:
     """The switch's namespace with a /run, a D-Bus and managers of its own.
 
@@ -566,9 +595,8 @@ echo ready
 exec sleep 1000
 """
 
-    def __init__(self, lab):
+    def __init__(self, lab, root=os.environ.get("BASCULE_TEST_ROOT", "")):
         self.lab, self.ns = lab, lab.ns("sw")
-        root = os.environ.get("BASCULE_TEST_ROOT", "")
         self.p = lab.spawn("unshare", "-m", "-u", "sh", "-c", self.SETUP, ns=self.ns,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                            env=dict(os.environ, ROOT=root))
@@ -616,8 +644,8 @@ link-local: [ipv6]
 """
 
 
-def managed(lab, cell, l3, sw, ns, start):
-    """The same for both managers; `start` has given up0 10.7.0.2/24 and a default route."""
+def managed(lab, l3, sw, ns):
+    """The same for both managers, which have given up0 10.7.0.2/24 and a default route."""
     a0, r0 = set(addrs(ns, "up0")), routes(ns, "up0")
     need("10.7.0.2/24" in a0 and any(r.startswith("default") for r in r0), f"{a0} {r0}")
     sh("ip", "-n", ns, "addr", "add", "10.7.0.44/24", "dev", "up0")  # comes along
@@ -653,6 +681,69 @@ def managed(lab, cell, l3, sw, ns, start):
     need(not os.listdir(l3.dir), os.listdir(l3.dir))
 
 
+def fake(lab, path, text, mode=0o755):
+    """A program laid over /usr; the directory to lay."""
+    full = os.path.join(lab.dir, "fake", path.lstrip("/"))
+    os.makedirs(os.path.dirname(full), exist_ok=True)
+    with open(full, "w") as f:
+        f.write(text)
+    os.chmod(full, mode)
+    return os.path.join(lab.dir, "fake")
+
+
+def test_resolvectl(lab):
+    """What systemd-resolved is told.  A stand-in for it: it needs a user of its own."""
+    sw, ns, out = world(lab, addresses=False)
+    told = os.path.join(lab.dir, "told")
+    cell = Cell(lab, fake(lab, "/usr/bin/resolvectl", '#!/bin/sh\nfor a; do echo "[$a]"; done |'
+                          f' tr -d "\\n" >> {told}\necho >> {told}\n'))
+    l3 = cell.l3("self")
+    f = l3.file("nameservers: {addresses: [10.7.0.1, 'fd07::1'], search: [a.example, b.example]}")
+    notes = l3.do("apply", f)
+    need("nameservers 10.7.0.1 fd07::1, search a.example b.example not applied" in notes and
+         "/etc/resolv.conf yourself" in notes, notes)
+    # its name is what it is known by
+    cell.spawn("resolved", sys.executable, "-c", "import ctypes, time\n"
+               "ctypes.CDLL(None).prctl(15, b'systemd-resolve'); time.sleep(1000)")
+    wait_until(lambda: running(ns, "systemd-resolve"), 5, "the stand-in runs")
+    l3.do("apply", l3.file("nameservers: {addresses: [10.7.0.1]}"))
+    l3.do("apply", l3.file("nameservers: {addresses: [10.7.0.1]}"))
+    need(open(told).read() == "[dns][br0][10.7.0.1]\n[domain][br0][]\n", open(told).read())
+    dnsmasq(lab, out, *DHCP4)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file("nameservers: {addresses: [10.7.0.7], search: [a.example]}\n"
+                           "dhcp4: true\ndhcp4-overrides: {use-domains: route}"))
+    wait_until(lambda: "[dns][br0][10.7.0.7][10.7.0.1]\n[domain][br0][a.example][~lab.example]\n"
+               in open(told).read(), 15, lambda: open(told).read())
+    l3.do("release")
+    need(open(told).read().endswith("[dns][br0][]\n[domain][br0][]\n"), open(told).read())
+
+
+def test_dhcp4_by_dhcpcd(lab):
+    """The same where udhcpc is not installed."""
+    if not shutil.which("dhcpcd"):
+        raise lib.Skip("dhcpcd is not installed")
+    sw, ns, out = world(lab, addresses=False)
+    cell = Cell(lab)
+    for d in ("/bin", "/sbin", "/usr/bin", "/usr/sbin"):  # a file that is not executable
+        if os.path.exists(d + "/udhcpc") and not os.path.islink(d):
+            over = fake(lab, "/hide" + d + "/udhcpc", "", 0o644) + "/hide" + d
+            cell.sh("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={over}:{d}", d)
+    srv, log = dnsmasq(lab, out, *DHCP4)
+    l3 = cell.l3("self")
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file("dhcp4: true\ndhcp4-overrides: {route-metric: 444}"))
+    wait_until(lambda: any("default via 10.7.0.1 dev br0" in r and "metric 444" in r
+                           for r in routes(ns)), 20,
+               lambda: f"{routes(ns)} {processes(ns)} {open(log).read()[-1500:]}")
+    lib.reaches(ns, "10.99.0.1")
+    l3.do("release")
+    wait_until(lambda: not running(ns, "dhcpcd"), 5, lambda: processes(ns))
+    need(not addrs(ns, "br0"), addrs(ns, "br0"))
+
+
 def test_networkd(lab):
     if not os.path.exists("/lib/systemd/systemd-networkd"):
         raise lib.Skip("systemd-networkd is not installed")
@@ -665,7 +756,7 @@ def test_networkd(lab):
     wait_until(lambda: routes(ns, "up0"), 10, lambda: f"networkd: {cell.log('networkd')}")
     l3 = cell.l3()
     need(l3.do("owner") == "networkd\n", "networkd is found")
-    managed(lab, cell, l3, sw, ns, None)
+    managed(lab, l3, sw, ns)
     need(cell.sh("ls", "/run/systemd/network").stdout.split() == ["10-netplan-up0.network"],
          "our files are gone")
 
@@ -742,7 +833,7 @@ def test_networkmanager(lab):
     l3 = cell.l3()
     need(l3.do("owner") == "NetworkManager\n", "NetworkManager is found")
     try:
-        managed(lab, cell, l3, sw, ns, None)
+        managed(lab, l3, sw, ns)
     except lib.Failed:
         print(cell.log("nm"))
         raise
