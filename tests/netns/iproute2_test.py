@@ -3,7 +3,10 @@
 """`bridge` of iproute2 on a kernel bridge, and the client under that name on
 Bascule, are put through the same steps: what they print, as text and as JSON,
 and their exit codes are the same.  Ages are masked, the order of a table's
-entries is nobody's business, all else is compared as it is."""
+entries is nobody's business, all else is compared as it is, the lists that
+devices keep themselves ("self") included.  Both namespaces are without IPv6 and
+the kernel's bridge without snooping: these add to the lists of its ports, while
+Bascule's ports are kept off the host's stack."""
 import json
 import os
 import re
