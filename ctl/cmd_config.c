@@ -99,6 +99,36 @@ static int take_namespaces(struct call *c, struct apply_request *r)
     return 0;
 }
 
+static int take_captures(struct call *c, struct apply_request *r)
+{
+    const json_t *list = json_object_get(c->params, "captures"), *v;
+    size_t i;
+
+    r->opened = calloc(json_array_size(list) + 1, sizeof(*r->opened));
+    if (!r->opened) {
+        call_fail(c, ENOMEM, NULL, "apply: out of memory");
+        return -1;
+    }
+    json_array_foreach(list, i, v)
+    {
+        struct named_file *f = &r->opened[r->n_opened];
+
+        if (!is_name(v)) {
+            call_bad_params(c, "apply: \"captures\" are strings");
+            return -1;
+        }
+        if (call_next_file(c, json_string_value(v), &f->fd) < 0)
+            return -1;
+        r->n_opened++;
+        f->path = strdup(json_string_value(v));
+        if (!f->path) {
+            call_fail(c, ENOMEM, NULL, "apply: out of memory");
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static struct apply_request *take_request(struct call *c)
 {
     struct apply_request *r = calloc(1, sizeof(*r));
@@ -118,7 +148,7 @@ static struct apply_request *take_request(struct call *c)
         return NULL;
     }
     if (call_netns(c, &r->netns_fd) < 0 || take_files(c, r) < 0 ||
-        take_namespaces(c, r) < 0) {
+        take_namespaces(c, r) < 0 || take_captures(c, r) < 0) {
         apply_request_free(r);
         return NULL;
     }

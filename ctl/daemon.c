@@ -82,6 +82,7 @@ static int configure(struct apply *a, struct start *s, struct conf *conf,
     r->netns_fd = -1;
     r->conf = conf;
     r->may_wait = true;
+    r->may_open = true;
     for (const struct conf_notice *n = conf->notice; n; n = n->next)
         log_info("%s", n->text);
     apply_start(a, r, started, s);

@@ -114,7 +114,9 @@ enum command_flag {
       "extern:b?")                                                             \
     X(apply, "apply", "<file>", "[--dry-run] [--confirm <seconds>]",           \
       "make bridges, ports and addresses what the file says", 1, 2,            \
-      CMD_CHANGE, "files:a dry_run:b? confirm:n? namespaces:a? netns:b?")      \
+      CMD_CHANGE,                                                              \
+      "files:a dry_run:b? confirm:n? namespaces:a? netns:b? "                  \
+      "captures:a?")                                                           \
     X(confirm, "confirm", "", "[--revert]",                                    \
       "keep what was applied with --confirm, or take it back now", 0, 0,       \
       CMD_CHANGE, "revert:b?")                                                 \

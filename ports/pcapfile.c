@@ -182,9 +182,10 @@ static void on_read(void *arg)
     pthread_mutex_unlock(&k->lock);
 }
 
-static int check_descriptor(int fd, const char *path, bool record,
-                            struct err *e)
+static int check_descriptor(int fd, const char *path,
+                            const struct spec_file *how, struct err *e)
 {
+    bool record = how->record;
     int flags = fcntl(fd, F_GETFL);
     struct stat st;
 
@@ -195,6 +196,9 @@ static int check_descriptor(int fd, const char *path, bool record,
     if ((flags & O_ACCMODE) == (record ? O_RDONLY : O_WRONLY))
         return err_set(e, EACCES, "%s was opened for %s only", path,
                        record ? "reading" : "writing");
+    if (record && !how->overwrite && st.st_size > 0)
+        return err_set(e, EEXIST,
+                       "%s exists: overwrite=on would record over it", path);
     return 0;
 }
 
@@ -202,14 +206,21 @@ static int open_file(struct file_port *k, struct err *e)
 {
     const struct port_spec *s = &k->port.spec;
     bool made;
-    int rc;
 
-    k->fd = s->file_fd >= 0 ? fcntl(s->file_fd, F_DUPFD_CLOEXEC, 0)
-                            : port_spec_open_file(s, &made, e);
-    if (k->fd < 0)
-        return s->file_fd >= 0 ? err_sys(e, errno, "%s", s->target) : k->fd;
-    rc = check_descriptor(k->fd, s->target, k->how.record, e);
-    return rc;
+    if (s->file_fd >= 0) {
+        k->fd = fcntl(s->file_fd, F_DUPFD_CLOEXEC, 0);
+        if (k->fd < 0)
+            return err_sys(e, errno, "%s", s->target);
+    } else if (s->may_open) {
+        k->fd = port_spec_open_file(s, &made, e);
+        if (k->fd < 0)
+            return k->fd;
+    } else {
+        return err_set(e, EPERM,
+                       "%s: the client must open the file and pass it",
+                       s->target);
+    }
+    return check_descriptor(k->fd, s->target, &k->how, e);
 }
 
 static int open_replay(struct file_port *k, struct err *e)

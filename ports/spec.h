@@ -42,9 +42,11 @@ struct port_spec {
     /*
      * The file of a kind that stands on one, if somebody opened it already:
      * the client does, since the daemon opens no path for it.  -1: the kind
-     * opens it by its path.  Owned by whoever filled it in.
+     * opens it by its path, if it may: the daemon's own configuration names
+     * it.  Owned by whoever filled it in.
      */
     int file_fd;
+    bool may_open;
     bool local;               /* the bridge's own interface (DESIGN 8) */
     char text[SPEC_TEXT_MAX]; /* storage for the strings above */
 };
@@ -120,10 +122,10 @@ int port_spec_file(const struct port_spec *s, struct spec_file *how,
 
 /*
  * Opens the file that the spec names, as its keys ask: for reading, or for
- * writing with its content still there (the port empties it when it begins).
- * Blocks as the disk does; with the rights of the calling process.  *made: it
- * did not exist before.  The descriptor, or -errno with a sentence (-EEXIST:
- * what is there would be overwritten).
+ * writing with its content still there; the port looks whether that may go,
+ * and empties it when it begins.  Blocks as the disk does; with the rights of
+ * the calling process.  *made: it did not exist before.  The descriptor, or
+ * -errno with a sentence.
  */
 int port_spec_open_file(const struct port_spec *s, bool *made, struct err *e);
 

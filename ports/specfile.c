@@ -31,12 +31,12 @@ int port_spec_file(const struct port_spec *s, struct spec_file *how,
 /* O_NONBLOCK: a FIFO nobody writes to must not hold us; it is refused below. */
 #define FLAGS (O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
-static int open_for_record(const char *path, bool overwrite, bool *made)
+static int open_for_record(const char *path, bool *made)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | FLAGS, 0644);
 
     *made = fd >= 0;
-    if (fd < 0 && errno == EEXIST && overwrite)
+    if (fd < 0 && errno == EEXIST)
         fd = open(path, O_RDWR | FLAGS);
     return fd;
 }
@@ -50,12 +50,8 @@ int port_spec_open_file(const struct port_spec *s, bool *made, struct err *e)
     *made = false;
     if (rc)
         return rc;
-    fd = how.record ? open_for_record(s->target, how.overwrite, made)
+    fd = how.record ? open_for_record(s->target, made)
                     : open(s->target, O_RDONLY | FLAGS);
-    if (fd < 0 && errno == EEXIST)
-        return err_set(e, EEXIST,
-                       "%s exists: overwrite=on would record over it",
-                       s->target);
     if (fd < 0)
         return err_sys(e, errno, "%s", s->target);
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))

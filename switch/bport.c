@@ -68,6 +68,13 @@ int bport_netns(const struct bport *p)
     return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
+int bport_file(const struct bport *p)
+{
+    int fd = p->port->spec.file_fd;
+
+    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 struct bport *bport_local(struct bridge *b)
 {
     return b->port[BRIDGE_LOCAL];

@@ -160,6 +160,8 @@ const struct port_spec *bport_spec(const struct bport *p);
 /* A descriptor of the namespace its device is in, for the caller to close;
  * -1: the daemon's own, or none. */
 int bport_netns(const struct bport *p);
+/* The same of the file that was passed with its spec; -1: none was. */
+int bport_file(const struct bport *p);
 /* The bridge a port of that name is in, whichever; NULL if none. */
 struct bridge *bport_owner(struct sw *sw, const char *name);
 

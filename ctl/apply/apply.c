@@ -116,6 +116,11 @@ void apply_request_free(struct apply_request *r)
         close(r->named[i].fd);
     }
     free(r->named);
+    for (unsigned i = 0; i < r->n_opened; i++) {
+        free(r->opened[i].path);
+        close(r->opened[i].fd);
+    }
+    free(r->opened);
     if (r->netns_fd >= 0)
         close(r->netns_fd);
     conf_free(r->conf);

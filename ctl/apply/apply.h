@@ -46,7 +46,10 @@ struct apply_request {
     int netns_fd; /* the asker's; -1: the daemon's own */
     struct named_netns *named;
     unsigned n_named;
+    struct named_file *opened; /* captures that ports name */
+    unsigned n_opened;
     bool dry_run;
+    bool may_open;     /* ... or they are the daemon's to open */
     bool may_wait;     /* devices need not be there */
     unsigned confirm;  /* seconds; 0: in force for good */
     struct conf *conf; /* instead of files: read already */

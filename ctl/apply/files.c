@@ -134,6 +134,10 @@ int apply_plan_work(void *arg, struct err *e)
         .netns = op->netns,
         .named = r->named,
         .n_named = r->n_named,
+        .file = r->opened,
+        .n_files = r->n_opened,
+        .may_open = r->may_open,
+        .dry_run = r->dry_run,
         .owned = &op->a->owned,
         .may_wait = r->may_wait,
     };

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 struct saved_port {
-    struct port_spec spec; /* netns_fd is owned */
+    struct port_spec spec; /* its descriptors are owned */
     uint32_t param[BPORT_PARAMS];
     bool edge;
 };
@@ -85,6 +85,7 @@ static struct saved_port *save_port(const struct bport *p)
         return NULL;
     (void)port_spec_copy(&sp->spec, bport_spec(p));
     sp->spec.netns_fd = bport_netns(p);
+    sp->spec.file_fd = bport_file(p);
     bport_info(p, &i);
     memcpy(sp->param, i.param, sizeof(sp->param));
     if (i.cost_auto)
@@ -97,6 +98,8 @@ static void free_saved_port(struct saved_port *sp)
 {
     if (sp && sp->spec.netns_fd >= 0)
         close(sp->spec.netns_fd);
+    if (sp && sp->spec.file_fd >= 0)
+        close(sp->spec.file_fd);
     free(sp);
 }
 

@@ -197,6 +197,31 @@ static int find_netns(struct want_port *wp, const struct want_where *where,
                      wp->spec.netns);
 }
 
+/* A path that is not absolute would mean another file to everybody. */
+static int find_file(struct want_port *wp, const struct want_where *where,
+                     struct err *e)
+{
+    const struct conf_pos *pos = &wp->conf->pos;
+
+    if (!port_spec_has_file(&wp->spec))
+        return 0;
+    if (wp->spec.target[0] != '/')
+        return want_fail(e, EINVAL, pos, "%s: a path must be absolute here",
+                         wp->spec.target);
+    wp->spec.may_open = where->may_open;
+    for (unsigned i = 0; i < where->n_files; i++) {
+        if (strcmp(where->file[i].path, wp->spec.target) == 0) {
+            wp->spec.file_fd = where->file[i].fd;
+            return 0;
+        }
+    }
+    if (where->may_open || where->dry_run)
+        return 0;
+    return want_fail(e, EINVAL, pos,
+                     "%s: the client must open the file and pass it",
+                     wp->spec.target);
+}
+
 static int add_port(struct want_bridge *wb, const struct conf_port *cp,
                     const struct want_where *where, const char *device,
                     struct err *e)
@@ -217,7 +242,8 @@ static int add_port(struct want_bridge *wb, const struct conf_port *cp,
         rc = port_spec_copy(&wp->spec, &spec);
     if (rc)
         return want_fail(e, rc, &cp->pos, "the specification is too long");
-    return find_netns(wp, where, e);
+    rc = find_netns(wp, where, e);
+    return rc ? rc : find_file(wp, where, e);
 }
 
 static int add_matches(struct want *w, struct want_bridge *wb,

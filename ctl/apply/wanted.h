@@ -17,18 +17,28 @@ struct named_netns {
     uint64_t id;
 };
 
+/* Files opened by whoever asks, by their paths. */
+struct named_file {
+    char *path;
+    int fd;
+};
+
 struct want_where {
     int netns_fd; /* the asker's; -1: the daemon's own */
     uint64_t netns;
     const struct named_netns *named;
     unsigned n_named;
+    const struct named_file *file;
+    unsigned n_files;
+    bool may_open; /* the daemon's own configuration: it opens files itself */
+    bool dry_run;  /* files need not be open */
     const struct owned *owned; /* what a `match:` meant before */
     bool may_wait;             /* a `match:` may find nothing yet */
 };
 
 struct want_port {
     const struct conf_port *conf;
-    struct port_spec spec; /* its netns_fd is borrowed from the above */
+    struct port_spec spec; /* its descriptors are borrowed from the above */
     uint64_t netns;
     bool taken; /* its device's addresses have been taken */
 };

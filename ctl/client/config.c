@@ -50,65 +50,112 @@ static void print_notices(const struct conf *conf)
 
 #define NAMED_MAX 252 /* with our own as many as a message carries */
 
+/* Namespaces, and behind them captures: their descriptors go in this order. */
 struct named {
     const char *text[NAMED_MAX];
     int fd[NAMED_MAX + 1]; /* [0]: our own */
-    unsigned n;
+    bool made[NAMED_MAX];  /* a file that did not exist */
+    unsigned n, n_netns;
 };
 
-static bool has(const struct named *n, const char *text)
+static bool has(const struct named *n, unsigned from, const char *text)
 {
-    for (unsigned i = 0; i < n->n; i++)
+    for (unsigned i = from; i < n->n; i++)
         if (strcmp(n->text[i], text) == 0)
             return true;
     return false;
 }
 
-static int open_one(struct named *n, const struct conf_port *p, struct err *e)
+static int add_named(struct named *n, const struct conf_pos *at,
+                     const char *text, int fd, struct err *e)
 {
-    const struct conf_pos *at = &p->pos;
-    int fd;
-
-    if (!p->spec.netns || has(n, p->spec.netns))
-        return 0;
-    if (n->n == NAMED_MAX)
-        return err_set(e, E2BIG,
-                       "%s:%u:%u: more than %d network namespaces in one file",
-                       at->file, at->line, at->column, NAMED_MAX);
-    fd = netns_open(p->spec.netns, e);
     if (fd < 0)
         return err_wrap(e, fd, "%s:%u:%u", at->file, at->line, at->column);
-    n->text[n->n++] = p->spec.netns;
+    n->text[n->n++] = text;
     n->fd[n->n] = fd;
     return 0;
 }
 
-static int open_named(struct named *n, const struct conf *conf, struct err *e)
+static int full(const struct conf_pos *at, struct err *e)
 {
-    int rc = 0;
+    return err_set(e, E2BIG,
+                   "%s:%u:%u: more than %d network namespaces and captures in "
+                   "one file",
+                   at->file, at->line, at->column, NAMED_MAX);
+}
 
-    n->n = 0;
-    n->fd[0] = open_own_netns();
-    if (n->fd[0] < 0)
-        return err_sys(e, errno, "our own network namespace");
-    for (unsigned b = 0; !rc && b < conf->n_bridges; b++)
-        for (unsigned i = 0; !rc && i < conf->bridge[b].n_ports; i++)
-            rc = open_one(n, &conf->bridge[b].port[i], e);
+static int open_netns(struct named *n, const struct conf_port *p, struct err *e)
+{
+    if (!p->spec.netns || has(n, 0, p->spec.netns))
+        return 0;
+    if (n->n == NAMED_MAX)
+        return full(&p->pos, e);
+    return add_named(n, &p->pos, p->spec.netns, netns_open(p->spec.netns, e),
+                     e);
+}
+
+/* The daemon opens no file for a client, and says itself what else is wrong. */
+static int open_capture(struct named *n, const struct conf_port *p,
+                        struct err *e)
+{
+    bool made;
+    int rc;
+
+    if (!port_spec_has_file(&p->spec) || p->spec.target[0] != '/' ||
+        has(n, n->n_netns, p->spec.target))
+        return 0;
+    if (n->n == NAMED_MAX)
+        return full(&p->pos, e);
+    rc = add_named(n, &p->pos, p->spec.target,
+                   port_spec_open_file(&p->spec, &made, e), e);
+    if (!rc)
+        n->made[n->n - 1] = made;
     return rc;
 }
 
-static void close_named(struct named *n)
+static int for_ports(struct named *n, const struct conf *conf,
+                     int (*fn)(struct named *n, const struct conf_port *p,
+                               struct err *e),
+                     struct err *e)
+{
+    int rc = 0;
+
+    for (unsigned b = 0; !rc && b < conf->n_bridges; b++)
+        for (unsigned i = 0; !rc && i < conf->bridge[b].n_ports; i++)
+            rc = fn(n, &conf->bridge[b].port[i], e);
+    return rc;
+}
+
+static int open_named(struct named *n, const struct conf *conf, bool captures,
+                      struct err *e)
+{
+    int rc;
+
+    memset(n, 0, sizeof(*n));
+    n->fd[0] = open_own_netns();
+    if (n->fd[0] < 0)
+        return err_sys(e, errno, "our own network namespace");
+    rc = for_ports(n, conf, open_netns, e);
+    n->n_netns = n->n;
+    return rc || !captures ? rc : for_ports(n, conf, open_capture, e);
+}
+
+/* 'came_to_nothing': files that were made for it go. */
+static void close_named(struct named *n, bool came_to_nothing)
 {
     for (unsigned i = 0; i <= n->n; i++)
         if (n->fd[i] >= 0)
             close(n->fd[i]);
+    for (unsigned i = 0; i < n->n; i++)
+        if (n->made[i] && came_to_nothing)
+            (void)unlink(n->text[i]);
 }
 
-static json_t *named_list(const struct named *n)
+static json_t *named_list(const struct named *n, unsigned from, unsigned to)
 {
     json_t *list = json_array();
 
-    for (unsigned i = 0; i < n->n; i++)
+    for (unsigned i = from; i < to; i++)
         json_array_append_new(list, json_string(n->text[i]));
     return list;
 }
@@ -189,20 +236,22 @@ static int send_files(struct client *c, const struct asked *a,
     struct err e = {""};
     int status = 0;
 
-    if (open_named(&n, conf, &e) < 0) {
-        close_named(&n);
+    if (open_named(&n, conf, !a->dry_run, &e) < 0) {
+        close_named(&n, true);
         return complain(c, "%s", e.text);
     }
     if (client_call_fds(c, "apply",
-                        json_pack("{s:O,s:b,s:I,s:o,s:b}", "files", files,
+                        json_pack("{s:O,s:b,s:I,s:o,s:o,s:b}", "files", files,
                                   "dry_run", a->dry_run, "confirm", a->confirm,
-                                  "namespaces", named_list(&n), "netns", 1),
+                                  "namespaces", named_list(&n, 0, n.n_netns),
+                                  "captures", named_list(&n, n.n_netns, n.n),
+                                  "netns", 1),
                         n.fd, n.n + 1, &r))
         report(c, r.result);
     else
         status = client_complain(c, &r);
     reply_free(&r);
-    close_named(&n);
+    close_named(&n, status != 0);
     return status;
 }
 

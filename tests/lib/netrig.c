@@ -183,6 +183,7 @@ int netrig_try(struct netrig *r, const char *spec, int ns, struct err *e)
     if (rc)
         return rc;
     s.netns_fd = ns;
+    s.may_open = true;
     r->port = port_new(&s, &rc, e);
     if (!r->port)
         return rc;

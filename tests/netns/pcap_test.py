@@ -150,6 +150,53 @@ def test_filter_and_errors(lab):
     need(r.returncode == 1 and "ip link set v9 up" in r.stderr, r.stderr)
 
 
+def configuration(lab, capture, out):
+    path = os.path.join(lab.dir, "x.yaml")
+    with open(path, "w") as f:
+        f.write("bascule:\n  version: 1\n  bridges:\n    br0:\n      local: no\n"
+                "      ports:\n        - pcap:v1\n"
+                f'        - "pcapfile:{capture},speed=full,start=0.5,name=file"\n'
+                f'        - "pcapfile:{out},mode=record,name=rec"\n')
+    return path
+
+
+def test_configured(lab):
+    """By a file: captures are opened by the client."""
+    sw = lab.switch(bridge=None, quiet=True)
+    lab.veth("v1", lab.ns("a"))
+    lib.sh("ip", "-n", lab.ns("a"), "link", "set", "eth0", "up")
+    capture, out = (os.path.join(lab.dir, n) for n in ("c.pcap", "out.pcap"))
+    write_pcap(capture, [numbered(i) for i in range(30)])
+    for bad, words in (("c.pcap", "must be absolute"), ("/no/such", "No such file")):
+        r = sw.cli("apply", configuration(lab, bad, out), check=False)
+        need(r.returncode == 1 and words in r.stderr, r.stderr)
+        need(not os.path.exists(out), "a recording that came to nothing was left behind")
+    conf = configuration(lab, capture, out)
+    sw.cli("apply", "--dry-run", conf)
+    need(not os.path.exists(out), "a dry run made a file")
+    sw.cli("apply", conf)
+    wait_until(lambda: sum(map(mine, read_pcap(out))) == 30, 5, "the replay was recorded")
+    sw.cli("apply", conf)  # nothing has changed: nothing is recorded over
+    need(sum(map(mine, read_pcap(out))) == 30, "the recording is gone")
+
+
+def test_configured_at_start(lab):
+    """The daemon's own file: it opens captures itself, and a pcap port waits for
+    its interface to be up."""
+    lab.ns("sw")
+    lab.veth("v1", lab.ns("a"))
+    lib.sh("ip", "-n", lab.ns("a"), "link", "set", "eth0", "up")
+    lib.sh("ip", "-n", lab.ns("sw"), "link", "set", "v1", "down")
+    capture, out = (os.path.join(lab.dir, n) for n in ("c.pcap", "out.pcap"))
+    write_pcap(capture, [numbered(i) for i in range(30)])
+    sw = lab.switch("--config", configuration(lab, capture, out), bridge=None, quiet=True)
+    wait_until(lambda: "ip link set v1 up" in lib.port_state(sw, "br0", "v1")[1], 5,
+               "the port says what it waits for")
+    lib.sh("ip", "-n", sw.ns, "link", "set", "v1", "up")
+    sw.wait_forwarding("v1")
+    wait_until(lambda: sum(map(mine, read_pcap(out))) == 30, 5, "the replay was recorded")
+
+
 # ---- replay ----
 
 def test_replay(lab):

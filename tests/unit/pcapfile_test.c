@@ -114,7 +114,7 @@ static uint32_t test_frame(uint8_t *out, uint32_t i)
 /* n frames, 'gap' microseconds between them. */
 static void make(uint32_t magic, uint32_t n, uint32_t gap)
 {
-    uint8_t f[2048];
+    static uint8_t f[2048];
 
     begin(magic, DLT_EN10MB);
     for (uint32_t i = 0; i < n; i++) {
@@ -321,7 +321,7 @@ static void odd_stamps(void **state)
 {
     static const uint32_t stamp[][2] = {
         {100, 0}, {90, 0}, {100, 5000}, {100, 2000000000}, {100, 10000}};
-    uint8_t f[2048];
+    static uint8_t f[2048];
     uint64_t from;
 
     (void)state;
@@ -400,7 +400,7 @@ static void a_long_capture_is_read_ahead(void **state)
 static void useless_frames_are_counted(void **state)
 {
     static uint8_t big[70000];
-    uint8_t f[2048];
+    static uint8_t f[2048];
 
     (void)state;
     period = 3;
@@ -570,7 +570,7 @@ static void what_was_left_undone_is_found(void **state)
 
 static void a_replay_takes_nothing(void **state)
 {
-    uint8_t f[2048];
+    static uint8_t f[2048];
     struct tx_result r;
 
     (void)state;
@@ -637,6 +637,23 @@ static void nothing_is_left_open(void **state)
         netrig_close(&port);
         assert_int_equal(netrig_fds(), before);
     }
+}
+
+static void no_path_is_opened_for_others(void **state)
+{
+    struct port_spec s;
+    struct port *p;
+    struct err e;
+    int rc;
+
+    (void)state;
+    make(MICRO, 1, 0);
+    assert_int_equal(port_spec_parse(&s, spec(""), &e), 0);
+    p = port_new(&s, &rc, &e);
+    assert_non_null(p);
+    assert_int_equal(p->ops->open(p, &e), -EPERM);
+    assert_non_null(strstr(e.text, "the client must open the file"));
+    port_free(p);
 }
 
 /* ---- recording ---- */
@@ -747,7 +764,7 @@ static void wait_told(const char *words)
 static void a_full_disk_costs_the_port(void **state)
 {
     struct rlimit limit = {.rlim_cur = 100000, .rlim_max = file_limit.rlim_max};
-    uint8_t f[2048];
+    static uint8_t f[2048];
     uint32_t n;
 
     (void)state;
@@ -811,6 +828,7 @@ int main(void)
         TEST(a_replay_takes_nothing),
         TEST(a_passed_descriptor_stands_for_the_path),
         TEST(nothing_is_left_open),
+        TEST(no_path_is_opened_for_others),
         TEST(all_that_is_sent_is_recorded),
         TEST(nothing_is_recorded_over_by_mistake),
         TEST(a_full_disk_costs_the_port),
