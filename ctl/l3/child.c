@@ -142,6 +142,7 @@ static pid_t quiet_fork(void)
 static void __attribute__((noreturn))
 become(const struct command *c, pid_t parent)
 {
+    plain_signals(); /* ignored ones would stay ignored */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
