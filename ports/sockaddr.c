@@ -100,7 +100,7 @@ static void set_wildcard(struct sockaddrs *out, const char *port)
 {
     struct sockaddr_in6 *six = (void *)&out->at[0].room;
     struct sockaddr_in *four = (void *)&out->at[1].room;
-    uint16_t no = htons((uint16_t)atoi(port));
+    uint16_t no = htons((uint16_t)strtoul(port, NULL, 10));
 
     /* both families by one socket, or IPv4 where there is no IPv6 */
     six->sin6_family = AF_INET6;
@@ -185,7 +185,7 @@ static const char *unix_text(const struct sockaddr_one *a, char *out)
     size_t n = a->len - offsetof(struct sockaddr_un, sun_path);
 
     if (a->len <= offsetof(struct sockaddr_un, sun_path))
-        return strcpy(out, "unnamed");
+        return memcpy(out, "unnamed", 8);
     if (n > PATH_SPACE)
         n = PATH_SPACE;
     memcpy(out, a->un.sun_path, n);
@@ -207,7 +207,7 @@ const char *sockaddr_text(const struct sockaddr_one *a, char out[SOCKADDR_TEXT])
         return unix_text(a, out);
     if (getnameinfo(&a->any, a->len, host, sizeof(host), port, sizeof(port),
                     NI_NUMERICHOST | NI_NUMERICSERV))
-        return strcpy(out, "?");
+        return memcpy(out, "?", 2);
     snprintf(out, SOCKADDR_TEXT, six ? "[%s]:%s" : "%s:%s", host, port);
     return out;
 }
@@ -253,9 +253,9 @@ int sockaddr_socket(const struct sockaddr_one *a, int type, int netns_fd)
     if (rc)
         return rc;
     fd = socket(a->any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    rc = fd < 0 ? -errno : 0;
+    rc = -errno;
     netns_leave(&scope);
-    if (rc)
+    if (fd < 0)
         return rc;
     if (a->any.sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));

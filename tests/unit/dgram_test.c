@@ -31,6 +31,13 @@ static int fresh(void **state)
     return 0;
 }
 
+static void with_keys(const char *keys)
+{
+    size_t n = strlen(spec);
+
+    snprintf(spec + n, sizeof(spec) - n, "%s", keys);
+}
+
 static int over(void **state)
 {
     (void)state;
@@ -315,7 +322,7 @@ static void several_forwarders(void **state)
         assert_in_range(n, 60, 2960);
         do
             portrig_frame(want, (uint32_t)n, who[i]);
-        while (memcmp(b, want, (size_t)n) && ++i < 3);
+        while (memcmp(b, want, (size_t)n) != 0 && ++i < 3);
         assert_true(i < 3);
         if (++got % 50 == 0) {
             close(fd);
@@ -454,7 +461,7 @@ static void files(void **state)
     assert_int_equal(access(ours, F_OK), -1);
     snprintf(theirs, sizeof(theirs), "%s", ours);
     close(qemu()); /* stale */
-    strcat(spec, ",mode=0606");
+    with_keys(",mode=0606");
     portrig_open(&r, spec);
     assert_int_equal(stat(ours, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0606);
