@@ -13,7 +13,8 @@ static const char usage[] =
     "Usage: basculed [OPTION]...\n"
     "The switch, in the foreground, until SIGTERM or SIGINT.\n"
     "\n"
-    "  --socket PATH   control socket ($BASCULE_SOCKET, else\n"
+    "  -S, --socket PATH\n"
+    "                  control socket ($BASCULE_SOCKET, else\n"
     "                  /run/bascule/control.sock for root and\n"
     "                  $XDG_RUNTIME_DIR/bascule.sock for others)\n"
     "  --group NAME    its members may change things, too\n"
@@ -133,7 +134,7 @@ static int parse_log(struct options *o, const char *text, struct err *e)
 static int parse_one(struct options *o, int option, char **argv, struct err *e)
 {
     switch (option) {
-    case 's':
+    case 'S':
         o->socket = optarg;
         return 0;
     case 'g':
@@ -168,7 +169,7 @@ static int parse_one(struct options *o, int option, char **argv, struct err *e)
 int options_parse(struct options *o, int argc, char **argv, struct err *e)
 {
     static const struct option list[] = {
-        {"socket", required_argument, NULL, 's'},
+        {"socket", required_argument, NULL, 'S'},
         {"group", required_argument, NULL, 'g'},
         {"workers", required_argument, NULL, 'w'},
         {"cpus", required_argument, NULL, 'c'},
@@ -185,7 +186,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
     for (unsigned i = 0; i < OPTIONS_WORKERS_MAX; i++)
         o->cpu[i] = -1;
     optind = 1;
-    while ((option = getopt_long(argc, argv, ":", list, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":S:", list, NULL)) != -1) {
         rc = parse_one(o, option, argv, e);
         if (rc != 0)
             return rc;

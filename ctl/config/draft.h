@@ -69,6 +69,9 @@ extern const struct key own_bridge_params[], own_port_params[];
 
 /* l3keys.c: what netplan says of any interface with addresses */
 extern const struct key l3_keys[];
+/* dhcp4-overrides and dhcp6-overrides; 'name' of them, for messages. */
+int l3_read_overrides(struct reader *r, const struct node *v,
+                      struct conf_dhcp *d, const char *name);
 
 /* routes.c */
 int routes_read(struct reader *r, const struct node *v, void *to,

@@ -146,6 +146,17 @@ static int keep_name(struct reader *r, const struct node *v, void *to,
     return value_ifname(r, v, &name);
 }
 
+/* Without DHCP, which a port cannot have, they say nothing: netplan takes
+ * them, too.  They must be right all the same. */
+static int read_idle_overrides(struct reader *r, const struct node *v, void *to,
+                               const struct key *k)
+{
+    struct conf_dhcp unused = {0};
+
+    (void)to;
+    return l3_read_overrides(r, v, &unused, k->name);
+}
+
 static const char bridge_has[] = "a bridge's port has no addresses; write it "
                                  "with the bridge, under bridges:";
 static const char by_ethtool[] = "not set by Bascule, which needs no offloads "
@@ -174,8 +185,8 @@ static const struct key port_keys[] = {
     {"gateway4", NULL, 0, bridge_has},
     {"gateway6", NULL, 0, bridge_has},
     {"nameservers", NULL, 0, bridge_has},
-    {"dhcp4-overrides", NULL, 0, bridge_has},
-    {"dhcp6-overrides", NULL, 0, bridge_has},
+    {"dhcp4-overrides", read_idle_overrides, 0, NULL},
+    {"dhcp6-overrides", read_idle_overrides, 0, NULL},
     {"dhcp-identifier", NULL, 0, bridge_has},
     {"ra-overrides", NULL, 0, bridge_has},
     {"ipv6-mtu", NULL, 0, bridge_has},

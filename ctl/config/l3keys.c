@@ -87,14 +87,19 @@ static const struct key dhcp_keys[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static int read_overrides(struct reader *r, const struct node *v, void *to,
-                          const struct key *k)
+int l3_read_overrides(struct reader *r, const struct node *v,
+                      struct conf_dhcp *d, const char *name)
 {
-    struct conf_dhcp *d = (void *)((char *)to + k->at);
     struct keys set = {dhcp_keys, d, NULL};
 
     d->pos = v->pos;
-    return keys_read(r, v, k->name, &set, 1);
+    return keys_read(r, v, name, &set, 1);
+}
+
+static int read_overrides(struct reader *r, const struct node *v, void *to,
+                          const struct key *k)
+{
+    return l3_read_overrides(r, v, (void *)((char *)to + k->at), k->name);
 }
 
 static int read_identifier(struct reader *r, const struct node *v, void *to,

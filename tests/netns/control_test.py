@@ -358,7 +358,8 @@ def test_descriptors_passed(lab):
         os.close(ns)
         wait_until(lambda: n_fds(sw) <= before + 2, 3, lambda: f"{n_fds(sw)} descriptors")
     with Client(sw) as c:
-        send(c, " ", list(range(3)) * 5)
+        for _ in range(2):  # one message carries 253 at most
+            send(c, " ", [0] * 200)
         a = c.line()
         need(a is None or a["error"]["code"] == LIMIT, a)
     wait_until(lambda: n_fds(sw) <= before + 1, 3, lambda: f"{n_fds(sw)} descriptors")
@@ -416,11 +417,13 @@ def test_sockets(lab):
     other.listen()
     refused(os.path.join(lab.dir, "other"), "somebody else")
     for bad in (("--workers", "0"), ("--workers", "9"), ("--workers", "x"), ("--cpus", "1-"),
-                ("--cpus", "999"), ("--log", "loud"), ("--config", "x"), ("--group", "nosuch"),
+                ("--cpus", "999"), ("--log", "loud"), ("--group", "nosuch"),
                 ("--nope",), ("surplus",), ("--socket",)):
         r = lib.sh(exe, *bad, check=False, timeout=10)
         need(r.returncode == 1 and len(r.stderr.splitlines()) == 1 and bad[0] in r.stderr,
              f"{bad}: exit {r.returncode}: {r.stderr}")
+    r = lib.sh(exe, "--config", "no-such.yaml", check=False, timeout=10)
+    need(r.returncode == 1 and "no-such.yaml: No such file" in r.stderr, r.stderr)
     # killed: its socket stays behind, and the next daemon takes the place
     sw.stop(signal.SIGKILL)
     need(os.path.exists(sw.sock), "what removed the socket?")

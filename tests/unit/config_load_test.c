@@ -593,7 +593,8 @@ static void ethernets(void **state)
     refused(ETH_ "routes: [{}]\n", "6:15: routes: ", "write it with");
     refused(ETH_ "gateway4: 10.0.0.1\n", "6:7: gateway4: ", "write it with");
     refused(ETH_ "nameservers: {}\n", "6:7: nameservers: ", "write it with");
-    refused(ETH_ "dhcp4-overrides: {}\n", "6:7: ", "write it with the bridge");
+    refused(ETH_ "dhcp4-overrides: {usedns: no}\n",
+            "6:25: usedns: ", "did you mean use-dns");
     refused(ETH_ "link-local: [ipv6]\n", "6:19: link-local: ", "bridge");
     refused(ETH_ "accept-ra: yes\n", "6:18: accept-ra: ", "bridge");
     refused(ETH_ "dhcp: no\n", "6:7: dhcp: ", "did you mean dhcp");
