@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,16 @@ static int link_tcx(int prog, int ifindex)
     return fd < 0 ? -errno : fd;
 }
 
+/*
+ * For each program on tcx the kernel waits for a grace period (14 ms) and
+ * holds the lock of all network settings meanwhile: a thousand devices would
+ * be 15 seconds in which nobody on this host changes an interface.  So when
+ * several come at once, all but the first go on clsact, which takes no time;
+ * the guard removes those if we are killed.
+ */
+#define TCX_AT_ONCE 1
+static _Atomic unsigned on_tcx;
+
 /* The link's descriptor or -errno. */
 static int attach_tcx(int ifindex)
 {
@@ -118,7 +129,10 @@ static int attach_tcx(int ifindex)
     prog = load();
     if (prog < 0)
         return prog;
-    fd = link_tcx(prog, ifindex);
+    fd = -EBUSY;
+    if (atomic_fetch_add(&on_tcx, 1) < TCX_AT_ONCE)
+        fd = link_tcx(prog, ifindex);
+    atomic_fetch_sub(&on_tcx, 1);
     close(prog); /* the link holds it now */
     return fd;
 }
