@@ -137,6 +137,16 @@ struct dump {
     int rc;
 };
 
+static bool of_another(const struct rtnl *r, size_t n)
+{
+    struct nlmsghdr h;
+
+    if (n < sizeof(h))
+        return false;
+    memcpy(&h, r->buf, sizeof(h));
+    return h.nlmsg_seq != r->seq;
+}
+
 static int dump_once(struct rtnl *r, struct nlmsghdr *req, mnl_cb_t cb,
                      struct dump *d)
 {
@@ -153,6 +163,8 @@ static int dump_once(struct rtnl *r, struct nlmsghdr *req, mnl_cb_t cb,
 
         if (n < 0)
             return -errno;
+        if (of_another(r, (size_t)n)) /* the rest of a dump given up */
+            continue;
         rc = mnl_cb_run(r->buf, (size_t)n, r->seq, port, cb, d);
     }
     if (d->rc)

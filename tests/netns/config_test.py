@@ -318,11 +318,11 @@ def test_from_the_beginning(lab):
     need(sorted(w.ports()) == ["ens33", "late0"], str(sorted(w.ports())))
     need(w.apply(text) == [], "the file the daemon began with differs from what runs")
     need(w.sw.stop() == 0, "the daemon's exit status")
-    w.write(text + "    br1: {interfaces: [nobody]}\n")
+    w.write(text + "    br1: {nonsense: 1}\n")
     w.sw.start("--config", w.file, wait=False)
     need(w.sw.proc.wait(10) == 1, "an invalid file was taken")
     w.sw.proc = None
-    need("lab.yaml:" in w.sw.log_tail() and "nobody" in w.sw.log_tail(), w.sw.log_tail())
+    need("lab.yaml:" in w.sw.log_tail() and "nonsense" in w.sw.log_tail(), w.sw.log_tail())
     need(w.addresses("ens33") == ["192.168.7.9/24"], "the uplink was touched")
 
 
