@@ -48,7 +48,7 @@ static int sysctl_get(const char *ifname, enum l3_sysctl w)
     if (n <= 0)
         return -1;
     text[n] = 0;
-    return atoi(text);
+    return (int)strtol(text, NULL, 10);
 }
 
 static int sysctl_set(const char *ifname, enum l3_sysctl w, int v,

@@ -355,7 +355,9 @@ static int claim_uplinks(struct l3 *l, struct err *e)
         any = true;
         m->path(path, u->name, true);
         text = make_uplink_text(l, u->name);
-        rc = text ? files_remember(l, path, e) : err_sys(e, ENOMEM, "%s", path);
+        if (!text)
+            return err_sys(e, ENOMEM, "%s", path);
+        rc = files_remember(l, path, e);
         if (!rc)
             rc = write_file(path, text, m->mode, e);
         free(text);
@@ -391,6 +393,29 @@ static int do_link(struct l3 *l, const struct conf_l3 *want, bool dry,
                            e);
 }
 
+/* After an error: the manager has what it had.  'old' is its text, or NULL. */
+static void back_out(struct l3 *l, char *old, bool activate)
+{
+    const struct manager *m = manager_of(l);
+
+    for (const struct uplink *u = l->uplinks; u; u = u->next) {
+        char path[PATH_MAX];
+
+        m->path(path, u->name, true);
+        if (!u->stripped && !u->left)
+            unlink(path);
+    }
+    if (old) {
+        (void)change_file(l, old, activate, NULL);
+    } else {
+        untell(l);
+        free(l->file);
+        l->file = NULL;
+    }
+    if (runs(l))
+        (void)m->reload(NULL, NULL);
+}
+
 static int make_so(struct l3 *l, const struct conf_l3 *want,
                    const struct rt_set *file, const struct rt_set *rest,
                    struct l3_notes *n, struct err *e)
@@ -398,20 +423,33 @@ static int make_so(struct l3 *l, const struct conf_l3 *want,
     bool activate =
         !(want && (want->activation_manual || want->activation_off));
     char *text = make_text(l, want, file);
-    int rc = text ? do_link(l, want, false, n, e)
-                  : err_sys(e, ENOMEM, "%s", l->ifname);
+    char *old = l->file ? strdup(l->file) : NULL;
+    int rc;
 
-    if (rc) {
+    if (!text || (l->file && !old)) {
         free(text);
+        free(old);
+        return err_sys(e, ENOMEM, "%s", l->ifname);
+    }
+    rc = do_link(l, want, false, n, e);
+    if (!rc)
+        rc = change_file(l, text, activate, e);
+    else
+        free(text);
+    if (rc) {
+        free(old);
         return rc;
     }
-    rc = change_file(l, text, activate, e);
-    if (rc)
-        return rc;
     if (activate && runs(l))
         wait_ready(l, file, n);
     rc = claim_uplinks(l, e);
-    return rc ? rc : self_apply_set(l, rest, n, e);
+    if (!rc)
+        rc = self_apply_set(l, rest, n, e);
+    if (rc)
+        back_out(l, old, activate);
+    else
+        free(old);
+    return rc;
 }
 
 static int only_say(struct l3 *l, const struct conf_l3 *want,

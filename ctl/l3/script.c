@@ -46,7 +46,7 @@ static bool may(const char *what)
 static bool lease_addr(struct rt_addr *a)
 {
     unsigned long time = strtoul(env("lease"), NULL, 10);
-    int prefix = atoi(env("mask"));
+    long prefix = strtol(env("mask"), NULL, 10);
 
     memset(a, 0, sizeof(*a));
     a->family = AF_INET;
@@ -69,7 +69,7 @@ static bool inside(const struct rt_addr *a, const uint8_t gw[4])
     return (x & mask) == (y & mask);
 }
 
-static int lease_route(struct lease *l, const char *dst, int len,
+static int lease_route(struct lease *l, const char *dst, long len,
                        const char *via, uint32_t metric)
 {
     struct conf_route c = {.to.family = AF_INET,
@@ -120,7 +120,7 @@ static int lease_routes(struct lease *l)
             rc = lease_route(l, "0.0.0.0", 0, via, metric++);
         else if (slash && via) {
             *slash = 0;
-            rc = lease_route(l, w, atoi(slash + 1), via, metric);
+            rc = lease_route(l, w, strtol(slash + 1, NULL, 10), via, metric);
         }
     }
     return rc;

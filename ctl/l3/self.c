@@ -67,15 +67,14 @@ static int want_conf(struct rt_set *t, const struct conf_l3 *want,
 /* "eth0:web" is "br0:web" there; a label must begin with the name. */
 static void relabel(struct rt_addr *a, const char *ifname)
 {
-    char label[sizeof(a->label)] = "";
+    char label[sizeof(a->label) + IFNAMSIZ] = "";
     const char *p = strchr(a->label, ':');
-    size_t n = strlen(ifname), rest = p ? strlen(p) : 0;
 
-    if (p && n + rest < sizeof(label)) {
-        memcpy(label, ifname, n);
-        memcpy(label + n, p, rest);
-    }
-    memcpy(a->label, label, sizeof(label));
+    if (p)
+        snprintf(label, sizeof(label), "%.15s%.15s", ifname, p);
+    memset(a->label, 0, sizeof(a->label));
+    if (strlen(label) < sizeof(a->label))
+        memcpy(a->label, label, sizeof(a->label) - 1);
 }
 
 /* Made by a client that is not asked any more. */
