@@ -84,7 +84,7 @@ static int prepare(struct command *c, const char *const argv[],
         return err_set(e, ENOENT, "%s is not installed", argv[0]);
     snprintf(c->name, sizeof(c->name), "%s", argv[0]);
     c->journal = getenv("JOURNAL_STREAM") != NULL;
-    while (argv[n] && n < CHILD_ARGS_MAX) {
+    while (n < CHILD_ARGS_MAX && argv[n]) {
         c->argv[n] = unconst(argv[n]);
         n++;
     }

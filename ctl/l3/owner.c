@@ -48,6 +48,7 @@ bool owner_runs(const char *comm, uint64_t netns)
     const struct dirent *x;
     bool found = false;
 
+    /* cppcheck-suppress readdirCalled ; one stream, one thread */
     while (d && !found && (x = readdir(d)))
         found = x->d_name[0] >= '1' && x->d_name[0] <= '9' &&
                 has_name(x->d_name, comm) && netns_of(x->d_name) == netns;
