@@ -193,8 +193,8 @@ static void end(pid_t pid)
 {
     int status;
 
-    kill(-pid, SIGTERM);
-    kill(pid, SIGTERM); /* it may not have its group yet */
+    /* It alone: its helpers are what it undoes its work with. */
+    kill(pid, SIGTERM);
     if (!wait_end(pid, -1, GRACE_MS, &status)) {
         kill(-pid, SIGKILL);
         kill(pid, SIGKILL);

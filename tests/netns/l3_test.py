@@ -783,7 +783,10 @@ def test_networkd_killed(lab):
     wait_until(lambda: cell.sh("ls", "/run/systemd/network").stdout.split() ==
                ["10-netplan-up0.network"], 10, lambda: os.listdir(l3.dir))
     wait_until(lambda: routes(ns, "up0"), 10, lambda: routes(ns))
-    lib.reaches(ns, "10.99.0.1")
+
+    def pings():  # no route while networkd makes it anew
+        return sh("ping", "-nqc1", "-W1", "10.99.0.1", ns=ns, check=False).returncode == 0
+    wait_until(pings, 10, "the way out")
 
 
 def test_networkd_has_a_kernel_bridge(lab):
@@ -793,7 +796,9 @@ def test_networkd_has_a_kernel_bridge(lab):
     cell = Cell(lab)
     cell.bus()
     cell.spawn("networkd", "/lib/systemd/systemd-networkd")
-    wait_until(lambda: running(lab.ns("sw"), "systemd-network"), 5, "networkd runs")
+    # it has read its files
+    wait_until(lambda: cell.sh("networkctl", "reload", check=False).returncode == 0, 10,
+               "networkd runs")
     l3 = cell.l3()
     l3.do("check")
     cell.write("/run/systemd/network/10-netplan-br0.netdev",
