@@ -4,6 +4,7 @@
  */
 #include "ports/ingress.h"
 
+#include "base/clock.h"
 #include "ports/netdev.h"
 
 #include <bpf/bpf.h>
@@ -116,23 +117,27 @@ static int link_tcx(int prog, int ifindex)
  * several come at once, all but the first go on clsact, which takes no time;
  * the guard removes those if we are killed.
  */
-#define TCX_AT_ONCE 1
-static _Atomic unsigned on_tcx;
+#define CROWD_NS (10 * NSEC_PER_MSEC)
+
+static bool in_a_crowd(void)
+{
+    static _Atomic uint64_t last;
+    uint64_t now = clock_now();
+
+    return now - atomic_exchange(&last, now) < CROWD_NS;
+}
 
 /* The link's descriptor or -errno. */
 static int attach_tcx(int ifindex)
 {
     int prog, fd;
 
-    if (getenv("BASCULE_NO_TCX"))
+    if (in_a_crowd() || getenv("BASCULE_NO_TCX"))
         return -EINVAL;
     prog = load();
     if (prog < 0)
         return prog;
-    fd = -EBUSY;
-    if (atomic_fetch_add(&on_tcx, 1) < TCX_AT_ONCE)
-        fd = link_tcx(prog, ifindex);
-    atomic_fetch_sub(&on_tcx, 1);
+    fd = link_tcx(prog, ifindex);
     close(prog); /* the link holds it now */
     return fd;
 }

@@ -238,12 +238,19 @@ static int watch_us(const char *state_dir, struct err *e)
     return rc;
 }
 
+/* The uplink has all that it ever had. */
+static bool has_all(const struct uplink *u)
+{
+    return !u->moved.n_addrs && !u->moved.n_routes && !u->stay.n_addrs &&
+           !u->stay.n_routes;
+}
+
 static int take(struct l3 *l, struct uplink *u, const char *name,
                 struct l3_notes *n, struct err *e)
 {
     int rc = uplink_read(u, name, n, e);
 
-    if (!rc)
+    if (!rc && !has_all(u)) /* else there is nothing to give back */
         rc = store_write(l->state_dir, l->ifname, l->netns, u, e);
     return rc;
 }
@@ -289,12 +296,6 @@ static void forget_uplink(struct l3 *l, struct uplink *u)
     store_remove(l->state_dir, l->netns, u->name);
     uplink_clear(u);
     free(u);
-}
-
-static bool has_all(const struct uplink *u)
-{
-    return !u->moved.n_addrs && !u->moved.n_routes && !u->stay.n_addrs &&
-           !u->stay.n_routes;
 }
 
 void l3_return_uplink(struct l3 *l, const char *uplink, struct l3_notes *n)

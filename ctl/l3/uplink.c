@@ -147,33 +147,41 @@ static bool names(const char *args, size_t n, const char *ifname)
     return false;
 }
 
-static void note_client(const char *pid, const char *ifname, struct l3_notes *n)
+static bool note_client(const char *pid, const char *ifname, struct l3_notes *n)
 {
     char comm[32], args[1024];
     size_t len;
 
     if (!read_proc(pid, "comm", comm, sizeof(comm)))
-        return;
+        return false;
     comm[strcspn(comm, "\n")] = 0;
     if (!is_client(comm))
-        return;
+        return false;
     len = read_proc(pid, "cmdline", args, sizeof(args));
     if (names(args, len, ifname))
         l3_note(n,
                 "%s (process %s) asks for addresses on %s and may put them "
                 "back; end it, and do not let it start again",
                 comm, pid, ifname);
+    return true;
 }
 
+/* A thousand uplinks at once need one look whether there are such clients. */
 static void note_clients(const char *ifname, struct l3_notes *n)
 {
-    DIR *d = opendir("/proc");
+    static uint64_t none_at;
+    bool any = false;
     const struct dirent *x;
+    DIR *d;
 
+    if (none_at && boot_seconds() - none_at <= 1)
+        return;
+    d = opendir("/proc");
     /* cppcheck-suppress readdirCalled ; one stream, one thread */
     while (d && (x = readdir(d)))
         if (x->d_name[0] >= '1' && x->d_name[0] <= '9')
-            note_client(x->d_name, ifname, n);
+            any |= note_client(x->d_name, ifname, n);
+    none_at = any ? 0 : boot_seconds();
     if (d)
         closedir(d);
 }
