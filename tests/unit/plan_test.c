@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a plan is made of: the file's wishes against what runs, both made by
+ * hand, devices answered for by the test.
+ */
+#include "ctl/apply/plan.h"
+
+#include "ctl/config/load.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NETNS 77
+
+static struct conf *conf;
+static struct want *want;
+static struct running run;
+static struct owned owned;
+static struct plan plan;
+static struct err err;
+
+/* Every device is there but those named "no..."; each has an MTU of 1500. */
+static int device(void *arg, int netns_fd, const char *name, struct member *m,
+                  struct err *e)
+{
+    (void)arg;
+    (void)netns_fd;
+    *m = (struct member){
+        .has_mac = true, .mtu = 1500, .wakeonlan = CONF_UNSET, .up = true};
+    return strncmp(name, "no", 2) == 0
+               ? err_set(e, ENODEV, "no interface %s here", name)
+               : 0;
+}
+
+static int up(void **state)
+{
+    (void)state;
+    memset(&run, 0, sizeof(run));
+    run.bridge = calloc(4, sizeof(*run.bridge));
+    LIST_INIT(&owned);
+    return run.bridge ? 0 : -1;
+}
+
+static void drop(void)
+{
+    plan_free(&plan);
+    want_free(want);
+    conf_free(conf);
+    want = NULL;
+    conf = NULL;
+}
+
+static int down(void **state)
+{
+    struct owned_bridge *b;
+
+    (void)state;
+    drop();
+    while ((b = LIST_FIRST(&owned))) {
+        LIST_REMOVE(b, link);
+        owned_bridge_free(b);
+    }
+    for (unsigned i = 0; i < run.n_bridges; i++)
+        free(run.bridge[i].port);
+    free(run.bridge);
+    return 0;
+}
+
+static struct run_bridge *running(const char *name, bool files)
+{
+    struct run_bridge *b = &run.bridge[run.n_bridges++];
+
+    snprintf(b->info.name, sizeof(b->info.name), "%s", name);
+    b->info.netns = NETNS;
+    for (unsigned p = 0; p < BRIDGE_PARAMS; p++)
+        b->info.param[p] = bridge_default((enum bridge_param)p);
+    b->port = calloc(16, sizeof(*b->port));
+    assert_non_null(b->port);
+    if (!files)
+        return b;
+    b->owned = owned_bridge_new(name, NETNS, -1);
+    assert_non_null(b->owned);
+    LIST_INSERT_HEAD(&owned, b->owned, link);
+    return b;
+}
+
+static struct run_port *has(struct run_bridge *b, const char *spec)
+{
+    struct run_port *p = &b->port[b->n_ports++];
+
+    assert_int_equal(port_spec_parse(&p->spec, spec, NULL), 0);
+    memcpy(p->name, p->spec.name, sizeof(p->name));
+    p->netns = spec_takes(&p->spec) ? NETNS : 0;
+    for (unsigned w = 0; w < BPORT_PARAMS; w++)
+        p->param[w] = bport_default((enum bport_param)w, false);
+    if (b->owned) {
+        p->owned = owned_port_new(p->name, NETNS, -1);
+        assert_non_null(p->owned);
+        p->owned->record.member.wakeonlan = CONF_UNSET;
+        owned_port_add(b->owned, p->owned);
+    }
+    return p;
+}
+
+static struct run_port *by_hand(struct run_bridge *b, const char *spec)
+{
+    struct owned_bridge *o = b->owned;
+    struct run_port *p;
+
+    b->owned = NULL;
+    p = has(b, spec);
+    b->owned = o;
+    return p;
+}
+
+static int make(const char *text, bool may_wait)
+{
+    struct want_where where = {.netns_fd = -1, .netns = NETNS, .owned = &owned};
+    struct plan_input in = {.running = &run,
+                            .owned = &owned,
+                            .netns = NETNS,
+                            .may_wait = may_wait,
+                            .device = device};
+    int rc;
+
+    drop();
+    if (conf_load_text(&conf, text, strlen(text), &err))
+        fail_msg("%s", err.text);
+    rc = want_make(&want, conf, &where, &err);
+    if (rc)
+        return rc;
+    in.want = want;
+    return plan_make(&plan, &in, &err);
+}
+
+/* The sentences of a plan, in order, each with a newline behind it. */
+static const char *said(void)
+{
+    static char all[4096];
+    size_t n = 0;
+
+    all[0] = '\0';
+    for (unsigned i = 0; i < plan.n; i++)
+        if (plan.step[i].text)
+            n += (size_t)snprintf(all + n, sizeof(all) - n, "%s\n",
+                                  plan.step[i].text);
+    return all;
+}
+
+static bool noted(const char *words)
+{
+    for (unsigned i = 0; i < plan.n_notes; i++)
+        if (strstr(plan.note[i], words))
+            return true;
+    return false;
+}
+
+#define OWN(ports)                                                             \
+    "bascule:\n  bridges:\n    br0:\n      local: false\n      ports: " ports  \
+    "\n"
+
+static void from_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(make(OWN("[mem:a, eth1]"), false), 0);
+    assert_string_equal(said(), "add bridge br0\n"
+                                "add port mem:a to br0\n"
+                                "add port packet:eth1 to br0\n");
+    assert_int_equal(make(OWN("[mem:a, none]"), false), -ENODEV);
+    assert_non_null(strstr(err.text, ":5:"));
+    assert_int_equal(make(OWN("[mem:a, none]"), true), 0);
+    assert_int_equal(plan.n_waiting, 1);
+}
+
+static void nothing_to_do(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+
+    (void)state;
+    has(b, "packet:eth1");
+    has(b, "mem:a");
+    assert_int_equal(make(OWN("[mem:a, eth1]"), false), 0);
+    assert_string_equal(said(), "");
+    assert_int_equal(plan.n_notes, 0);
+}
+
+static void what_no_file_named_stays(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+
+    (void)state;
+    has(b, "mem:a");
+    has(b, "mem:b");
+    by_hand(b, "tap:vm1");
+    running("br9", false);
+    assert_int_equal(make(OWN("[mem:a]"), false), 0);
+    assert_string_equal(said(), "remove port b from br0\n");
+    assert_true(noted("vm1 was added by hand"));
+    assert_true(noted("br9 was made by hand"));
+    /* the whole bridge leaves the file */
+    assert_int_equal(make("network: {version: 2}\n", false), 0);
+    assert_string_equal(said(), "remove port a from br0\n"
+                                "remove port b from br0\n"
+                                "br0 is the configuration's no more\n");
+}
+
+static void other_namespaces_are_not_ours(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+
+    (void)state;
+    b->info.netns = b->owned->netns = NETNS + 1;
+    assert_int_equal(make("network: {version: 2}\n", false), 0);
+    assert_string_equal(said(), "");
+    assert_int_equal(make(OWN("[mem:a]"), false), -EEXIST);
+}
+
+static void parameters(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+    struct run_port *p = has(b, "mem:a");
+
+    (void)state;
+    b->info.param[BRIDGE_AGEING] = 150;
+    b->owned->record.wrote[BRIDGE_AGEING] = true;
+    b->info.param[BRIDGE_PRIORITY] = 7; /* by hand */
+    p->param[BPORT_HAIRPIN] = 1;        /* by hand */
+    p->param[BPORT_ISOLATED] = 1;
+    p->owned->record.wrote[BPORT_ISOLATED] = true;
+    assert_int_equal(make(OWN("[mem:a]"), false), 0);
+    assert_string_equal(said(), "br0: ageing-time 1.5 → 300 s\n"
+                                "br0: port a: isolated on → off\n");
+}
+
+static void another_specification_is_another_port(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+
+    (void)state;
+    has(b, "packet:eth1,batch=8");
+    assert_int_equal(make(OWN("[eth1]"), false), 0);
+    assert_string_equal(said(), "remove port eth1 from br0\n"
+                                "add port packet:eth1 to br0\n");
+    /* keys in another order are the same, the namespace counts */
+    b->n_ports = 0;
+    has(b, "packet:eth1,bypass=on,batch=8");
+    assert_int_equal(make(OWN("[\"packet:eth1,batch=8,bypass=on\"]"), false),
+                     0);
+    assert_string_equal(said(), "");
+    b->port[0].netns = NETNS + 1;
+    assert_int_equal(make(OWN("[\"packet:eth1,batch=8,bypass=on\"]"), false),
+                     0);
+    assert_int_equal(plan.n_said, 2);
+}
+
+static void names_are_made_up_once(void **state)
+{
+    struct run_bridge *b = running("br7", false);
+
+    (void)state;
+    by_hand(b, "mem:x,name=dgram0");
+    assert_int_equal(make(OWN("[\"dgram:127.0.0.1:9,local=127.0.0.1:8\", "
+                              "\"dgram:127.0.0.1:7,local=127.0.0.1:6\"]"),
+                          false),
+                     0);
+    assert_string_equal(want->bridge[0].port[0].spec.name, "dgram1");
+    assert_string_equal(want->bridge[0].port[1].spec.name, "dgram2");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, up, down)
+    const struct CMUnitTest tests[] = {
+        T(from_nothing),
+        T(nothing_to_do),
+        T(what_no_file_named_stays),
+        T(other_namespaces_are_not_ours),
+        T(parameters),
+        T(another_specification_is_another_port),
+        T(names_are_made_up_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
