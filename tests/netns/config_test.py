@@ -47,6 +47,8 @@ class World:
         self.lab = lab
         self.ns, self.out = lab.ns("sw"), lab.ns("out")
         self.host("ens33", self.out, "192.168.7.254/24")
+        # the lowest address: br0 keeps it, and hosts that know it stay right
+        sh("ip", "-n", self.ns, "link", "set", "ens33", "address", "02:00:00:00:00:33")
         self.sw = lab.switch(bridge=None) if start else lib.Bascule(lab)
         lab.sw = self.sw
         self.file = os.path.join(lab.dir, "lab.yaml")
