@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/call.h"
 
+#include "ctl/apply/running.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -213,16 +215,15 @@ bool call_place(struct call *c, struct bridge **b, struct bport **p, int *no)
     return true;
 }
 
+bool call_is_owner(const struct call *c)
+{
+    return c->conn && c->conn->is_owner;
+}
+
 int call_may_add(const struct call *c, const struct port_spec *spec,
                  struct err *e)
 {
-    if (!port_spec_has_socket(spec) || (c->conn && c->conn->is_owner))
-        return 0;
-    return err_set(e, EPERM,
-                   "port '%s:%.60s': a UNIX socket would be opened with the "
-                   "daemon's rights, so only root and the daemon's user may "
-                   "name one",
-                   spec->kind, spec->target);
+    return call_is_owner(c) ? 0 : spec_names_none(spec, e);
 }
 
 static bool is_own_netns(int fd)

@@ -76,6 +76,9 @@ struct bport *call_port(struct call *c, const char *name);
  */
 bool call_place(struct call *c, struct bridge **b, struct bport **p, int *no);
 
+/* Root, or the daemon's own user? */
+bool call_is_owner(const struct call *c);
+
 /*
  * May this client have a port of that specification?  0, or -EPERM with a
  * sentence: it names a UNIX socket, and the client is neither root nor the

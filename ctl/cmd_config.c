@@ -6,6 +6,7 @@
 #include "ctl/call.h"
 #include "ctl/config/load.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,17 @@
 
 /* ---- reading the request ---- */
 
+/* They are said again in answers and in the log, a line each. */
 static bool is_name(const json_t *v)
 {
     const char *s = json_string_value(v);
 
-    return s && *s && strlen(s) == json_string_length(v);
+    if (!s || !*s || strlen(s) != json_string_length(v))
+        return false;
+    for (; *s; s++)
+        if (iscntrl((unsigned char)*s))
+            return false;
+    return true;
 }
 
 static int take_file(struct call *c, const json_t *v, struct apply_file *f)
@@ -29,8 +36,8 @@ static int take_file(struct call *c, const json_t *v, struct apply_file *f)
     const json_t *text = json_object_get(v, "text");
 
     if (!is_name(name) || !json_is_string(text)) {
-        call_bad_params(c, "apply: each of \"files\" has a \"name\" and a "
-                           "\"text\"");
+        call_bad_params(c, "apply: each of \"files\" has a \"name\" "
+                           "(without control characters) and a \"text\"");
         return -1;
     }
     f->len = json_string_length(text);
@@ -141,6 +148,7 @@ static struct apply_request *take_request(struct call *c)
     r->netns_fd = -1;
     r->dry_run = rpc_bool(c->params, "dry_run", false);
     r->confirm = (unsigned)confirm;
+    r->may_name = call_is_owner(c);
     if (confirm > CONFIRM_MAX) {
         call_bad_params(c, "apply: \"confirm\" is at most %d seconds",
                         CONFIRM_MAX);

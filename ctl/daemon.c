@@ -83,6 +83,7 @@ static int configure(struct apply *a, struct start *s, struct conf *conf,
     r->conf = conf;
     r->may_wait = true;
     r->may_open = true;
+    r->may_name = true;
     for (const struct conf_notice *n = conf->notice; n; n = n->next)
         log_info("%s", n->text);
     apply_start(a, r, started, s);
@@ -157,19 +158,32 @@ static int serve(const struct options *o, struct start *s,
     return rc;
 }
 
-/* What has to survive a crash is kept beside the socket. */
-static const char *make_state_dir(const struct sockaddr_un *addr, char *out,
-                                  size_t n)
+/*
+ * What has to survive a crash is kept beside the socket.  What is found there
+ * is obeyed, so a directory that somebody else has prepared, or can write to,
+ * is refused.
+ */
+static int make_state_dir(const struct sockaddr_un *addr, char *out, size_t n,
+                          struct err *e)
 {
     size_t len = strlen(addr->sun_path);
+    struct stat st;
 
     if (len > 5 && strcmp(addr->sun_path + len - 5, ".sock") == 0)
         len -= 5;
     snprintf(out, n, "%.*s.state", (int)len, addr->sun_path);
-    if (mkdir(out, 0700) < 0 && errno != EEXIST)
-        log_warn("%s: %s; addresses of uplinks cannot be remembered there", out,
-                 strerror(errno));
-    return out;
+    if (mkdir(out, 0700) == 0)
+        return 0;
+    if (errno != EEXIST || lstat(out, &st) < 0)
+        return err_sys(e, errno, "the directory of what survives a crash, %s",
+                       out);
+    if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+        !(st.st_mode & (S_IWGRP | S_IWOTH)))
+        return 0;
+    return err_set(e, EPERM,
+                   "%s is not a directory that only this user can write to; "
+                   "remove it, or give another place with --socket",
+                   out);
 }
 
 static int begin(const struct options *o, struct listener *l, struct conf *conf,
@@ -179,9 +193,13 @@ static int begin(const struct options *o, struct listener *l, struct conf *conf,
     struct server_config sc = {.fd = l->fd, .group = o->gid};
     struct l3_notes notes = {{0}, 0, 0};
     struct start s = {0};
-    int rc;
+    int rc = make_state_dir(&l->addr, dir, sizeof(dir), e);
 
-    sc.state_dir = make_state_dir(&l->addr, dir, sizeof(dir));
+    if (rc) {
+        conf_free(conf);
+        return rc;
+    }
+    sc.state_dir = dir;
     l3_recover(sc.state_dir, &notes);
     if (notes.len)
         log_info("%s", notes.text);

@@ -138,6 +138,7 @@ int apply_plan_work(void *arg, struct err *e)
         .n_files = r->n_opened,
         .may_open = r->may_open,
         .dry_run = r->dry_run,
+        .may_name = r->may_name,
         .owned = &op->a->owned,
         .may_wait = r->may_wait,
     };

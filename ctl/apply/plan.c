@@ -177,6 +177,7 @@ struct maker {
     struct want_bridge *wb;
     struct err *e;
     unsigned number; /* of the last name made up */
+    bool l3_anew;    /* the bridge's layer 3 ends and begins again */
 };
 
 static int no_memory(struct maker *m)
@@ -555,12 +556,31 @@ static int keep_member(struct maker *m, struct want_port *wp,
     return rc;
 }
 
+/* By name: when this is taken back, the port may be gone. */
+static int take_anew(struct maker *m, const struct owned_port *o)
+{
+    static const enum step_kind kind[] = {STEP_UPLINK_RETURN, STEP_UPLINK_TAKE};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct step *s = add(m, kind[i], NULL, o->name);
+
+        if (!s)
+            return no_memory(m);
+        memcpy(s->device, o->device, sizeof(s->device));
+    }
+    return 0;
+}
+
 static int keep_port(struct maker *m, struct want_port *wp,
                      const struct run_port *rp)
 {
     struct port_record r;
     int rc = 0;
 
+    if (m->l3_anew && rp->owned && rp->owned->taken)
+        rc = take_anew(m, rp->owned);
+    if (rc)
+        return rc;
     record_of(wp, &r);
     if ((!rp->owned || memcmp(&rp->owned->record, &r, sizeof(r)) != 0) &&
         !add(m, STEP_PORT_OWN, wp, rp->name))
@@ -690,24 +710,11 @@ const char *plan_renderer(const struct want *w, const struct want_bridge *wb)
 static int change_renderer(struct maker *m, const struct run_bridge *rb,
                            const char *renderer)
 {
-    struct owned_port *o;
     struct step *s;
 
     if (end_l3(m, rb) || !add(m, STEP_L3_BEGIN, NULL, NULL))
         return no_memory(m);
-    for (unsigned i = 0; i < rb->n_ports; i++) {
-        o = rb->port[i].owned;
-        if (!o || !o->taken)
-            continue;
-        for (int back = 1; back >= 0; back--) {
-            s = add(m, back ? STEP_UPLINK_RETURN : STEP_UPLINK_TAKE, NULL,
-                    o->name);
-            if (!s)
-                return no_memory(m);
-            memcpy(s->device, o->device, sizeof(s->device));
-            s->owned_port = o;
-        }
-    }
+    m->l3_anew = true;
     s = add(m, STEP_L3_APPLY, NULL, NULL);
     if (!s || plan_say(m->p, s, "%s: renderer %s", rb->info.name,
                        renderer ? renderer : "by what runs"))
@@ -719,6 +726,7 @@ static int keep_l3(struct maker *m, const struct run_bridge *rb)
 {
     const char *renderer = plan_renderer(m->in->want, m->wb);
 
+    m->l3_anew = false;
     if (!m->wb->conf->local)
         return 0;
     if (rb->owned && rb->owned->l3 &&

@@ -142,6 +142,17 @@ bool spec_equal(const struct port_spec *a, const struct port_spec *b)
     return true;
 }
 
+int spec_names_none(const struct port_spec *s, struct err *e)
+{
+    if (!port_spec_has_socket(s))
+        return 0;
+    return err_set(e, EPERM,
+                   "port '%s:%.60s': a UNIX socket would be opened with the "
+                   "daemon's rights, so only root and the daemon's user may "
+                   "name one",
+                   s->kind, s->target);
+}
+
 const char *spec_takes(const struct port_spec *s)
 {
     return strcmp(s->kind, "packet") == 0 || strcmp(s->kind, "pcap") == 0

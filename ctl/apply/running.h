@@ -49,6 +49,13 @@ struct run_bridge *running_find(const struct running *r, const char *name);
 /* Do both name the same thing?  Kind, target, keys; names do not count. */
 bool spec_equal(const struct port_spec *a, const struct port_spec *b);
 
+/*
+ * For a client that is neither root nor the daemon's own user: 0, or -EPERM
+ * with a sentence if the port would have the daemon bind or connect a UNIX
+ * socket.
+ */
+int spec_names_none(const struct port_spec *s, struct err *e);
+
 /* The existing device that a port of this kind takes over, or NULL. */
 const char *spec_takes(const struct port_spec *s);
 

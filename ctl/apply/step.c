@@ -185,6 +185,7 @@ static void port_came(void *arg, int rc, const struct err *e)
     o->taken = s->wp->taken;
     o->waits = i.failed;
     owned_port_add(b, o);
+    s->was_owned = true;
     step_done(s, 0, e);
 }
 
@@ -212,9 +213,10 @@ static void port_went(void *arg, int rc, const struct err *e)
     step_done(s, rc, e);
 }
 
+/* One of that name that is not ours any more was made by hand since. */
 static void port_add_back(struct step *s)
 {
-    if (port_of(s))
+    if (port_of(s) && (owned_port_of(s) || !s->was_owned))
         bport_del(bridge_of(s), s->port, port_went, s);
     else
         port_went(s, 0, &no_words);
@@ -274,7 +276,7 @@ static void port_set(struct step *s)
 
 static void port_set_back(struct step *s)
 {
-    if (port_of(s))
+    if (owned_port_of(s))
         set_port(s, s->old);
     else
         done_at_once(s);
@@ -311,6 +313,7 @@ static void bridge_came(void *arg, int rc, const struct err *e)
     }
     record_bridge(s, b);
     LIST_INSERT_HEAD(&op->a->owned, b, link);
+    s->was_owned = true;
     step_done(s, 0, e);
 }
 
@@ -337,6 +340,10 @@ static void bridge_went(void *arg, int rc, const struct err *e)
 
 static void bridge_add_back(struct step *s)
 {
+    if (s->was_owned && !owned_bridge_of(s)) {
+        done_at_once(s); /* it went, and another one was made by hand */
+        return;
+    }
     bridge_del(s->op->a->sw, s->bridge, true, bridge_went, s);
 }
 
@@ -462,13 +469,19 @@ static void bridge_set_step(struct step *s)
 
 static void bridge_set_back(struct step *s)
 {
-    if (bridge_of(s))
+    if (owned_bridge_of(s))
         set_bridge(s, s->old);
     else
         done_at_once(s);
 }
 
 /* ---- layer 3 ---- */
+
+static bool is_by_name(const struct step *s)
+{
+    return (s->kind == STEP_UPLINK_RETURN || s->kind == STEP_UPLINK_TAKE) &&
+           !s->wp && !s->owned_port;
+}
 
 /* The step of a plan that has forgotten the bridge knows it by itself. */
 void step_prepare(struct step *s)
@@ -479,6 +492,10 @@ void step_prepare(struct step *s)
     if (s->kind == STEP_L3_END && s->op->back)
         return; /* it keeps its own */
     s->l3 = b ? b->l3 : NULL;
+    if (is_by_name(s) && !owned_port_of(s))
+        s->l3 = NULL; /* a device that is no port keeps what it has */
+    if (s->kind == STEP_MEMBER_SET && s->op->back && !owned_port_of(s))
+        s->idle = true; /* it was given back when the port was removed */
     s->l3_want = b ? b->record.want : NULL;
     if (s->wb)
         s->l3_want = &s->wb->conf->l3;
@@ -626,7 +643,8 @@ static void member_is_set(struct step *s)
 static int unset_member(struct step *s, struct err *e)
 {
     (void)e;
-    member_restore(member_fd(s), s->device, &s->before, &s->member);
+    if (!s->idle)
+        member_restore(member_fd(s), s->device, &s->before, &s->member);
     return 0;
 }
 

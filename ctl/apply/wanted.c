@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/apply/wanted.h"
 
+#include "ctl/apply/running.h"
 #include "ports/netdev.h"
 #include "ports/netns.h"
 
@@ -242,6 +243,9 @@ static int add_port(struct want_bridge *wb, const struct conf_port *cp,
         rc = port_spec_copy(&wp->spec, &spec);
     if (rc)
         return want_fail(e, rc, &cp->pos, "the specification is too long");
+    rc = where->may_name ? 0 : spec_names_none(&spec, e);
+    if (rc)
+        return want_wrap(e, rc, &cp->pos);
     rc = find_netns(wp, where, e);
     return rc ? rc : find_file(wp, where, e);
 }

@@ -32,6 +32,7 @@ struct want_where {
     unsigned n_files;
     bool may_open; /* the daemon's own configuration: it opens files itself */
     bool dry_run;  /* files need not be open */
+    bool may_name; /* UNIX sockets */
     const struct owned *owned; /* what a `match:` meant before */
     bool may_wait;             /* a `match:` may find nothing yet */
 };

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Configurations in the hands of people who do other things meanwhile, and of
+people who may not do everything."""
+
+import os
+import shutil
+import socket
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import lib
+from config_test import World, bridge
+from lib import need, sh
+
+UID = 65533
+NOTHING = "network: {version: 2}\n"
+
+
+def with_address(lab, dev="ens33", address="192.168.7.9/24"):
+    w = World(lab)
+    sh("ip", "-n", w.ns, "addr", "add", address, "dev", dev)
+    return w
+
+
+def renderer(text, name):
+    return text.replace("    br0:\n", f"    br0:\n      renderer: {name}\n")
+
+
+def test_a_member_names_no_sockets(lab):
+    """As with addif: the group's members have no files made by the daemon."""
+    w = World(lab, start=False)
+    os.chmod(lab.dir, 0o755)
+    w.sw.start("--group", str(UID))
+    shutil.copy(os.path.join(lib.BUILD, "bascule"), lab.dir)
+    member = ["setpriv", "--reuid", UID, "--regid", UID, "--clear-groups",
+              os.path.join(lab.dir, "bascule"), "-S", w.sw.sock, "apply", w.file]
+    text = "bascule: {bridges: {br0: {local: false, ports: ['%s']}}}\n"
+    path = os.path.join(lab.dir, "s")
+    for spec in (f"stream:{path},listen=on", f"dgram:{path},remote={path}2"):
+        w.write(text % spec)
+        for more in ([], ["--dry-run"]):
+            r = sh(*member, *more, check=False)
+            need(r.returncode == 1 and "only root and the daemon's user" in r.stderr
+                 and "lab.yaml:1:" in r.stderr, f"{spec}: {r}")
+    need(w.bridges() == [] and not os.path.exists(path), "something was made")
+    w.write(text % "stream:127.0.0.1:4000,listen=on")
+    sh(*member)
+    need(list(w.ports()) == ["stream0"], str(w.ports()))
+
+
+def test_names_of_files_are_said_in_one_line(lab):
+    w = World(lab)
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(w.sw.sock)
+    s.settimeout(10)
+    s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"apply","params":{"files":'
+              b'[{"name":"a\\nbasculed: error: \\u001b[31mno","text":"x"}]}}\n')
+    answer = s.recv(4096)
+    need(b"control characters" in answer and b"31m" not in answer, answer.decode())
+
+
+def test_a_prepared_directory_is_refused(lab):
+    """What is found beside the socket is obeyed at the start."""
+    w = World(lab, start=False)
+    state = os.path.join(lab.dir, "ctl.state")
+    need(w.sw.sock == os.path.join(lab.dir, "ctl.sock"), w.sw.sock)
+
+    def refused(what):
+        w.sw.start(wait=False)
+        need(w.sw.proc.wait(10) == 1, f"{what} was taken")
+        w.sw.proc = None
+        need("ctl.state is not a directory that only this user" in w.sw.log_tail(3),
+             w.sw.log_tail())
+
+    os.mkdir(state)
+    os.chown(state, UID, UID)
+    refused("somebody else's directory")
+    os.chown(state, 0, 0)
+    os.chmod(state, 0o777)
+    refused("a directory open to all")
+    os.rmdir(state)
+    os.symlink("/run", state)
+    refused("a symbolic link")
+    os.unlink(state)
+    w.sw.start()
+
+
+def test_made_by_hand_before_the_time_is_up(lab):
+    """What is taken back is what the file made, not what came in its place."""
+    w = with_address(lab)
+    w.apply(bridge(["ens33"], ", ageing-time: 60"), "--confirm", "60")
+    sh("ip", "-n", w.ns, "link", "set", "br0", "down")
+    w.sw.cli("delbr", "br0")
+    need(w.addresses("ens33") == ["192.168.7.9/24"], "the uplink has not its address")
+    w.sw.cli("addbr", "br0")
+    w.sw.cli("addif", "br0", "ens33")
+    w.sw.cli("setageing", "br0", "44")
+    w.sw.cli("confirm", "--revert")
+    need(w.bridges() == ["br0"] and list(w.ports()) == ["ens33"], "made by hand, and gone")
+    need(w.sw.json("bridge", "show", "br0")[0]["ageing_time"] == 4400, "the ageing time")
+    need("UP" in sh("ip", "-n", w.ns, "-o", "link", "show", "ens33").stdout, "ens33 is down")
+
+
+def test_another_renderer(lab):
+    """Layer 3 of the bridge begins anew: ports come along if they stay."""
+    w = with_address(lab)
+    lab.veth("eth1", lab.ns("b"))
+    sh("ip", "-n", w.ns, "addr", "add", "192.168.8.9/24", "dev", "eth1")
+    w.apply(bridge(["ens33", "eth1"]))
+    one = renderer(bridge(["ens33"]), "networkd")
+    w.apply(one)
+    need(w.addresses("eth1") == ["192.168.8.9/24"], "a port that left has not its address")
+    need(w.addresses("br0") == ["192.168.7.9/24"], str(w.addresses("br0")))
+    # a port that was removed while the change waits stays as it is
+    w.apply(bridge(["ens33"]), "--confirm", "60")
+    w.sw.cli("delif", "br0", "ens33")
+    need(w.addresses("ens33") == ["192.168.7.9/24"], "not returned by delif")
+    w.sw.cli("confirm", "--revert")
+    need(w.addresses("ens33") == ["192.168.7.9/24"] and w.addresses("br0") == [],
+         "taken from a device that is no port")
+    w.apply(one)
+    w.apply(bridge(["ens33"]), "--confirm", "60")
+    w.sw.cli("confirm", "--revert")
+    need(w.addresses("br0") == ["192.168.7.9/24"], "lost by taking back")
+    w.apply(NOTHING)
+    need(w.addresses("ens33") == ["192.168.7.9/24"], "lost in the end")
+
+
+if __name__ == "__main__":
+    lib.main()
