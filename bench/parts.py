@@ -9,6 +9,7 @@ import re
 import socket
 import time
 
+from apply import apply1000
 from lib import Series, cpu_busy, ratio, run, wait_for, wait_quiet
 from peers import NET, rigs
 
@@ -433,6 +434,7 @@ PARTS = {
     "pps-vm-1514": lambda c: pps_vm(c, 1514),
     "idle": idle,
     "ports1000": ports1000,
+    "apply1000": apply1000,
     "fdb": lambda c: program(c, "fdb", "look-ups against cds_lfht, memory"),
     "pipeline": lambda c: program(c, "pipeline", "frames over mem ports"),
     "flood": lambda c: program(c, "flood", "broadcast over mem ports"),
