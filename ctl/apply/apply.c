@@ -632,7 +632,7 @@ void apply_end(struct apply *a)
 
 static void give_back_bridge(struct owned_bridge *b, struct l3_notes *notes)
 {
-    struct owned_port *p;
+    struct owned_port *p = NULL;
     unsigned i;
 
     OWNED_EACH_PORT(b, i, p)
@@ -651,14 +651,15 @@ void apply_free(struct apply *a)
 {
     struct l3_notes notes = {{0}, 0, 0};
     struct owned_bridge *b;
-    struct op *op;
+    struct op *op, *next;
 
     if (!a)
         return;
-    while ((op = TAILQ_FIRST(&a->queue))) {
+    for (op = TAILQ_FIRST(&a->queue); op; op = next) {
+        next = TAILQ_NEXT(op, link);
         if (op->finish == reverted)
             op_free(op->arg);
-        op_over(op, false);
+        op_free(op);
     }
     if (a->unconfirmed)
         op_free(a->unconfirmed);

@@ -27,7 +27,7 @@ struct member {
     bool up; /* as found: it was up; as wanted: it shall be */
 };
 
-/* What a file said of a port; two are compared octet by octet. */
+/* What a file said of a port. */
 struct port_record {
     bool wrote[BPORT_PARAMS];
     bool has_match_mac;

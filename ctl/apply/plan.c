@@ -571,6 +571,18 @@ static int take_anew(struct maker *m, const struct owned_port *o)
     return 0;
 }
 
+static bool same_record(const struct port_record *a,
+                        const struct port_record *b)
+{
+    const struct member *x = &a->member, *y = &b->member;
+
+    return memcmp(a->wrote, b->wrote, sizeof(a->wrote)) == 0 &&
+           a->has_match_mac == b->has_match_mac &&
+           mac_equal(&a->match_mac, &b->match_mac) &&
+           x->has_mac == y->has_mac && mac_equal(&x->mac, &y->mac) &&
+           x->mtu == y->mtu && x->wakeonlan == y->wakeonlan;
+}
+
 static int keep_port(struct maker *m, struct want_port *wp,
                      const struct run_port *rp)
 {
@@ -582,7 +594,7 @@ static int keep_port(struct maker *m, struct want_port *wp,
     if (rc)
         return rc;
     record_of(wp, &r);
-    if ((!rp->owned || memcmp(&rp->owned->record, &r, sizeof(r)) != 0) &&
+    if ((!rp->owned || !same_record(&rp->owned->record, &r)) &&
         !add(m, STEP_PORT_OWN, wp, rp->name))
         return no_memory(m);
     for (unsigned w = 0; !rc && w < BPORT_PARAMS; w++)
@@ -590,20 +602,30 @@ static int keep_port(struct maker *m, struct want_port *wp,
     return rc ? rc : keep_member(m, wp, rp, &r);
 }
 
-static int by_spec(const void *a, const void *b)
-{
-    const struct run_port *x = *(const struct run_port *const *)a;
-    const struct run_port *y = *(const struct run_port *const *)b;
-    int c = strcmp(x->spec.kind, y->spec.kind);
-
-    return c ? c : strcmp(x->spec.target, y->spec.target);
-}
+/* The ports that run, in order of kind and target. */
+struct entry {
+    struct run_port *port;
+    bool used; /* the file names it */
+};
 
 struct index {
-    struct run_port **port; /* sorted; NULL: taken */
-    bool *used;
+    struct entry *e;
     unsigned n;
 };
+
+static int compare_specs(const struct port_spec *x, const struct port_spec *y)
+{
+    int c = strcmp(x->kind, y->kind);
+
+    return c ? c : strcmp(x->target, y->target);
+}
+
+static int by_spec(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    return compare_specs(&x->port->spec, &y->port->spec);
+}
 
 static bool fits(const struct want_port *wp, const struct run_port *rp)
 {
@@ -613,14 +635,14 @@ static bool fits(const struct want_port *wp, const struct run_port *rp)
 }
 
 /* The first of those with its kind and target. */
-static unsigned lower_bound(const struct index *x, const struct run_port *key)
+static unsigned lower_bound(const struct index *x, const struct port_spec *key)
 {
     unsigned lo = 0, hi = x->n;
 
     while (lo < hi) {
         unsigned mid = lo + (hi - lo) / 2;
 
-        if (by_spec(&x->port[mid], &key) < 0)
+        if (compare_specs(&x->e[mid].port->spec, key) < 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -630,19 +652,15 @@ static unsigned lower_bound(const struct index *x, const struct run_port *key)
 
 static struct run_port *take_same(struct index *x, const struct want_port *wp)
 {
-    struct run_port key;
+    for (unsigned i = lower_bound(x, &wp->spec); i < x->n; i++) {
+        struct entry *e = &x->e[i];
 
-    (void)port_spec_copy(&key.spec, &wp->spec);
-    for (unsigned i = lower_bound(x, &key); i < x->n; i++) {
-        struct run_port *rp = x->port[i];
-        const struct run_port *k = &key;
-
-        if (by_spec(&rp, &k) != 0)
+        if (compare_specs(&e->port->spec, &wp->spec) != 0)
             break;
-        if (x->used[i] || !fits(wp, rp))
+        if (e->used || !fits(wp, e->port))
             continue;
-        x->used[i] = true;
-        return rp;
+        e->used = true;
+        return e->port;
     }
     return NULL;
 }
@@ -650,13 +668,12 @@ static struct run_port *take_same(struct index *x, const struct want_port *wp)
 static int index_make(struct index *x, const struct run_bridge *rb)
 {
     x->n = rb->n_ports;
-    x->port = calloc(x->n + 1, sizeof(*x->port));
-    x->used = calloc(x->n + 1, sizeof(*x->used));
-    if (!x->port || !x->used)
+    x->e = calloc(x->n + 1, sizeof(*x->e));
+    if (!x->e)
         return -ENOMEM;
     for (unsigned i = 0; i < x->n; i++)
-        x->port[i] = &rb->port[i];
-    qsort(x->port, x->n, sizeof(*x->port), by_spec);
+        x->e[i].port = &rb->port[i];
+    qsort(x->e, x->n, sizeof(*x->e), by_spec);
     return 0;
 }
 
@@ -667,12 +684,14 @@ static int others(struct maker *m, const struct run_bridge *rb,
     int rc = 0;
 
     for (unsigned i = 0; !rc && i < x->n; i++) {
-        if (x->used[i])
+        const struct run_port *rp = x->e[i].port;
+
+        if (x->e[i].used)
             continue;
-        if (x->port[i]->owned)
-            rc = remove_port(m, rb, x->port[i]);
+        if (rp->owned)
+            rc = remove_port(m, rb, rp);
         else if (plan_note(m->p, "%s: port %s was added by hand and stays",
-                           rb->info.name, x->port[i]->name))
+                           rb->info.name, rp->name))
             rc = no_memory(m);
     }
     return rc;
@@ -691,8 +710,7 @@ static int keep_ports(struct maker *m, const struct run_bridge *rb)
     }
     if (!rc)
         rc = others(m, rb, &x);
-    free(x.port);
-    free(x.used);
+    free(x.e);
     return rc;
 }
 

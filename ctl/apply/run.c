@@ -227,11 +227,9 @@ static void go_on(struct op *op)
             op_yield(op, start_some);
         return;
     }
-    if (op->a->ending)
-        finish(op);
-    else if (op->rc && !op->back)
+    if (op->rc && !op->back && !op->a->ending)
         turn_round(op);
-    else if (next_group(op))
+    else if (!op->a->ending && next_group(op))
         op_yield(op, start_group);
     else
         finish(op);
