@@ -89,7 +89,9 @@ class World:
         """All that an apply may change."""
         ip = sh("ip", "-n", self.ns, "-4", "-o", "addr").stdout
         routes = sh("ip", "-n", self.ns, "route").stdout
-        return (self.bridges(), [sorted(self.ports(b)) for b in self.bridges()],
+        params = [(b["name"], b["ageing_time"], b["priority"], b["mtu"])
+                  for b in self.sw.json("bridge", "show")]
+        return (params, [sorted(self.ports(b)) for b in self.bridges()],
                 sorted(x.split("\\")[0] for x in ip.splitlines()), routes)
 
 
