@@ -116,7 +116,8 @@ bool uplink_addr_now(const struct uplink *u, const struct rt_addr *a,
 /* Takes off what was recorded; what the kernel refuses is noted. */
 void uplink_strip(struct rtnl *r, struct uplink *u, struct l3_notes *n);
 /*
- * Gives it back, by name; what the kernel refuses is noted.  Entries in
+ * Gives it back, by name, or by number if it has been given another name; what
+ * the kernel refuses is noted.  Entries in
  * 'except' (may be NULL), which the bridge's interface keeps, stay in *u.
  * 'over' is the interface whose routes make room for the same here; 0: none.
  */

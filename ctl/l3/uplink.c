@@ -364,6 +364,17 @@ static void give_routes(struct rtnl *r, int ifindex, struct uplink *u,
     rt_set_clear(&here);
 }
 
+/* By name, or, if it has another one now, as the interface it was. */
+static int find_again(const struct uplink *u, struct netdev *d, struct err *e)
+{
+    int rc = netdev_get(u->name, 0, d, e);
+
+    if (rc == -ENODEV && netdev_get(NULL, u->ifindex, d, NULL) == 0 &&
+        mac_equal(&d->mac, &u->mac))
+        rc = 0;
+    return rc;
+}
+
 void uplink_give_back(struct uplink *u, const struct rt_set *except, int over,
                       struct l3_notes *n)
 {
@@ -372,7 +383,7 @@ void uplink_give_back(struct uplink *u, const struct rt_set *except, int over,
     struct err e = {""};
     struct rtnl *r;
 
-    if (netdev_get(u->name, 0, &d, &e) || rtnl_open(&r, &e)) {
+    if (find_again(u, &d, &e) || rtnl_open(&r, &e)) {
         l3_note(n, "what was taken off %s cannot go back: %s", u->name, e.text);
         return;
     }

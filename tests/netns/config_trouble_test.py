@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
 from config_test import World, bridge
-from lib import need, sh
+from lib import need, reaches, sh
 
 UID = 65533
 NOTHING = "network: {version: 2}\n"
@@ -125,6 +125,19 @@ def test_another_renderer(lab):
     need(w.addresses("br0") == ["192.168.7.9/24"], "lost by taking back")
     w.apply(NOTHING)
     need(w.addresses("ens33") == ["192.168.7.9/24"], "lost in the end")
+
+
+def test_an_uplink_with_another_name(lab):
+    """It runs on, and what was its comes back to it under any name."""
+    w = with_address(lab)
+    w.apply(bridge(["ens33"]))
+    for word in ("down", "name", "up"):
+        sh("ip", "-n", w.ns, "link", "set", "ens33" if word != "up" else "lan0", word,
+           *(["lan0"] if word == "name" else []))
+    need(w.apply(bridge(["ens33"])) == [], "not the same port")
+    reaches(w.out, "192.168.7.9")
+    w.apply(NOTHING)
+    need(w.addresses("lan0") == ["192.168.7.9/24"], "lost with the name")
 
 
 if __name__ == "__main__":
