@@ -328,6 +328,66 @@ static bool same(const struct dhcp *a, const struct dhcp *b)
     return words_equal(&a->env, &b->env) && words_equal(&a->argv, &b->argv);
 }
 
+/* ---- what a lease gave, and is there no more ---- */
+
+/* udhcpc(8) does not hear that an interface which was down for a moment has
+ * lost its routes, and finds them missing only when it renews the lease. */
+static void mend_routes(struct l3 *l, const struct rt_set *lease,
+                        struct rtnl *r, int ifindex, bool dry,
+                        struct l3_notes *n)
+{
+    struct rt_set have = {0};
+    struct err e = {""};
+    char text[RT_TEXT_MAX];
+
+    (void)rtnl_read(r, ifindex, 0, &have, NULL);
+    for (unsigned i = 0; i < lease->n_routes; i++) {
+        const struct rt_route *t = &lease->route[i];
+
+        if (rt_find_route(&have, t) >= 0)
+            continue;
+        if (dry)
+            l3_note(n, "%s: route %s", l->ifname, rt_route_text(t, text));
+        else if (rtnl_add_route(r, ifindex, t, &e))
+            l3_note(n, "%s: %s", l->ifname, e.text);
+    }
+    rt_set_clear(&have);
+}
+
+static bool has_addrs(struct rtnl *r, int ifindex, const struct rt_set *lease)
+{
+    struct rt_set have = {0};
+    bool all = true;
+
+    if (rtnl_read(r, ifindex, 0, &have, NULL))
+        return true; /* nobody knows */
+    for (unsigned i = 0; i < lease->n_addrs; i++)
+        all = all && rt_has_ip(&have, &lease->addr[i]);
+    rt_set_clear(&have);
+    return all;
+}
+
+/* False: the address is gone, and only asking again gives another. */
+static bool mend(struct l3 *l, const struct dhcp *d, bool dry,
+                 struct l3_notes *n)
+{
+    struct lease lease;
+    struct rtnl *r = NULL;
+    struct netdev link;
+    bool whole = true;
+
+    lease_read(d->lease, &lease);
+    if (lease.set.n_addrs && netdev_get(l->ifname, 0, &link, NULL) == 0 &&
+        link.flags & IFF_UP && rtnl_open(&r, NULL) == 0) {
+        whole = has_addrs(r, link.ifindex, &lease.set);
+        if (whole)
+            mend_routes(l, &lease.set, r, link.ifindex, dry, n);
+        rtnl_close(r);
+    }
+    lease_clear(&lease);
+    return whole;
+}
+
 static int start(struct l3 *l, struct dhcp **slot, struct dhcp *d, int family,
                  struct err *e)
 {
@@ -365,7 +425,7 @@ static int one(struct l3 *l, const struct conf_l3 *want, int family, bool dry,
         drop(d);
         return err_sys(e, ENOMEM, "%s: dhcp%d", l->ifname, family);
     }
-    if (*slot && same(*slot, d)) {
+    if (*slot && same(*slot, d) && mend(l, *slot, dry, n)) {
         drop(d);
         return 0;
     }

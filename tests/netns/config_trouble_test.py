@@ -11,7 +11,8 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
 from config_test import World, bridge
-from lib import need, reaches, sh
+from l3_test import dnsmasq
+from lib import need, reaches, sh, wait_until
 
 UID = 65533
 NOTHING = "network: {version: 2}\n"
@@ -138,6 +139,31 @@ def test_an_uplink_with_another_name(lab):
     reaches(w.out, "192.168.7.9")
     w.apply(NOTHING)
     need(w.addresses("lan0") == ["192.168.7.9/24"], "lost with the name")
+
+
+def test_a_lease_is_mended(lab):
+    """A second apply makes good what somebody took of a lease."""
+    w = World(lab)
+    dnsmasq(lab, w.out, "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
+            "--dhcp-option=3,192.168.7.254")
+    text = bridge(["ens33"]).replace("dhcp4: no", "dhcp4: true")
+    w.apply(text)
+    gateway = "default via 192.168.7.254 dev br0 proto dhcp"
+
+    def leased():
+        return w.addresses("br0") and gateway in sh("ip", "-n", w.ns, "route").stdout
+
+    wait_until(leased, 15, "a lease")
+    need(w.apply(text) == [], "applied again, it changed something")
+    for word in ("down", "up"):
+        sh("ip", "-n", w.ns, "link", "set", "br0", word)
+    need(not leased(), "the gateway survived: nothing is shown here")
+    plan = w.apply(text, "--dry-run")
+    need(plan == ["br0: route default via 192.168.7.254 metric 100"], str(plan))
+    need(w.apply(text) == plan and leased(), "the gateway is not back")
+    sh("ip", "-n", w.ns, "addr", "flush", "dev", "br0")
+    w.apply(text)
+    wait_until(leased, 15, "asked again")
 
 
 if __name__ == "__main__":
