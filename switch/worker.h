@@ -38,6 +38,7 @@ struct worker {
     int cpu;          /* -1: anywhere */
     unsigned queues;  /* control thread: ingress queues it owns */
     uint64_t last_rx; /* when it last received something */
+    uint64_t crowded; /* until when others need the processors: no yielding */
 };
 
 /* ctx 1 .. 8.  NULL, *rc and a sentence when it cannot start. */
