@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Where the checksum lies in its header (RFC 9293, 3.1; RFC 768). */
@@ -95,5 +96,28 @@ bool frame_vnet_check(struct frame *f, enum port_reason *why)
         v->csum_start = v->csum_offset = 0;
         f->csum = CSUM_COMPLETE;
     }
+    return true;
+}
+
+/* Octets of a head that is split off; what is judged is always in it. */
+#define HEAD_LEN 128
+
+bool frame_own_head(struct frame *f, struct arena *a)
+{
+    struct iovec rest = f->seg[0];
+    bool split = rest.iov_len > HEAD_LEN && f->nseg < FRAME_SEGS_MAX;
+    size_t n = split ? HEAD_LEN : rest.iov_len;
+    void *head = arena_alloc(a, n);
+
+    if (!head)
+        return false;
+    memcpy(head, rest.iov_base, n);
+    if (split) {
+        memmove(&f->seg[2], &f->seg[1], (f->nseg - 1U) * sizeof(f->seg[0]));
+        f->seg[1] =
+            (struct iovec){(uint8_t *)rest.iov_base + n, rest.iov_len - n};
+        f->nseg++;
+    }
+    f->seg[0] = (struct iovec){head, n};
     return true;
 }

@@ -118,6 +118,13 @@ struct batch {
  */
 bool frame_vnet_check(struct frame *f, enum port_reason *why);
 
+/*
+ * Gives 'f' a head of its own in 'a' that may be written, with the same octets:
+ * what was in seg[0] is shared by whoever keeps the frame (a replayed capture,
+ * for instance).  False: no memory left in the arena, and 'f' is as it was.
+ */
+bool frame_own_head(struct frame *f, struct arena *a);
+
 /* Segments' total, for assertions. */
 static inline size_t frame_iov_len(const struct frame *f)
 {

@@ -136,6 +136,35 @@ static void flood(struct forwarder *f, const struct scene *s,
 }
 
 /*
+ * The host listens to one address, its interface's.  What came for another of
+ * the bridge's own, its port's for instance, is the host's as well: neighbours
+ * may still know it by the uplink's address.  The kernel's bridge does so for
+ * the address of the port by which the frame came.
+ */
+static bool address_host(struct forwarder *f, const struct view_port *host,
+                         struct frame *frame)
+{
+    const struct mac *own = &host->caps.mac;
+
+    if (memcmp(frame->seg[0].iov_base, own, sizeof(*own)) == 0 ||
+        mac_is_zero(own))
+        return true;
+    if (!frame_own_head(frame, &f->arena))
+        return false;
+    memcpy(frame->seg[0].iov_base, own, sizeof(*own));
+    return true;
+}
+
+static void deliver(struct forwarder *f, const struct fate *t, unsigned frame)
+{
+    if (t->verdict == REASON_LOCAL && t->to->no == BRIDGE_LOCAL &&
+        !address_host(f, t->to, &f->frame[frame]))
+        lane_add(&t->to->lane[f->ctx].reason[PORT_REASON_TX_NO_MEMORY], 1);
+    else
+        emit_append(f, t->to, frame);
+}
+
+/*
  * The frames' ingress counters and their places in the lists.  Verdicts are
  * counted in runs, as neighbours mostly share theirs.
  */
@@ -149,7 +178,7 @@ static void commit(struct forwarder *f, const struct scene *s,
         const struct fate *t = &f->fate[i];
 
         if (t->act == ACT_ONE)
-            emit_append(f, t->to, first + i);
+            deliver(f, t, first + i);
         else if (t->act == ACT_FLOOD)
             flood(f, s, t, first + i);
         if (t->note != NO_NOTE)
