@@ -182,9 +182,10 @@ static void on_read(void *arg)
     pthread_mutex_unlock(&k->lock);
 }
 
-static int check_descriptor(int fd, const char *path,
+static int check_descriptor(int fd, const struct port_spec *s,
                             const struct spec_file *how, struct err *e)
 {
+    const char *path = s->target;
     bool record = how->record;
     int flags = fcntl(fd, F_GETFL);
     struct stat st;
@@ -196,7 +197,7 @@ static int check_descriptor(int fd, const char *path,
     if ((flags & O_ACCMODE) == (record ? O_RDONLY : O_WRONLY))
         return err_set(e, EACCES, "%s was opened for %s only", path,
                        record ? "reading" : "writing");
-    if (record && !how->overwrite && st.st_size > 0)
+    if (record && !how->overwrite && !s->again && st.st_size > 0)
         return err_set(e, EEXIST,
                        "%s exists: overwrite=on would record over it", path);
     return 0;
@@ -220,7 +221,7 @@ static int open_file(struct file_port *k, struct err *e)
                        "%s: the client must open the file and pass it",
                        s->target);
     }
-    return check_descriptor(k->fd, s->target, &k->how, e);
+    return check_descriptor(k->fd, s, &k->how, e);
 }
 
 static int open_replay(struct file_port *k, struct err *e)
@@ -255,8 +256,8 @@ static int open_record(struct file_port *k, struct err *e)
         rc = open_file(k, e);
     if (rc)
         return rc;
-    k->recorder =
-        recorder_new(k->fd, k->port.spec.target, on_written, k, &rc, e);
+    k->recorder = recorder_new(k->fd, k->port.spec.target, k->port.spec.again,
+                               on_written, k, &rc, e);
     k->port.caps = (struct port_caps){
         .serial = true, .edge = true, .any_mtu = true, .mtu = MTU_MOST};
     return rc;

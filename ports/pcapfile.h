@@ -84,11 +84,12 @@ struct recorder;
 
 /*
  * Begins a capture in 'fd', a regular file that stays the caller's: empties it
- * and writes the header.  Job thread.  'failed' is called by a thread of the
+ * and writes the header; or, with 'go_on', goes on behind what is there.  Job
+ * thread.  'failed' is called by a thread of the
  * recorder's, once, when writing has failed.  NULL with *rc = -errno and a
  * sentence.
  */
-struct recorder *recorder_new(int fd, const char *path,
+struct recorder *recorder_new(int fd, const char *path, bool go_on,
                               void (*failed)(void *arg, const char *why),
                               void *arg, int *rc, struct err *e);
 /* Writes what there is and ends the thread.  Job thread.  NULL is fine. */

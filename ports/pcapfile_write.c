@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ struct note {
 
 struct recorder {
     int fd;
+    off_t before; /* octets of what is gone on with */
     char path[160];
     void (*failed)(void *arg, const char *why);
     void *arg;
@@ -193,6 +195,16 @@ static int start_thread(struct recorder *r, struct err *e)
     return 0;
 }
 
+/* The file has one at its beginning, and libpcap has written another. */
+static int drop_header(struct recorder *r, struct err *e)
+{
+    if (ftruncate(r->fd, r->before) < 0 ||
+        fseeko(pcap_dump_file(r->dump), r->before, SEEK_SET) < 0)
+        return err_sys(e, errno, "going on with %s", r->path);
+    r->good = r->before;
+    return 0;
+}
+
 /* The file's header, on the disk. */
 static int begin_file(struct recorder *r, struct err *e)
 {
@@ -218,24 +230,29 @@ static int begin_file(struct recorder *r, struct err *e)
     if (rc)
         return err_sys(e, rc, "recording to %s", r->path);
     r->good = pcap_dump_ftell64(r->dump);
-    return 0;
+    return r->before ? drop_header(r, e) : 0;
 }
 
-static int empty_file(struct recorder *r, struct err *e)
+static int lock_file(struct recorder *r, bool go_on, struct err *e)
 {
+    struct stat st;
+
     if (flock(r->fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK
                    ? err_set(e, EBUSY, "%s is being recorded to already",
                              r->path)
                    : err_sys(e, errno, "%s: lock", r->path);
-    if (ftruncate(r->fd, 0) < 0 || lseek(r->fd, 0, SEEK_SET) < 0)
+    if (go_on && fstat(r->fd, &st) == 0)
+        r->before = st.st_size;
+    if ((!r->before && ftruncate(r->fd, 0) < 0) ||
+        lseek(r->fd, r->before, SEEK_SET) < 0)
         return err_sys(e, errno, "emptying %s", r->path);
     return 0;
 }
 
-static int begin(struct recorder *r, struct err *e)
+static int begin(struct recorder *r, bool go_on, struct err *e)
 {
-    int rc = empty_file(r, e);
+    int rc = lock_file(r, go_on, e);
 
     if (rc)
         return rc;
@@ -249,7 +266,7 @@ static int begin(struct recorder *r, struct err *e)
     return rc ? rc : start_thread(r, e);
 }
 
-struct recorder *recorder_new(int fd, const char *path,
+struct recorder *recorder_new(int fd, const char *path, bool go_on,
                               void (*failed)(void *arg, const char *why),
                               void *arg, int *rc, struct err *e)
 {
@@ -269,7 +286,7 @@ struct recorder *recorder_new(int fd, const char *path,
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&r->work, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    *rc = begin(r, e);
+    *rc = begin(r, go_on, e);
     if (!*rc)
         return r;
     recorder_free(r);

@@ -241,6 +241,7 @@ int port_spec_copy(struct port_spec *to, const struct port_spec *from)
     to->netns_fd = from->netns_fd;
     to->file_fd = from->file_fd;
     to->may_open = from->may_open;
+    to->again = from->again;
     to->local = from->local;
     to->target = keep(to, &used, from->target);
     ok = to->target != NULL;

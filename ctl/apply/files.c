@@ -140,6 +140,7 @@ int apply_plan_work(void *arg, struct err *e)
         .dry_run = r->dry_run,
         .may_name = r->may_name,
         .owned = &op->a->owned,
+        .running = op->running,
         .may_wait = r->may_wait,
     };
     struct plan_input in = {

@@ -86,6 +86,7 @@ static struct saved_port *save_port(const struct bport *p)
     (void)port_spec_copy(&sp->spec, bport_spec(p));
     sp->spec.netns_fd = bport_netns(p);
     sp->spec.file_fd = bport_file(p);
+    sp->spec.again = true;
     bport_info(p, &i);
     memcpy(sp->param, i.param, sizeof(sp->param));
     if (i.cost_auto)

@@ -34,44 +34,51 @@ int want_fail(struct err *e, int code, const struct conf_pos *pos,
 
 /* ---- which device? ---- */
 
+/* How a device has the address that is looked for: a VLAN or a bond on top of
+ * the one that was made with it has it, too. */
+enum fit { FIT_NOT, FIT_NOW, FIT_MADE };
+
 struct search {
     const struct conf *conf;
     const struct conf_port *port;
     const struct want_where *where;
     char found[16][IFNAMSIZ];
     unsigned n; /* may be more than are kept */
+    enum fit best;
 };
 
 /* Bridges, ours and the kernel's, are no members of bridges. */
 static bool may_be_member(const struct search *s, const struct netdev *d)
 {
+    const struct run_bridge *rb;
+
     if (d->flags & IFF_LOOPBACK || strcmp(d->kind, "bridge") == 0)
         return false;
     for (unsigned i = 0; i < s->conf->n_bridges; i++)
         if (strcmp(s->conf->bridge[i].name, d->name) == 0)
             return false;
-    return !owned_find(s->where->owned, d->name);
+    rb = running_find(s->where->running, d->name);
+    return !rb || rb->info.netns != s->where->netns;
 }
 
 /* The MAC as made or as it is; or the one it had before we set another. */
-static bool mac_fits(const struct search *s, const struct netdev *d)
+static enum fit mac_fits(const struct search *s, const struct netdev *d)
 {
     const struct mac *want = &s->port->match.mac;
     const struct owned_bridge *b;
     struct owned_port *p;
     struct mac made;
 
-    if (mac_equal(&d->mac, want) ||
-        (netdev_permanent_mac(d->name, &made) && mac_equal(&made, want)))
-        return true;
+    if (netdev_permanent_mac(d->name, &made) && mac_equal(&made, want))
+        return FIT_MADE;
     LIST_FOREACH(b, s->where->owned, link)
     {
         p = owned_port_find(b, d->name);
         if (p && p->record.has_match_mac && p->netns == s->where->netns &&
             mac_equal(&p->record.match_mac, want))
-            return true;
+            return FIT_MADE;
     }
-    return false;
+    return mac_equal(&d->mac, want) ? FIT_NOW : FIT_NOT;
 }
 
 static bool driver_fits(const struct conf_port *p, const char *device)
@@ -91,11 +98,18 @@ static void look_at(void *arg, const struct netdev *d)
 {
     struct search *s = arg;
     const struct conf_port *p = s->port;
+    enum fit fit;
 
     if (!may_be_member(s, d) ||
         (p->match.name && fnmatch(p->match.name, d->name, 0) != 0) ||
-        (p->match.mac_set && !mac_fits(s, d)) || !driver_fits(p, d->name))
+        !driver_fits(p, d->name))
         return;
+    fit = p->match.mac_set ? mac_fits(s, d) : FIT_MADE;
+    if (fit == FIT_NOT || fit < s->best)
+        return;
+    if (fit > s->best)
+        s->n = 0;
+    s->best = fit;
     if (s->n < sizeof(s->found) / sizeof(s->found[0]))
         memcpy(s->found[s->n], d->name, IFNAMSIZ);
     s->n++;
@@ -282,6 +296,44 @@ static int add_ports(struct want *w, struct want_bridge *wb,
     return rc;
 }
 
+static int same_device(const struct want_port *a, const struct want_port *b,
+                       struct err *e)
+{
+    const char *x = spec_takes(&a->spec), *y = spec_takes(&b->spec);
+
+    if (a == b || !x || !y || a->netns != b->netns || strcmp(x, y) != 0)
+        return 0;
+    return want_fail(e, EEXIST, &a->conf->pos,
+                     "%s matches %s, which is a port already, in %s:%u:%u",
+                     a->conf->id, x, b->conf->pos.file, b->conf->pos.line,
+                     b->conf->pos.column);
+}
+
+/* A device that is found may also stand elsewhere; what is not found, the file
+ * names, and that has been looked at. */
+static int check_found(const struct want *w, const struct want_port *wp,
+                       struct err *e)
+{
+    int rc = 0;
+
+    if (!wp->conf->match.used)
+        return 0;
+    for (unsigned b = 0; !rc && b < w->n_bridges; b++)
+        for (unsigned i = 0; !rc && i < w->bridge[b].n_ports; i++)
+            rc = same_device(wp, &w->bridge[b].port[i], e);
+    return rc;
+}
+
+static int check_all_found(const struct want *w, struct err *e)
+{
+    int rc = 0;
+
+    for (unsigned b = 0; !rc && b < w->n_bridges; b++)
+        for (unsigned i = 0; !rc && i < w->bridge[b].n_ports; i++)
+            rc = check_found(w, &w->bridge[b].port[i], e);
+    return rc;
+}
+
 int want_make(struct want **out, const struct conf *c,
               const struct want_where *where, struct err *e)
 {
@@ -302,6 +354,8 @@ int want_make(struct want **out, const struct conf *c,
         wb->conf = &c->bridge[i];
         rc = add_ports(w, wb, where, e);
     }
+    if (!rc)
+        rc = check_all_found(w, e);
     if (rc) {
         want_free(w);
         return rc;

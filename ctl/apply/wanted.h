@@ -23,6 +23,8 @@ struct named_file {
     int fd;
 };
 
+struct running;
+
 struct want_where {
     int netns_fd; /* the asker's; -1: the daemon's own */
     uint64_t netns;
@@ -34,6 +36,7 @@ struct want_where {
     bool dry_run;  /* files need not be open */
     bool may_name; /* UNIX sockets */
     const struct owned *owned; /* what a `match:` meant before */
+    const struct running *running;
     bool may_wait;             /* a `match:` may find nothing yet */
 };
 

@@ -166,5 +166,33 @@ def test_a_lease_is_mended(lab):
     wait_until(leased, 15, "asked again")
 
 
+def test_a_recording_goes_on(lab):
+    """Taken back, the removal of a recording port costs no frame of before."""
+    w = World(lab)
+    path = os.path.join(lab.dir, "r.pcap")
+    text = "bascule: {bridges: {br0: {local: false, ports: [%s'mem:m']}}}\n"
+    w.apply(text % f"'pcapfile:{path},mode=record', ")
+
+    def record(n):
+        w.sw.cli("mem", "inject", "m", "ffffffffffff02000000000188b5" + "00" * 50, n)
+
+    def frames(n):
+        size = 24 + n * (16 + 64)
+        wait_until(lambda: os.path.getsize(path) == size, 5,
+                   lambda: f"{n} frames in {os.path.getsize(path)} octets")
+
+    record(20)
+    frames(20)
+    w.apply(text % "", "--confirm", "60")
+    record(3)
+    w.sw.cli("confirm", "--revert")
+    need("pcapfile0" in w.ports(), f"it is not back: {w.sw.log_tail()}")
+    record(5)
+    frames(25)
+    with open(path, "rb") as f:
+        need(f.read(4) == b"\x4d\x3c\xb2\xa1", "the file's header")
+    need(w.apply(text % f"'pcapfile:{path},mode=record', ") == [], "not as before")
+
+
 if __name__ == "__main__":
     lib.main()
