@@ -48,7 +48,7 @@ struct port_spec {
     int file_fd;
     bool may_open;
     bool again; /* it was there before: a recording goes on where it ended */
-    bool local;               /* the bridge's own interface (DESIGN 8) */
+    bool local; /* the bridge's own interface (DESIGN 8) */
     char text[SPEC_TEXT_MAX]; /* storage for the strings above */
 };
 

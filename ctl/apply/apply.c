@@ -211,6 +211,8 @@ static void applied(struct op *op)
         ev_timer_start(a->loop, &a->confirm);
     }
     answer(op, rc, &e);
+    if (!rc && a->unconfirmed != op)
+        late_follow(op);
     op_over(op, a->unconfirmed == op);
 }
 
@@ -274,10 +276,24 @@ static void begin_apply(struct op *op)
         copy(op);
 }
 
+struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
+                    void *arg)
+{
+    struct op *op = op_new(a, begin_apply, arg);
+
+    if (!op)
+        return NULL;
+    op->what = r->n_files ? r->file[0].name : "the configuration";
+    op->req = r;
+    op->done = done;
+    op->netns = netns_inode(r->netns_fd);
+    return op;
+}
+
 void apply_start(struct apply *a, struct apply_request *r, apply_done done,
                  void *arg)
 {
-    struct op *op = op_new(a, begin_apply, arg);
+    struct op *op = apply_op(a, r, done, arg);
     struct apply_report none = {0};
     struct err e;
 
@@ -286,10 +302,6 @@ void apply_start(struct apply *a, struct apply_request *r, apply_done done,
         done(arg, err_set(&e, ENOMEM, "out of memory"), &e, &none);
         return;
     }
-    op->what = r->n_files ? r->file[0].name : "the configuration";
-    op->req = r;
-    op->done = done;
-    op->netns = netns_inode(r->netns_fd);
     op_queue(op);
 }
 
@@ -339,6 +351,7 @@ static void begin_confirm(struct op *op)
 
     if (a->unconfirmed) {
         ev_timer_stop(a->loop, &a->confirm);
+        late_follow(a->unconfirmed);
         op_free(a->unconfirmed);
         a->unconfirmed = NULL;
     } else {
@@ -620,6 +633,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
     ev_timer_init(&a->next, on_next, 0., 0.);
     ev_timer_init(&a->confirm, on_confirm_timeout, 0., 0.);
     a->next.data = a->confirm.data = a;
+    late_init(&a->late, a);
     return a;
 }
 
@@ -628,6 +642,7 @@ void apply_end(struct apply *a)
     a->ending = true;
     ev_timer_stop(a->loop, &a->next);
     ev_timer_stop(a->loop, &a->confirm);
+    late_end(a);
 }
 
 static void give_back_bridge(struct owned_bridge *b, struct l3_notes *notes)

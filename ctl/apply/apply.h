@@ -51,6 +51,7 @@ struct apply_request {
     bool dry_run;
     bool may_open;     /* ... or they are the daemon's to open */
     bool may_wait;     /* devices need not be there */
+    unsigned missing;  /* not 0: nothing unless fewer `match:`es find nothing */
     bool may_name;     /* UNIX sockets, which the daemon binds or connects */
     unsigned confirm;  /* seconds; 0: in force for good */
     struct conf *conf; /* instead of files: read already */

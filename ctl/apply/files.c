@@ -39,6 +39,8 @@ static int load(struct op *op, struct err *e)
 {
     struct apply_request *r = op->req;
 
+    if (op->hold) /* read before */
+        return 0;
     if (r->conf) {
         op->conf = r->conf;
         r->conf = NULL;
@@ -123,6 +125,39 @@ static int plan_all_l3(struct op *op, struct err *e)
     return rc;
 }
 
+/* ---- what is missing ---- */
+
+static bool found(const struct want_bridge *wb, const struct conf_port *cp)
+{
+    for (unsigned i = 0; i < wb->n_ports; i++)
+        if (wb->port[i].conf == cp)
+            return true;
+    return false;
+}
+
+static int say_missing(struct plan *p, const struct want_bridge *wb)
+{
+    for (unsigned i = 0; i < wb->conf->n_ports; i++) {
+        const struct conf_port *cp = &wb->conf->port[i];
+
+        if (cp->match.used && !found(wb, cp) &&
+            plan_note(p, "%s: %s waits for an interface that matches it",
+                      wb->conf->name, cp->id))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int say_all_missing(struct op *op, struct err *e)
+{
+    const struct want *w = op->want;
+
+    for (unsigned i = 0; w->n_missing && i < w->n_bridges; i++)
+        if (say_missing(&op->plan, &w->bridge[i]))
+            return err_set(e, ENOMEM, "no memory");
+    return 0;
+}
+
 /* ---- all of it ---- */
 
 int apply_plan_work(void *arg, struct err *e)
@@ -154,9 +189,11 @@ int apply_plan_work(void *arg, struct err *e)
 
     if (!rc)
         rc = want_make(&op->want, op->conf, &where, e);
-    if (rc)
+    if (rc || (r->missing && op->want->n_missing >= r->missing))
         return rc;
     in.want = op->want;
     rc = plan_make(&op->plan, &in, e);
+    if (!rc)
+        rc = say_all_missing(op, e);
     return rc ? rc : plan_all_l3(op, e);
 }

@@ -7,6 +7,7 @@
  *   run.c    steps in order, forth and back
  *   step.c   what each kind of step does
  *   show.c   the running configuration
+ *   late.c   interfaces that come when a file has been applied already
  *
  * Threads: control thread, except where said.
  */
@@ -16,11 +17,22 @@
 #include "ctl/apply/apply.h"
 #include "ctl/apply/plan.h"
 #include "ctl/l3/l3.h"
+#include "ports/netwatch.h"
 
 #include <ev.h>
 #include <sys/queue.h>
 
 TAILQ_HEAD(op_queue, op);
+
+/* What the daemon's own configuration waits for. */
+struct late {
+    struct apply *a;
+    struct conf_hold *hold; /* NULL: nothing */
+    unsigned missing;       /* `match:`es that have found nothing */
+    struct netwatch *watch;
+    struct netwatch_ns *ns;
+    ev_timer settle;
+};
 
 struct apply {
     struct ev_loop *loop;
@@ -31,7 +43,8 @@ struct apply {
     struct op *unconfirmed;
     ev_timer next;    /* the first one is to begin, or to go on */
     ev_timer confirm; /* time is up */
-    bool joining;     /* an operation for devices that came is queued */
+    struct late late;
+    bool joining; /* an operation for devices that came is queued */
     bool ending;
 };
 
@@ -75,6 +88,16 @@ void op_queue(struct op *op);
 void op_over(struct op *op, bool keep);
 /* op->resume in the next turn of the loop. */
 void op_yield(struct op *op, void (*resume)(struct op *op));
+
+/* An operation that applies; the request is its.  NULL: out of memory. */
+struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
+                    void *arg);
+
+/* late.c */
+void late_init(struct late *l, struct apply *a);
+/* 'op' has been carried out for good: its file is the one that counts. */
+void late_follow(struct op *op);
+void late_end(struct apply *a);
 
 /* files.c: an sw_work; arg is the op. */
 int apply_plan_work(void *op, struct err *e);

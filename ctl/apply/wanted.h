@@ -37,7 +37,7 @@ struct want_where {
     bool may_name; /* UNIX sockets */
     const struct owned *owned; /* what a `match:` meant before */
     const struct running *running;
-    bool may_wait;             /* a `match:` may find nothing yet */
+    bool may_wait; /* a `match:` may find nothing yet */
 };
 
 struct want_port {

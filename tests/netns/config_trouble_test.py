@@ -194,5 +194,37 @@ def test_a_recording_goes_on(lab):
     need(w.apply(text % f"'pcapfile:{path},mode=record', ") == [], "not as before")
 
 
+def test_a_match_that_comes_late(lab):
+    """At boot, interfaces come later than the daemon."""
+    w = World(lab, start=False)
+    text = """\
+network:
+  version: 2
+  ethernets:
+    ens33: {}
+    mac: {match: {macaddress: "02:07:00:00:00:77"}}
+    name: {match: {name: "late*"}}
+  bridges:
+    br0: {interfaces: [ens33, mac, name], dhcp4: no, parameters: {stp: false}}
+"""
+    w.sw.start("--config", w.write(text))
+    log = w.sw.log_tail()
+    for i in ("mac", "name"):
+        need(f"br0: {i} waits for an interface" in log, log)
+    ip = ("ip", "-n", w.ns)
+    sh(*ip, "link", "add", "x0", "type", "veth", "peer", "name", "x1")
+    sh(*ip, "link", "set", "x1", "address", "02:07:00:00:00:77")
+    wait_until(lambda: sorted(w.ports()) == ["ens33", "x1"], 5, lambda: f"x1: {list(w.ports())}")
+    sh(*ip, "link", "set", "x0", "name", "late0")
+    wait_until(lambda: sorted(w.ports()) == ["ens33", "late0", "x1"], 5, "late0 joins")
+    need(w.apply(text) == [], "the file differs from what runs")
+    # another file counts from now on
+    sh(*ip, "link", "del", "late0")
+    w.apply(bridge(["ens33"]))
+    sh(*ip, "link", "add", "late1", "type", "veth", "peer", "name", "x1")
+    w.sw.cli("ping")
+    need(list(w.ports()) == ["ens33"], str(list(w.ports())))
+
+
 if __name__ == "__main__":
     lib.main()
