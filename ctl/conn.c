@@ -473,8 +473,9 @@ bool conn_run(struct conn *c)
         next_request(c);
         return true;
     }
-    if (!c->call && !c->parsing)
-        drop_fds(c); /* nobody asked for them */
+    /* Nobody asked for them, and no request that has begun to arrive could. */
+    if (!c->call && !c->parsing && c->in_len == 0)
+        drop_fds(c);
     if (c->eof)
         finish_if_done(c);
     else /* also while a request is carried out: to see the client go */

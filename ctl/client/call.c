@@ -129,17 +129,18 @@ static bool send_request(struct client *c, const char *method, json_t *params,
     json_t *o =
         json_pack("{s:s,s:i,s:s}", "jsonrpc", "2.0", "id", 1, "method", method);
     char *text = NULL;
+    size_t n;
     bool ok;
 
-    if (!o || (params && json_object_set(o, "params", params) < 0) ||
-        !(text = json_dumps(o, JSON_COMPACT))) {
-        json_decref(o);
-        json_decref(params);
-        return failed(r, ENOMEM, "out of memory");
-    }
+    if (o && (!params || json_object_set(o, "params", params) == 0))
+        text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     json_decref(params);
-    ok = send_all(c, text, strlen(text), fds) && send_all(c, "\n", 1, NULL);
+    if (!text)
+        return failed(r, ENOMEM, "out of memory");
+    n = strlen(text);
+    text[n] = '\n'; /* instead of the NUL: one call sends all */
+    ok = send_all(c, text, n + 1, fds);
     free(text);
     /* A daemon that turned us away has said why: read that. */
     return ok || errno == EPIPE

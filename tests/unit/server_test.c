@@ -12,6 +12,7 @@
 #include "tests/lib/rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -204,6 +205,53 @@ static void sockets_are_the_owners(void **state)
             ok(ask(&p, "delif", "{\"bridge\":\"br0\",\"port\":\"t\"}")));
         peer_close(&p);
     }
+}
+
+static void say_with_fd(struct peer *p, const char *text, int fd)
+{
+    union {
+        char room[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    char copy[512];
+    struct iovec iov = {copy, strlen(text)};
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = &control,
+                       .msg_controllen = sizeof(control)};
+    struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+
+    memcpy(copy, text, strlen(text) + 1);
+    h->cmsg_level = SOL_SOCKET;
+    h->cmsg_type = SCM_RIGHTS;
+    h->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(h), &fd, sizeof(fd));
+    assert_int_equal(sendmsg(p->fd, &m, MSG_NOSIGNAL), iov.iov_len);
+}
+
+/* Descriptors come with a request's first octets.  They wait for its last,
+ * also if the request before it has just been answered. */
+static void descriptors_wait_for_their_line(void **state)
+{
+    int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    struct peer p;
+
+    (void)state;
+    assert_true(fd >= 0);
+    peer_open(&p, AUTHORITY_OWNER);
+    say_with_fd(&p,
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"setageing\","
+                "\"params\":{\"bridge\":\"br0\",\"value\":1000}}\n"
+                "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"addif\",",
+                fd);
+    close(fd);
+    assert_true(ok(line(&p)));
+    for (int i = 0; i < 20; i++)
+        turn();
+    say(&p, "\"params\":{\"bridge\":\"br0\",\"port\":\"mem:z\","
+            "\"netns\":true}}\n");
+    assert_true(ok(line(&p)));
+    peer_close(&p);
 }
 
 static void changes_and_answers(void **state)
@@ -819,6 +867,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_and_answers, up, down),
         cmocka_unit_test_setup_teardown(sockets_are_the_owners, up, down),
+        cmocka_unit_test_setup_teardown(descriptors_wait_for_their_line, up,
+                                        down),
         cmocka_unit_test_setup_teardown(one_after_the_other, up, down),
         cmocka_unit_test_setup_teardown(readers_only_read, up, down),
         cmocka_unit_test_setup_teardown(clients_go, up, down),
