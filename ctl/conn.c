@@ -205,8 +205,11 @@ static void on_read(struct ev_loop *loop, ev_io *w, int revents)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n > 0 && !take_fds(c, &m)) {
-        refuse(c, c->may_change ? "too many descriptors passed (253)"
-                                : "too many descriptors passed (8)");
+        refuse(c, m.msg_flags & MSG_CTRUNC ? "the daemon has no file "
+                                             "descriptors left: raise its "
+                                             "limit (LimitNOFILE=, ulimit -n)"
+                  : c->may_change          ? "too many descriptors passed (253)"
+                                           : "too many descriptors passed (8)");
         return;
     }
     if (n <= 0) {
@@ -543,5 +546,6 @@ void conn_free(struct conn *c)
     text_free(&c->out);
     text_free(&c->held);
     close(c->fd);
+    server_spare(s);
     free(c);
 }

@@ -7,6 +7,7 @@
 #include "ctl/call.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -98,6 +99,41 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
     ev_io_start(loop, &s->accept);
 }
 
+void server_spare(struct server *s)
+{
+    if (s->fd >= 0 && s->spare < 0)
+        s->spare = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void drop_spare(struct server *s)
+{
+    if (s->spare >= 0)
+        close(s->spare);
+    s->spare = -1;
+}
+
+static int accept_one(struct server *s)
+{
+    return accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+           error == ENOMEM;
+}
+
+/* The descriptor of the next client, or -1 with errno. */
+static int next_client(struct server *s)
+{
+    int fd = accept_one(s);
+
+    if (fd >= 0 || errno != EMFILE || s->spare < 0)
+        return fd;
+    drop_spare(s);
+    return accept_one(s);
+}
+
 static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct server *s = w->data;
@@ -105,14 +141,13 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
     (void)loop;
     (void)revents;
     for (int i = 0; i < 16; i++) { /* the rest in the next turn */
-        int fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = next_client(s);
 
         if (fd >= 0) {
             (void)server_adopt(s, fd, authority_of(s, fd));
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-            errno == ENOMEM)
+        if (is_shortage(errno))
             pause_accepting(s);
         return;
     }
@@ -178,6 +213,8 @@ int server_new(struct server **out, const struct server_config *c,
     s->loop = c->loop;
     s->sw = c->sw;
     s->fd = c->fd;
+    s->spare = -1;
+    server_spare(s);
     s->group = c->group;
     s->started = clock_now();
     TAILQ_INIT(&s->conns);
@@ -195,6 +232,7 @@ int server_new(struct server **out, const struct server_config *c,
     s->apply = apply_new(s->loop, s->sw, c->state_dir);
     if (!s->apply) {
         ev_io_stop(s->loop, &s->accept);
+        drop_spare(s);
         free(s);
         return err_sys(e, ENOMEM, "control socket");
     }
@@ -220,6 +258,7 @@ void server_close(struct server *s)
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;
+    drop_spare(s);
 }
 
 void server_free(struct server *s)

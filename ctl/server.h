@@ -51,6 +51,7 @@ struct server {
     struct ev_loop *loop;
     struct sw *sw;
     int fd;
+    int spare;   /* for one client when there are none left; -1: in use */
     gid_t group; /* whose members may change things; (gid_t)-1: none */
     ev_io accept;
     ev_timer retry;  /* accepting is paused: no descriptors left */
@@ -104,5 +105,8 @@ int server_adopt(struct server *s, int fd, enum authority authority);
  * are such.
  */
 void server_reap(struct server *s);
+
+/* Keeps a descriptor for the next client, if there is none yet. */
+void server_spare(struct server *s);
 
 #endif

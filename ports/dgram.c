@@ -32,22 +32,6 @@ static const char *const dgram_keys[] = {
 
 /* ---- keys ---- */
 
-static int read_mode(const struct port_spec *spec, unsigned *mode,
-                     struct err *e)
-{
-    const char *text = port_spec_get(spec, "mode");
-    char *end;
-
-    *mode = 0;
-    if (!text)
-        return 0;
-    *mode = (unsigned)strtoul(text, &end, 8);
-    if (*text < '0' || *text > '7' || *end || *mode == 0 || *mode > 0777)
-        return err_set(e, EINVAL, "mode=%s: expected permissions such as 0660",
-                       text);
-    return 0;
-}
-
 /* Picks addresses of one family for the two sides. */
 static int pair_up(struct dgram *d, const struct sockaddrs *local,
                    const struct sockaddrs *remote, struct err *e)
@@ -152,7 +136,7 @@ static int read_keys(struct dgram *d, unsigned *mode, struct err *e)
     if (!rc)
         rc = port_spec_uint(spec, "ttl", 1, 255, &d->ttl, e);
     if (!rc)
-        rc = read_mode(spec, mode, e);
+        rc = port_spec_mode(spec, mode, e);
     if (!rc)
         rc = read_caps(d, e);
     return rc ? rc : check_keys(d, e);
@@ -505,16 +489,23 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int events)
     d->queue->ready(d->queue);
 }
 
-static void stop_output(struct dgram *d, struct ev_loop *loop)
+static void on_writable(struct ev_loop *loop, ev_io *w, int events);
+
+/* The socket that sends changes when a UNIX peer is found again. */
+static void watch_output(struct dgram *d, struct ev_loop *loop, int fd)
 {
+    if (ev_is_active(&d->writable) && d->writable.fd == fd)
+        return;
     ev_io_stop(loop, &d->writable);
+    ev_io_init(&d->writable, on_writable, fd, EV_WRITE);
+    ev_io_start(loop, &d->writable);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int events)
 {
     struct dgram *d = w->data;
+    int error, fd;
     bool done;
-    int error;
 
     (void)events;
     pthread_mutex_lock(&d->lock);
@@ -522,9 +513,12 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int events)
     if (done)
         d->asked = false;
     error = d->error;
+    fd = d->out_fd;
     pthread_mutex_unlock(&d->lock);
     if (done)
-        stop_output(d, loop);
+        ev_io_stop(loop, &d->writable);
+    else
+        watch_output(d, loop, fd);
     if (error)
         dgram_refused(d, error);
 }
@@ -544,10 +538,8 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int events)
     pthread_mutex_unlock(&d->lock);
     if (error)
         dgram_refused(d, error);
-    if (fd < 0 || ev_is_active(&d->writable))
-        return;
-    ev_io_init(&d->writable, on_writable, fd, EV_WRITE);
-    ev_io_start(loop, &d->writable);
+    if (fd >= 0)
+        watch_output(d, loop, fd);
 }
 
 static void set_loop(struct dgram *d, struct ev_loop *loop)
@@ -594,7 +586,7 @@ static void dgram_detach(struct port *p, struct port_queue *q,
         return;
     set_loop(d, NULL);
     ev_io_stop(loop, &d->readable);
-    stop_output(d, loop);
+    ev_io_stop(loop, &d->writable);
     ev_timer_stop(loop, &d->timer);
     ev_async_stop(loop, &d->wake);
     d->queue = NULL;

@@ -406,3 +406,18 @@ int port_spec_known(const struct port_spec *s, const char *const *known,
     }
     return 0;
 }
+
+int port_spec_mode(const struct port_spec *s, unsigned *mode, struct err *e)
+{
+    const char *text = port_spec_get(s, "mode");
+    char *end;
+
+    *mode = 0;
+    if (!text)
+        return 0;
+    *mode = (unsigned)strtoul(text, &end, 8);
+    if (*text < '0' || *text > '7' || *end || *mode == 0 || *mode > 0777)
+        return err_set(e, EINVAL, "mode=%s: expected permissions such as 0660",
+                       text);
+    return 0;
+}

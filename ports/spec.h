@@ -92,6 +92,9 @@ bool port_spec_has_socket(const struct port_spec *s);
 int port_spec_bool(const struct port_spec *s, const char *key, bool *v,
                    struct err *e);
 
+/* Reads mode=, octal permissions; 0 if the key is absent.  As above. */
+int port_spec_mode(const struct port_spec *s, unsigned *mode, struct err *e);
+
 /*
  * Reads a decimal key of min .. max into *v, which keeps its value if the key
  * is absent.  0 or -EINVAL with a sentence.

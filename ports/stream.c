@@ -33,27 +33,16 @@
 #define NO_DESCRIPTOR    1.0
 /* A successor is let in if the peer's host has not answered for so long. */
 #define SILENCE_MS 5000
+/* While frames are sent to a peer behind TCP, how often it is looked whether
+ * its host is still there, and after what silence it is not. */
+#define LOOK_EVERY      5.0
+#define LONG_SILENCE_MS 15000
+#define SILENT          "it does not answer any more"
 
 static const char *const stream_keys[] = {"listen", "reconnect", "mtu", "edge",
                                           "buffer", "mode",      NULL};
 
 /* ---- opening ---- */
-
-static int read_mode(const struct port_spec *spec, unsigned *mode,
-                     struct err *e)
-{
-    const char *text = port_spec_get(spec, "mode");
-    char *end;
-
-    *mode = 0;
-    if (!text)
-        return 0;
-    *mode = (unsigned)strtoul(text, &end, 8);
-    if (*text < '0' || *text > '7' || *end || *mode == 0 || *mode > 0777)
-        return err_set(e, EINVAL, "mode=%s: expected permissions such as 0660",
-                       text);
-    return 0;
-}
 
 static int read_caps(struct stream *s, struct err *e)
 {
@@ -94,7 +83,8 @@ static int read_keys(struct stream *s, unsigned *mode, struct err *e)
 
     if (rc)
         return rc;
-    s->listens = s->addr.wildcard || sockaddr_is_unix(&s->addr.at[0]);
+    s->is_tcp = !sockaddr_is_unix(&s->addr.at[0]);
+    s->listens = s->addr.wildcard || !s->is_tcp;
     s->reconnect = s->buffer = 0;
     rc = port_spec_bool(spec, "listen", &s->listens, e);
     if (!rc)
@@ -102,7 +92,7 @@ static int read_keys(struct stream *s, unsigned *mode, struct err *e)
     if (!rc)
         rc = port_spec_uint(spec, "buffer", 4096, 1U << 30, &s->buffer, e);
     if (!rc)
-        rc = read_mode(spec, mode, e);
+        rc = port_spec_mode(spec, mode, e);
     if (!rc)
         rc = read_caps(s, e);
     return rc ? rc : check_keys(s, e);
@@ -233,7 +223,7 @@ static void tune(const struct stream *s, int fd)
 {
     int on = 1, idle = 20, every = 5, count = 3;
 
-    if (sockaddr_is_unix(&s->addr.at[0])) {
+    if (!s->is_tcp) {
         sockaddr_buffers(fd, s->buffer ? s->buffer : BUFFER_DEFAULT, s->buffer);
         return;
     }
@@ -268,7 +258,7 @@ static void set_fd(struct stream *s, int fd, bool up)
     s->fd = fd;
     s->up = up;
     s->error = 0;
-    s->asked = false;
+    s->asked = s->watched = false;
     s->rest = 0;
     pthread_mutex_unlock(&s->lock);
 }
@@ -331,6 +321,19 @@ static void not_connected(struct stream *s, int error)
     pause_attempts(s);
 }
 
+/*
+ * While nobody listens at a local port, the system may give that very port to
+ * the socket that connects to it, and TCP then joins the socket with itself.
+ */
+static bool met_itself(const struct stream *s, int fd)
+{
+    struct sockaddr_one us = {.len = sizeof(us.room)}, peer = us;
+
+    return s->is_tcp && getsockname(fd, &us.any, &us.len) == 0 &&
+           getpeername(fd, &peer.any, &peer.len) == 0 &&
+           sockaddr_equal(&us, &peer);
+}
+
 static void on_connecting(struct stream *s)
 {
     int error = 0, fd = s->fd;
@@ -338,6 +341,8 @@ static void on_connecting(struct stream *s)
 
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         error = errno;
+    if (!error && met_itself(s, fd))
+        error = ECONNREFUSED;
     if (error) {
         not_connected(s, error);
         return;
@@ -378,19 +383,20 @@ static void watch_output(struct stream *s, struct ev_loop *loop)
 static void attempt(struct stream *s)
 {
     const struct sockaddr_one *a = &s->addr.at[s->next_addr];
-    int fd = sockaddr_socket(a, SOCK_STREAM, s->port.spec.netns_fd);
+    int fd = sockaddr_socket(a, SOCK_STREAM, s->port.spec.netns_fd), error;
 
     if (fd < 0) {
         not_connected(s, -fd);
         return;
     }
-    if (connect(fd, &a->any, a->len) == 0) {
+    error = connect(fd, &a->any, a->len) < 0 ? errno : 0;
+    if (!error && met_itself(s, fd))
+        error = ECONNREFUSED;
+    if (!error) {
         stream_connected(s, fd);
         return;
     }
-    if (errno != EINPROGRESS) {
-        int error = errno;
-
+    if (error != EINPROGRESS) {
         close(fd);
         not_connected(s, error);
         return;
@@ -401,6 +407,56 @@ static void attempt(struct stream *s)
     set_timer(s, CONNECT_PATIENCE);
 }
 
+/* ---- has it vanished? ---- */
+
+/*
+ * A host that was switched off sends no more and takes no more.  One that
+ * merely reads nothing still answers when it is asked whether there is room.
+ * Keepalive says nothing while frames wait to be acknowledged, and the system
+ * goes on trying for a quarter of an hour.
+ */
+static bool is_silent(const struct tcp_info *i, uint32_t ms)
+{
+    bool asked =
+        (i->tcpi_unacked > 0 && i->tcpi_retransmits > 0) || i->tcpi_probes > 2;
+
+    return asked && i->tcpi_last_ack_recv > ms;
+}
+
+static bool tcp_state(const struct stream *s, struct tcp_info *i)
+{
+    socklen_t len = sizeof(*i);
+
+    return s->is_tcp && getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, i, &len) == 0;
+}
+
+static void look_again(struct stream *s)
+{
+    ev_timer_set(&s->look, LOOK_EVERY, 0.);
+    ev_timer_start(s->loop, &s->look);
+}
+
+/* If all has arrived, nobody looks until the next frame is sent. */
+static void on_look(struct ev_loop *loop, ev_timer *w, int events)
+{
+    struct stream *s = w->data;
+    struct tcp_info i;
+
+    (void)loop;
+    (void)events;
+    if (s->fd < 0 || s->connecting || !tcp_state(s, &i))
+        return;
+    if (is_silent(&i, LONG_SILENCE_MS)) {
+        stream_disconnect(s, SILENT);
+    } else if (i.tcpi_unacked > 0 || i.tcpi_probes > 0) {
+        look_again(s);
+    } else {
+        pthread_mutex_lock(&s->lock);
+        s->watched = false;
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
 /* ---- listening ---- */
 
 static bool hung_up(int fd)
@@ -408,21 +464,6 @@ static bool hung_up(int fd)
     struct pollfd p = {.fd = fd, .events = POLLRDHUP};
 
     return poll(&p, 1, 0) == 1;
-}
-
-/*
- * A host that was switched off sends no more and takes no more.  One that
- * merely reads nothing still answers when it is asked whether there is room.
- */
-static bool vanished(const struct stream *s)
-{
-    struct tcp_info i;
-    socklen_t len = sizeof(i);
-
-    return !sockaddr_is_unix(&s->addr.at[0]) &&
-           getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &i, &len) == 0 &&
-           i.tcpi_unacked > 0 && i.tcpi_retransmits > 0 &&
-           i.tcpi_last_ack_recv > SILENCE_MS;
 }
 
 static void turn_away(struct stream *s, int fd)
@@ -436,6 +477,7 @@ static void turn_away(struct stream *s, int fd)
 static void on_accept(struct ev_loop *loop, ev_io *w, int events)
 {
     struct stream *s = w->data;
+    struct tcp_info i;
     int fd;
 
     (void)events;
@@ -443,8 +485,8 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int events)
      * stays where it is until that is done, and we are called again. */
     if (s->fd >= 0 && hung_up(s->fd))
         return;
-    if (s->fd >= 0 && vanished(s))
-        stream_disconnect(s, "it does not answer any more");
+    if (s->fd >= 0 && tcp_state(s, &i) && is_silent(&i, SILENCE_MS))
+        stream_disconnect(s, SILENT);
     fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0 && s->fd >= 0) {
         turn_away(s, fd);
@@ -502,14 +544,24 @@ void stream_disconnect(struct stream *s, const char *fmt, ...)
 
 /* ---- the queue ---- */
 
-/* Somebody wrote a part of a frame: the rest is ours. */
+/* Somebody wrote a part of a frame: the rest is ours.  Or frames began to be
+ * sent, and somebody is to see whether they arrive. */
 static void on_wake(struct ev_loop *loop, ev_async *w, int events)
 {
     struct stream *s = w->data;
+    bool rest, watched;
 
     (void)events;
-    if (s->fd >= 0 && !s->connecting)
+    if (s->fd < 0 || s->connecting)
+        return;
+    pthread_mutex_lock(&s->lock);
+    rest = s->asked;
+    watched = s->watched;
+    pthread_mutex_unlock(&s->lock);
+    if (rest)
         watch_output(s, loop);
+    if (watched && !ev_is_active(&s->look))
+        look_again(s);
 }
 
 static void set_loop(struct stream *s, struct ev_loop *loop)
@@ -530,9 +582,10 @@ static int stream_attach(struct port *p, struct port_queue *q,
     ev_init(&s->readable, on_readable);
     ev_init(&s->writable, on_writable);
     ev_init(&s->timer, on_timer);
+    ev_init(&s->look, on_look);
     ev_async_init(&s->wake, on_wake);
     ev_io_init(&s->accept, on_accept, s->listen_fd, EV_READ);
-    s->timer.data = s->wake.data = s->accept.data = s;
+    s->timer.data = s->look.data = s->wake.data = s->accept.data = s;
     ev_async_start(loop, &s->wake);
     set_loop(s, loop);
     if (s->listens)
@@ -554,6 +607,7 @@ static void stream_detach(struct port *p, struct port_queue *q,
     ev_io_stop(loop, &s->readable);
     ev_io_stop(loop, &s->writable);
     ev_timer_stop(loop, &s->timer);
+    ev_timer_stop(loop, &s->look);
     ev_async_stop(loop, &s->wake);
     s->queue = NULL;
 }

@@ -301,6 +301,19 @@ static void send_list(struct stream *s, struct frame *const *f, unsigned n,
     }
 }
 
+/* The owner writes the rest, and looks after who is sent frames by TCP. */
+static void ask_owner(struct stream *s)
+{
+    const bool write = s->rest && !s->asked;
+    const bool watch = s->is_tcp && s->up && !s->watched;
+
+    if (!s->loop || !(write || watch))
+        return;
+    s->asked |= write;
+    s->watched |= watch;
+    ev_async_send(s->loop, &s->wake);
+}
+
 void stream_tx(struct port *p, unsigned ctx, struct frame *const *f, unsigned n,
                struct tx_result *r)
 {
@@ -312,9 +325,6 @@ void stream_tx(struct port *p, unsigned ctx, struct frame *const *f, unsigned n,
         send_list(s, f, n, r);
     else
         refuse(r, s->up ? PORT_REASON_TX_PEER_SLOW : PORT_REASON_TX_DOWN, n);
-    if (s->rest && s->loop && !s->asked) {
-        s->asked = true;
-        ev_async_send(s->loop, &s->wake);
-    }
+    ask_owner(s);
     pthread_mutex_unlock(&s->lock);
 }

@@ -34,7 +34,7 @@ struct stream {
     struct port port;
     /* set by open */
     struct sockaddrs addr;
-    bool listens;
+    bool listens, is_tcp;
     uint32_t reconnect; /* seconds; 0: not given */
     uint32_t buffer;    /* octets; 0: not given */
     int listen_fd;      /* -1: none */
@@ -45,6 +45,7 @@ struct stream {
     ev_io accept;
     ev_io readable, writable; /* of 'fd' */
     ev_timer timer; /* the next attempt, or the end of patience with this */
+    ev_timer look;  /* whether who is sent frames is still there */
     bool connecting;
     unsigned next_addr; /* of addr.at, to try next */
     unsigned failures;  /* attempts since a connection that lasted */
@@ -65,11 +66,12 @@ struct stream {
     /* under the lock */
     struct ev_loop *loop; /* NULL: not attached */
     ev_async wake;
-    int fd;      /* -1: none; changed by the queue's owner only */
-    bool up;     /* frames may be written */
-    int error;   /* what writing met: the owner will say and disconnect */
-    bool asked;  /* the owner has been asked to write the rest */
-    size_t rest; /* octets of a frame that wait to be written ... */
+    int fd;       /* -1: none; changed by the queue's owner only */
+    bool up;      /* frames may be written */
+    int error;    /* what writing met: the owner will say and disconnect */
+    bool asked;   /* the owner has been asked to write the rest */
+    bool watched; /* TCP: ... or to look whether frames arrive */
+    size_t rest;  /* octets of a frame that wait to be written ... */
     size_t rest_at;
     uint8_t *out; /* ... from here on: room for one */
 

@@ -361,7 +361,10 @@ void bport_info(const struct bport *p, struct bport_info *i)
     (void)port_spec_format(&p->port->spec, i->spec, sizeof(i->spec));
     text_copy(i->kind, sizeof(i->kind), p->port->kind->name);
     i->no = p->no;
-    i->state = bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
+    /* in force, that is: the view that makes it so is out */
+    i->state = bport_forwarding(p) && atomic_load(&p->port->forwarding)
+                   ? BPORT_FORWARDING
+                   : BPORT_DISABLED;
     i->failed = p->life == LIFE_FAILED ||
                 (p->life != LIFE_RUNNING && !p->adding && !p->deleting);
     say_why(p, i);

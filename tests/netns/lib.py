@@ -726,8 +726,78 @@ def tcp4_pieces(frames, tags=0):
 
 # ---- running ----
 
-def main(limit=110):
-    """Runs the caller's test functions; exits 0, 1 or 77."""
+def run_one(mod, name, fn):
+    """One test in a lab of its own: None, or why it failed or was skipped."""
+    t0 = time.monotonic()
+    lab = Lab(os.path.basename(mod.__file__).split("_test")[0])
+    try:
+        fn(lab)
+        crashed = (not KERNEL and lab.sw is not None and lab.sw.proc is not None and
+                   lab.sw.proc.poll() is not None)
+        need(not crashed, "basculed has died")
+        if not KERNEL and lab.sw is not None and lab.sw.proc is not None:
+            # also says what a sanitizer found
+            rc = lab.sw.stop(limit=40)
+            need(rc == 0, f"basculed ended with {rc}")
+        print(f"ok   {name} {time.monotonic() - t0:.1f} s", flush=True)
+        if os.environ.get("KEEP_LOG") and not KERNEL and lab.sw:
+            print(lab.sw.log_tail(400))
+        return 0
+    except Skip as e:
+        print(f"skip {name}: {e}", flush=True)
+        return 77
+    except Exception as e:  # noqa: any failure is the test's
+        print(f"FAIL {name}: {e}")
+        traceback.print_exc(limit=-3, file=sys.stdout)
+        lab.say_state()
+        sys.stdout.flush()
+        return 1
+    finally:
+        lab.close()
+
+
+def run_aside(mod, name, fn, limit):
+    """The same in a process of its own; its pid and where its words go."""
+    out = tempfile.TemporaryFile("w+")
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid, out
+    code = 1
+    try:  # what the caller has to tidy up is not ours
+        os.dup2(out.fileno(), 1)
+        signal.alarm(limit)
+        code = run_one(mod, name, fn)
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def run_some(mod, tests, limit, at_once):
+    """All tests, so many at a time; their exit codes."""
+    left, running, codes = list(tests), {}, []
+    try:
+        while left or running:
+            while left and len(running) < at_once:
+                pid, out = run_aside(mod, *left.pop(0), limit)
+                running[pid] = out
+            pid, status = os.wait()
+            if pid in running:
+                out = running.pop(pid)
+                out.seek(0)
+                print(out.read(), end="", flush=True)
+                codes.append(os.waitstatus_to_exitcode(status))
+    finally:
+        for pid in running:
+            os.kill(pid, signal.SIGTERM)
+        for pid in running:
+            os.waitpid(pid, 0)
+    return codes
+
+
+def main(limit=110, at_once=1):
+    """Runs the caller's test functions; exits 0, 1 or 77.  `at_once`: how many at a
+    time, for tests that mostly wait and measure nothing."""
     mod = sys.modules["__main__"]
     tests = [(n, f) for n, f in vars(mod).items() if n.startswith("test_") and callable(f)]
     only = os.environ.get("ONLY", "")
@@ -742,36 +812,12 @@ def main(limit=110):
     if os.geteuid() != 0:
         print("needs root: it makes network namespaces and devices")
         sys.exit(77)
-    failed, skipped = 0, []
-    for name, fn in tests:
-        t0 = time.monotonic()
-        lab = Lab(os.path.basename(mod.__file__).split("_test")[0])
-        try:
-            fn(lab)
-            crashed = (not KERNEL and lab.sw is not None and lab.sw.proc is not None and
-                       lab.sw.proc.poll() is not None)
-            need(not crashed, "basculed has died")
-            if not KERNEL and lab.sw is not None and lab.sw.proc is not None:
-                # also says what a sanitizer found
-                rc = lab.sw.stop(limit=40)
-                need(rc == 0, f"basculed ended with {rc}")
-            print(f"ok   {name} {time.monotonic() - t0:.1f} s", flush=True)
-            if os.environ.get("KEEP_LOG") and not KERNEL and lab.sw:
-                print(lab.sw.log_tail(400))
-        except Skip as e:
-            skipped.append(f"{name}: {e}")
-            print(f"skip {name}: {e}", flush=True)
-        except Exception as e:  # noqa: any failure is the test's
-            failed += 1
-            print(f"FAIL {name}: {e}")
-            traceback.print_exc(limit=-3, file=sys.stdout)
-            lab.say_state()
-            sys.stdout.flush()
-        finally:
-            lab.close()
-    if failed:
+    if at_once > 1:
+        codes = run_some(mod, tests, limit, at_once)
+    else:
+        codes = [run_one(mod, name, fn) for name, fn in tests]
+    if any(c not in (0, 77) for c in codes):
         sys.exit(1)
-    if skipped and len(skipped) == len(tests):
-        print("; ".join(skipped))
+    if codes and all(c == 77 for c in codes):
         sys.exit(77)
     sys.exit(0)

@@ -257,6 +257,66 @@ def test_slow_peer(lab):
     lazy.frames(is_test, 5)
 
 
+def test_itself(lab):
+    """Who connects to a local port at which nobody listens may be given that very port,
+    and TCP joins him with himself: that is no peer."""
+    no_kernel()
+    sw = lab.switch(bridge=None)
+    sw.bridge("br0", "--no-local")
+    lab.sysctl("sw", "net.ipv4.ip_local_port_range", "4990 4991")
+    for port in (4990, 4991):  # the system prefers odd ones, or even ones
+        sw.addif("br0", f"stream:127.0.0.1:{port},name=p{port}")
+    for port in (4990, 4991):
+        down(sw, f"p{port}", "Connection refused")
+
+
+def test_vanished(lab):
+    """A TCP peer's host that goes without a word while frames are sent to it."""
+    sw = mem_and(lab)
+    far = lab.ns("far")
+    lab.veth("u", far, "eth0")
+    lib.sh("ip", "-n", sw.ns, "addr", "add", "10.1.0.1/24", "dev", "u")
+    lib.sh("ip", "-n", far, "addr", "add", "10.1.0.2/24", "dev", "eth0")
+    lib.sh("ip", "-n", far, "link", "set", "eth0", "up")
+    with lib.inside(far):
+        s = socket.socket()
+    s.bind(("10.1.0.2", 4000))
+    s.listen()
+    sw.addif("br0", "stream:10.1.0.2:4000,name=p")
+    peer = s.accept()[0]
+    sw.wait_forwarding("p")
+    lib.sh("ip", "-n", far, "link", "set", "eth0", "down")
+    inject(sw, "m", lib.frame(lib.BCAST, A, bytes(1000)), 3)
+    lib.wait_until(lambda: "does not answer any more" in why(sw, "p"), 40,
+                   lambda: f"its end is noticed: {lib.port_info(sw, 'br0', 'p')}", 0.5)
+    peer.close()
+
+
+def test_no_descriptors(lab):
+    """Ports and their peers have all descriptors: who asks is told, and one at a time
+    can still put it right."""
+    no_kernel()
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start(prefix=("prlimit", "--nofile=64:64"))
+    sw.bridge("br0", "--no-local")
+    path = os.path.join(lab.dir, "s")
+    n = 0
+    while True:
+        r = sw.cli("addif", "br0", f"stream:{path}{n},name=s{n}", check=False)
+        if r.returncode:
+            break
+        n += 1
+    lib.need(n > 5 and "no file descriptors left" in r.stderr, f"{n} ports, then {r}")
+    peers = [Peer(f"{path}{i}") for i in range(n)]  # one of them gets the last
+    r = sw.cli("addif", "br0", "pcapfile:/etc/hostname", check=False)
+    lib.need("no file descriptors left" in r.stderr, f"of a descriptor that came: {r}")
+    for i in range(5):
+        sw.delif("br0", f"s{i}")
+    sw.cli("show")
+    for p in peers:
+        p.s.close()
+
+
 def test_paths(lab):
     """Two daemons, one path; files left over; files that are no sockets."""
     path = os.path.join(lab.dir, "s")
@@ -412,4 +472,4 @@ def test_unprivileged(lab):
     lib.need(not os.path.exists(run + "1"), "a socket was left behind")
 
 
-lib.main()
+lib.main(at_once=4)

@@ -546,6 +546,22 @@ static void thousand_ports(void **state)
     assert_int_equal(rig_add(&r, "mem:onemore"), -EXFULL);
 }
 
+/* Who is told "forwarding" may send at once. */
+static void forwarding_is_what_is_in_force(void **state)
+{
+    struct bport *p = rig_port(&r, "p1");
+
+    (void)state;
+    p->caps.link = false;
+    bport_dirty(p);
+    assert_int_equal(info_of("p1").state, BPORT_DISABLED);
+    rig_settle(&r);
+    p->caps.link = true;
+    bport_dirty(p);
+    assert_int_equal(info_of("p1").state, BPORT_DISABLED);
+    assert_true(rig_wait(&r, is_forwarding, (void *)(uintptr_t) "p1"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, two_ports, down)
@@ -561,6 +577,7 @@ int main(void)
         T(deleted_under_traffic),
         T(bridge_deleted_under_traffic),
         T(in_force_when_answered),
+        T(forwarding_is_what_is_in_force),
         T(answered_after_the_last_turn),
         T(deleted_while_being_added),
         T(bridge_of_failed_ports),
