@@ -208,9 +208,9 @@ network:
     br0: {interfaces: [ens33, mac, name], dhcp4: no, parameters: {stp: false}}
 """
     w.sw.start("--config", w.write(text))
-    log = w.sw.log_tail()
     for i in ("mac", "name"):
-        need(f"br0: {i} waits for an interface" in log, log)
+        wait_until(lambda i=i: f"br0: {i} waits for an interface" in w.sw.log_tail(), 5,
+                   w.sw.log_tail)
     ip = ("ip", "-n", w.ns)
     sh(*ip, "link", "add", "x0", "type", "veth", "peer", "name", "x1")
     sh(*ip, "link", "set", "x1", "address", "02:07:00:00:00:77")
