@@ -52,9 +52,9 @@ static int no_such_kind(const char *name, struct err *e)
                    list);
 }
 
-static int check(const struct port_kind *kind, const struct port_spec *spec,
-                 struct err *e)
+int port_check(const struct port_spec *spec, struct err *e)
 {
+    const struct port_kind *kind = port_kind_find(spec->kind);
     int rc;
 
     if (!kind)
@@ -95,7 +95,7 @@ struct port *port_new(const struct port_spec *spec, int *rc, struct err *e)
     const struct port_kind *kind = port_kind_find(spec->kind);
     struct port *p;
 
-    *rc = check(kind, spec, e);
+    *rc = port_check(spec, e);
     if (*rc)
         return NULL;
     p = kind->alloc();

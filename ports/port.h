@@ -232,6 +232,10 @@ struct port {
 extern const struct port_kind *const port_kinds[];
 const struct port_kind *port_kind_find(const char *name);
 
+/* Can there be such a port?  Kind known, keys known, name fit.  Any thread.  0
+ * or -errno with a sentence. */
+int port_check(const struct port_spec *spec, struct err *e);
+
 /*
  * Makes a port for 'spec' (copied, descriptors duplicated): kind known, keys
  * known.  Control thread.  NULL with *rc = -errno and a sentence.

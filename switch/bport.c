@@ -57,6 +57,11 @@ const struct port_spec *bport_spec(const struct bport *p)
     return &p->port->spec;
 }
 
+int bport_check(const struct port_spec *spec, struct err *e)
+{
+    return port_check(spec, e);
+}
+
 int bport_netns(const struct bport *p)
 {
     int fd = p->port->spec.netns_fd;

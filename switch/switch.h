@@ -155,6 +155,9 @@ struct bport *bport_next(struct bridge *b, struct bport *prev);
 struct bport *bport_local(struct bridge *b);
 /* Is it on its way out?  bport_by_no still finds it then. */
 bool bport_leaving(const struct bport *p);
+/* Would bport_add refuse it whatever there is: no such kind, no such key?  Any
+ * thread.  0 or -errno with a sentence. */
+int bport_check(const struct port_spec *spec, struct err *e);
 /* What it was added with, its name filled in; valid while the port lives. */
 const struct port_spec *bport_spec(const struct bport *p);
 /* A descriptor of the namespace its device is in, for the caller to close;

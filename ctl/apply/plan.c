@@ -398,8 +398,11 @@ static int add_port(struct maker *m, struct want_port *wp)
 {
     char text[SPEC_TEXT_MAX];
     struct step *s;
-    int rc = spec_takes(&wp->spec) ? add_device(m, wp) : 0;
+    int rc = bport_check(&wp->spec, m->e);
 
+    if (rc)
+        return want_wrap(m->e, rc, &wp->conf->pos);
+    rc = spec_takes(&wp->spec) ? add_device(m, wp) : 0;
     if (rc)
         return rc;
     if (!wp->spec.name[0])

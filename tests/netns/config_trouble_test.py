@@ -61,6 +61,20 @@ def test_names_of_files_are_said_in_one_line(lab):
     need(b"control characters" in answer and b"31m" not in answer, answer.decode())
 
 
+def test_an_invalid_port_disturbs_none(lab):
+    """No such kind, no such key: said before anything is removed."""
+    w = World(lab)
+    text = "bascule: {bridges: {br0: {local: false, ports: ['%s']}}}\n"
+    w.apply(text % "mem:a")
+    w.sw.cli("mem", "inject", "a", "ffffffffffff02000000000188b5" + "00" * 50, "3")
+    for spec, word in (("bogus:x", "no port kind 'bogus'"), ("mem:b,foo=1", "no key 'foo'"),
+                       ("packet:ens33,qdisc=1", "no key 'qdisc'")):
+        for more in ((), ("--dry-run",)):
+            r = w.sw.cli("apply", w.write(text % spec), *more, check=False)
+            need(r.returncode == 1 and word in r.stderr and "lab.yaml:1:" in r.stderr, str(r))
+    need(w.ports()["a"]["rx_frames"] == 3, "the port that runs was made anew")
+
+
 def test_a_prepared_directory_is_refused(lab):
     """What is found beside the socket is obeyed at the start."""
     w = World(lab, start=False)
