@@ -203,6 +203,8 @@ static void applied(struct op *op)
     struct err e = op->err;
     int rc = op->rc;
 
+    if (rc && op->back_rc)
+        err_set(&e, rc, "%s; %s", op->err.text, op->back_err.text);
     if (a->ending && !rc)
         rc = err_set(&e, ECANCELED, "the daemon is ending");
     if (keep && !a->ending) {
@@ -310,11 +312,10 @@ void apply_start(struct apply *a, struct apply_request *r, apply_done done,
 static void reverted(struct op *op)
 {
     struct op *asked = op->arg;
-    struct err none = {""};
 
     log_info("%s: taken back", op->what);
     if (asked->simple)
-        asked->simple(asked->arg, 0, &none);
+        asked->simple(asked->arg, op->back_rc, &op->back_err);
     op_free(asked);
     op_over(op, false);
 }

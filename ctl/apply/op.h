@@ -79,6 +79,8 @@ struct op {
     unsigned outstanding;
     int rc; /* of the first that failed */
     struct err err;
+    int back_rc; /* ... on the way back; the task thread's while it works */
+    struct err back_err;
 };
 
 /* apply.c */

@@ -45,13 +45,23 @@ static const struct conf_pos *place(const struct step *s)
     return s->wb ? &s->wb->conf->pos : NULL;
 }
 
+/* The rest is taken back all the same; the first one is told. */
+static void stays(struct op *op, int rc, const struct err *e)
+{
+    const char *why = e->text[0] ? e->text : strerror(-rc);
+
+    log_warn("taking %s back: %s", op->what, why);
+    if (!op->back_rc)
+        op->back_rc =
+            err_set(&op->back_err, rc, "not all of it is taken back: %s", why);
+}
+
 static void failed(struct step *s, int rc, const struct err *e)
 {
     struct op *op = s->op;
 
     if (op->back) {
-        log_warn("taking %s back: %s", op->what,
-                 e->text[0] ? e->text : strerror(-rc));
+        stays(op, rc, e);
     } else if (!op->rc) {
         op->rc = rc;
         op->err = *e;
@@ -99,7 +109,7 @@ static int work(void *arg, struct err *e)
         if (rc && !op->back)
             return rc;
         if (rc)
-            log_warn("taking %s back: %s", op->what, e->text);
+            stays(op, rc, e);
         else
             s->done = op->back || !s->idle;
     }

@@ -484,6 +484,15 @@ static bool is_by_name(const struct step *s)
            !s->wp && !s->owned_port;
 }
 
+/* What was its device has become somebody else's port by hand. */
+static bool is_elsewhere(const struct step *s)
+{
+    const struct bridge *b = bport_owner(s->op->a->sw, s->port);
+
+    return s->kind == STEP_UPLINK_RETURN && s->op->back && b &&
+           b != bridge_of(s);
+}
+
 /* The step of a plan that has forgotten the bridge knows it by itself. */
 void step_prepare(struct step *s)
 {
@@ -493,7 +502,7 @@ void step_prepare(struct step *s)
     if (s->kind == STEP_L3_END && s->op->back)
         return; /* it keeps its own */
     s->l3 = b ? b->l3 : NULL;
-    if (is_by_name(s) && !owned_port_of(s))
+    if ((is_by_name(s) && !owned_port_of(s)) || is_elsewhere(s))
         s->l3 = NULL; /* a device that is no port keeps what it has */
     if (s->kind == STEP_MEMBER_SET && s->op->back && !owned_port_of(s))
         s->idle = true; /* it was given back when the port was removed */

@@ -117,6 +117,22 @@ def test_made_by_hand_before_the_time_is_up(lab):
     need("UP" in sh("ip", "-n", w.ns, "-o", "link", "show", "ens33").stdout, "ens33 is down")
 
 
+def test_not_all_can_be_taken_back(lab):
+    """A device that is another bridge's by now keeps its address, and it is said."""
+    w = with_address(lab)
+    lab.veth("eth1", lab.ns("b"))
+    w.apply(bridge(["ens33", "eth1"]))
+    w.apply(NOTHING, "--confirm", "60")
+    w.sw.cli("addbr", "brx")
+    w.sw.cli("addif", "brx", "ens33")
+    r = w.sw.cli("confirm", "--revert", check=False)
+    need(r.returncode == 1 and "not all of it is taken back: ens33 is a port of bridge brx"
+         in r.stderr, str(r))
+    need(w.addresses("ens33") == ["192.168.7.9/24"] and w.addresses("br0") == [],
+         "taken from another bridge's port")
+    need(list(w.ports()) == ["eth1"], "what could be taken back was not")
+
+
 def test_another_renderer(lab):
     """Layer 3 of the bridge begins anew: ports come along if they stay."""
     w = with_address(lab)
