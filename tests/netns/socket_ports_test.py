@@ -169,17 +169,22 @@ def test_super_frames(lab):
     for port in ("stream0", "dgram0"):
         sw.wait_forwarding(port)
     data = os.urandom(63000)
-    f, v = lib.tcp4_super(B, A, data, 1448)
-    vm.send(f, v)
     n = -(-len(data) // 1448)
-    got = p.frames(lambda x: x[12:14] == b"\x08\x00", n)
-    lib.need(lib.tcp4_pieces(got) == data, "payload differs behind the stream port")
-    got = []
-    while len(got) < n:
-        x = d.recv(70000)
-        if x[12:14] == b"\x08\x00":
-            got.append(x)
-    lib.need(lib.tcp4_pieces(got) == data, "payload differs behind the dgram port")
+    for tags in ((), ((0x8100, 5),), ((0x88A8, 7), (0x8100, 5))):
+        at = 12 + 4 * len(tags)
+
+        def is_piece(x):
+            return x[at:at + 2] == b"\x08\x00"
+        f, v = lib.tcp4_super(B, A, data, 1448, tags)
+        vm.send(f, v)
+        got = p.frames(is_piece, n)
+        lib.need(lib.tcp4_pieces(got, len(tags)) == data, f"stream, tags {tags}: payload differs")
+        got = []
+        while len(got) < n:
+            x = d.recv(70000)
+            if is_piece(x):
+                got.append(x)
+        lib.need(lib.tcp4_pieces(got, len(tags)) == data, f"dgram, tags {tags}: payload differs")
     for port in ("stream0", "dgram0"):
         lab.counted(port, "tx-peer-slow", 0, 0)
 
