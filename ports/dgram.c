@@ -308,6 +308,21 @@ static void unconnect(int fd)
 }
 
 /*
+ * Bound to any address, a UDP socket has one of its own when it is connected:
+ * that may be the one it is connected to.
+ */
+static int check_other(const struct dgram *d)
+{
+    struct sockaddr_one us = {.len = sizeof(us.room)};
+
+    if (d->is_unix || getsockname(d->tx_fd, &us.any, &us.len) < 0 ||
+        !sockaddr_equal(&us, &d->remote))
+        return 0;
+    unconnect(d->tx_fd);
+    return -EADDRINUSE;
+}
+
+/*
  * A UNIX peer that is connected itself takes datagrams from that one socket
  * only; if it is to ours, it is the bound one.
  */
@@ -323,7 +338,7 @@ int dgram_connect(struct dgram *d)
         unconnect(d->rx_fd); /* it would hear its old peer only */
         d->out_fd = d->tx_fd;
     }
-    return rc;
+    return rc ? rc : check_other(d);
 }
 
 /* Is what receives connected, because the peer is? */

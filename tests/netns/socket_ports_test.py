@@ -273,6 +273,9 @@ def test_itself(lab):
         sw.addif("br0", f"stream:127.0.0.1:{port},name=p{port}")
     for port in (4990, 4991):
         down(sw, f"p{port}", "Connection refused")
+    # a datagram socket at any address has the one of its peer, too
+    sw.addif("br0", "dgram::4992,remote=127.0.0.1:4992,name=d")
+    down(sw, "d", "already in use")
 
 
 def test_vanished(lab):
