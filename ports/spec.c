@@ -24,17 +24,34 @@ static bool target_is_name(const char *kind)
     return false;
 }
 
+/* As much of 'text' as fits, fit for a sentence on one line. */
+static const char *printable(const char *text, char *out, size_t n)
+{
+    snprintf(out, n, "%s", text);
+    for (char *c = out; *c; c++) {
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
+    }
+    return out;
+}
+
 int port_name_check(const char *name, struct err *e)
 {
+    char shown[80];
+
+    printable(name, shown, sizeof(shown));
     if (name[0] == '\0')
         return err_set(e, EINVAL, "a port's name must not be empty");
     if (strlen(name) >= PORT_NAME_MAX)
         return err_set(e, ENAMETOOLONG,
-                       "name '%s' is longer than %d characters", name,
+                       "name '%s' is longer than %d characters", shown,
                        PORT_NAME_MAX - 1);
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return err_set(e, EINVAL, "'%s' cannot be a port's name", name);
     for (const char *c = name; *c; c++) {
+        if (iscntrl((unsigned char)*c))
+            return err_set(e, EINVAL, "name '%s' has control characters",
+                           shown);
         if (*c == '/' || *c == ':' || isspace((unsigned char)*c))
             return err_set(e, EINVAL,
                            "name '%s' contains '%c'; '/', ':' and blanks "
@@ -186,17 +203,6 @@ static int parse(struct port_spec *s, const char *text, struct err *e)
     if (!rc)
         snprintf(s->name, sizeof(s->name), "%s", target);
     return rc;
-}
-
-/* As much of 'text' as fits, fit for a sentence on one line. */
-static const char *printable(const char *text, char *out, size_t n)
-{
-    snprintf(out, n, "%s", text);
-    for (char *c = out; *c; c++) {
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
-    }
-    return out;
 }
 
 int port_spec_parse(struct port_spec *s, const char *text, struct err *e)

@@ -41,12 +41,12 @@ def test_a_member_names_no_sockets(lab):
     for spec in (f"stream:{path},listen=on", f"dgram:{path},remote={path}2"):
         w.write(text % spec)
         for more in ([], ["--dry-run"]):
-            r = sh(*member, *more, check=False)
+            r = sh(*member, *more, ns=w.ns, check=False)
             need(r.returncode == 1 and "only root and the daemon's user" in r.stderr
                  and "lab.yaml:1:" in r.stderr, f"{spec}: {r}")
     need(w.bridges() == [] and not os.path.exists(path), "something was made")
     w.write(text % "stream:127.0.0.1:4000,listen=on")
-    sh(*member)
+    sh(*member, ns=w.ns)
     need(list(w.ports()) == ["stream0"], str(w.ports()))
 
 
@@ -73,6 +73,18 @@ def test_an_invalid_port_disturbs_none(lab):
             r = w.sw.cli("apply", w.write(text % spec), *more, check=False)
             need(r.returncode == 1 and word in r.stderr and "lab.yaml:1:" in r.stderr, str(r))
     need(w.ports()["a"]["rx_frames"] == 3, "the port that runs was made anew")
+
+
+def test_names_that_cannot_be_typed(lab):
+    """The kernel takes escapes into names of devices; people's terminals do not get them."""
+    w = World(lab)
+    sh("ip", "-n", w.ns, "link", "add", "e\x1b[31mx", "type", "veth", "peer", "name", "y")
+    err = w.refused("""\
+network:
+  ethernets: {all: {match: {name: "e*x"}}}
+  bridges: {br0: {interfaces: [all], dhcp4: no, parameters: {stp: false}}}
+""", "lab.yaml:3:", "has control characters")
+    need("\x1b" not in err and w.bridges() == [], repr(err))
 
 
 def test_a_prepared_directory_is_refused(lab):
