@@ -380,7 +380,7 @@ def test_authority(lab):
         r = lib.sh(*member, spec, check=False)
         lib.need(r.returncode == 1 and "only root and the daemon's user" in r.stderr,
                  f"{spec}: {r}")
-    lib.sh(*member, "stream:127.0.0.1:4000,listen=on")
+    lib.sh(*member, "stream:127.0.0.1:4000,listen=on", ns=sw.ns)
     lib.need([p["name"] for p in sw.json("port", "show", "br0")] == ["stream0"],
              "ports are there that were refused")
 
