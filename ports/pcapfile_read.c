@@ -25,6 +25,9 @@
 #define CHUNK_OCTETS (2U << 20)
 #define CHUNK_FRAMES 8192
 #define CHUNKS       (READER_WHOLE / CHUNK_OCTETS)
+/* Records looked at for one chunk: a capture of nothing but frames that were
+ * cut when they were captured does not hold up who opens it. */
+#define CHUNK_RECORDS 65536
 
 _Static_assert(CHUNK_OCTETS >= FRAME_LEN_MAX, "a chunk holds any frame");
 
@@ -179,6 +182,7 @@ static bool take(struct reader *r, struct chunk *c)
 /* Fills a chunk up to the end of the pass at most. */
 static void fill(struct reader *r, struct chunk *c)
 {
+    unsigned seen = 0;
     int rc = 1;
 
     c->n = 0;
@@ -187,6 +191,8 @@ static void fill(struct reader *r, struct chunk *c)
     c->broken[0] = '\0';
     memset(c->lost, 0, sizeof(c->lost));
     while (!atomic_load_explicit(&r->ending, memory_order_relaxed)) {
+        if (seen++ == CHUNK_RECORDS)
+            return;
         if (!r->held)
             rc = pcap_next_ex(r->pcap, &r->held, &r->held_bytes);
         if (rc != 1)

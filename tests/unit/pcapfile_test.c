@@ -421,6 +421,27 @@ static void useless_frames_are_counted(void **state)
     assert_int_equal(lost[PORT_REASON_RX_UNDESCRIBED], 1);
 }
 
+/* Who opens the port does not wait until all of it has been looked at. */
+static void a_long_useless_capture_is_read_ahead(void **state)
+{
+    static uint8_t f[2048];
+    const uint32_t n = 1200000;
+    struct port_desc d;
+
+    (void)state;
+    period = 1;
+    begin(MICRO, DLT_EN10MB);
+    for (uint32_t i = 0; i < n; i++)
+        record(1, 0, f, 0, 60);
+    record(1, 0, f, test_frame(f, 0), test_frame(f, 0));
+    finish();
+    open_port(",speed=full");
+    port.port->ops->describe(port.port, &d);
+    assert_non_null(strstr(d.detail, "from disk"));
+    expect_all(1);
+    assert_int_equal(lost[PORT_REASON_RX_CUT], n);
+}
+
 static void a_torn_capture_fails_where_it_is_torn(void **state)
 {
     struct stat st;
@@ -821,6 +842,7 @@ int main(void)
         TEST(an_empty_capture_ends),
         TEST(a_long_capture_is_read_ahead),
         TEST(useless_frames_are_counted),
+        TEST(a_long_useless_capture_is_read_ahead),
         TEST(a_torn_capture_fails_where_it_is_torn),
         TEST(what_is_no_capture_is_refused),
         TEST(keys_are_checked),
