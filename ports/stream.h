@@ -21,7 +21,8 @@
  * The port is open, and its link down, while there is no peer: it waits, or
  * tries again, for ever.  A listening port has one peer at a time; others are
  * let in and closed at once, so that they notice, and counted.  A peer that
- * has died is noticed before the next is looked at.
+ * has died is noticed before the next is looked at; a TCP peer's host that
+ * vanished, within half a minute, whether frames are sent to it or not.
  */
 #ifndef PORTS_STREAM_H
 #define PORTS_STREAM_H
