@@ -41,28 +41,43 @@ static int split(char *line, char **word)
     return n;
 }
 
-/* One line with those that continue it; *number counts all.  0: the end. */
+/* Puts 'more' in the place of what is behind 'at'.  False: no memory. */
+static bool continue_line(char **line, size_t *cap, size_t at, const char *more)
+{
+    size_t n = strlen(more) + 1;
+    char *p = *cap < at + n ? realloc(*line, at + n) : *line;
+
+    if (!p)
+        return false;
+    if (*cap < at + n)
+        *cap = at + n;
+    *line = p;
+    memcpy(p + at, more, n);
+    return true;
+}
+
+/*
+ * One line with those that continue it; *number counts all.  False: the end,
+ * or no memory (errno; 0 at the end).
+ */
 static bool read_line(FILE *f, char **line, size_t *cap, unsigned *number)
 {
     char *more = NULL, *p;
-    size_t more_cap = 0, len;
-    ssize_t n = getline(line, cap, f);
+    size_t more_cap = 0;
+    ssize_t n;
 
+    errno = 0;
+    n = getline(line, cap, f);
     if (n < 0)
         return false;
     (*number)++;
     while ((p = strstr(*line, "\\\n")) != NULL &&
            getline(&more, &more_cap, f) >= 0) {
         (*number)++;
-        *p = '\0';
-        len = (size_t)(p - *line) + strlen(more) + 1;
-        p = *cap < len ? realloc(*line, len) : *line;
-        if (!p)
-            break;
-        if (*cap < len)
-            *cap = len;
-        *line = p;
-        strcat(p, more);
+        if (!continue_line(line, cap, (size_t)(p - *line), more)) {
+            free(more);
+            return false;
+        }
     }
     free(more);
     return true;
@@ -111,6 +126,10 @@ int iproute2_batch(struct client *c, const char *path, bool force)
         status = 1;
         if (!force)
             break;
+    }
+    if (status == 0 && errno != 0) {
+        ip_complain("%s:%u: %s", path, number, strerror(errno));
+        status = 1;
     }
     free(line);
     if (f != stdin)
