@@ -271,7 +271,8 @@ do_ "showmacs" bascule showmacs br0
 do_ "port show" bascule port show br0
 
 if [ -z "$keep" ]; then
-    say "Everything worked; the lab is removed again.  make lab KEEP=1 leaves it up."
+    say "Everything worked; the lab is removed again." \
+        " make lab ${rootless:+ROOTLESS=1 }KEEP=1 leaves it up."
     exit 0
 fi
 printf '%s\n' "${namespaces[@]}" >"$kept/namespaces"
@@ -295,7 +296,7 @@ look "$tag show" "bridges and their interfaces"
 look "$tag events" "what happens, as it happens; ^C ends it"
 look "$tag stats" "what became of each frame"
 look "${enter:+enter }ip netns exec $tag-alice ping $bob" "alice pings bob"
-look "${enter:+enter }ip netns exec $tag-switch tcpdump -ni bob" "what passes bob's port"
+look "${enter:+enter }ip netns exec $tag-switch tcpdump -Z root -ni bob" "what passes bob's port"
 look "$tag help" "all commands"
 cat <<END
 
