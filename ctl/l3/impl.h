@@ -58,6 +58,20 @@ int link_apply_up(const char *ifname, const struct conf_l3 *want,
 void link_rollback(int ifindex, const char *ifname,
                    const struct l3_settings *then);
 
+/* ---- addresses that others depend on (keep.c) ---- */
+
+/* From now on the kernel keeps the secondary addresses of 'ifname' when their
+ * primary goes, whoever removes it, if that can be had. */
+void keep_secondaries(const char *ifname);
+/* Is 'b' another address in the IPv4 subnet of 'a'? */
+bool keep_is_under(const struct rt_addr *a, const struct rt_addr *b);
+/* As rtnl_del_addr, and the others of its subnet and their routes stay. */
+int keep_del_addr(struct rtnl *r, int ifindex, const struct rt_addr *a,
+                  struct err *e);
+/* If it is its subnet's primary, another becomes that. */
+int keep_last(struct rtnl *r, int ifindex, const struct rt_addr *a,
+              struct err *e);
+
 /* ---- uplinks (uplink.c, store.c) ---- */
 
 struct uplink {
@@ -69,6 +83,7 @@ struct uplink {
     struct rt_set moved; /* is given to the bridge's interface */
     struct rt_set stay;  /* is not: autoconfiguration finds it anew */
     uint64_t taken_at;   /* seconds of CLOCK_BOOTTIME */
+    struct rt_set order; /* 'moved' as it was: just its IPv4 addresses */
     bool stripped;       /* it is off the uplink, and on the bridge's */
     bool left;           /* no port any more; what is still here was kept */
 };

@@ -350,6 +350,7 @@ static int apply_managed(struct l3 *l, const struct conf_l3 *want, bool dry,
 static int apply_here(struct l3 *l, const struct conf_l3 *want, bool dry,
                       struct l3_notes *n, struct err *e)
 {
+    const struct dhcp *had4 = l->dhcp4, *had6 = l->dhcp6;
     int rc = want ? dhcp_check(want, e) : 0;
 
     if (!rc)
@@ -358,6 +359,10 @@ static int apply_here(struct l3 *l, const struct conf_l3 *want, bool dry,
         return rc;
     /* A client asks for the address that self_apply has just left alone. */
     rc = dhcp_apply(l, want, dry, n, e);
+    /* One that has ended may have taken more with it than its own. */
+    if (!rc && !dry &&
+        ((had4 && had4 != l->dhcp4) || (had6 && had6 != l->dhcp6)))
+        rc = self_apply(l, want, false, n, e);
     if (rc && !dry)
         (void)self_apply(l, l->current, false, n, NULL);
     if (rc)

@@ -11,7 +11,8 @@
  *
  * A struct l3 stands for one bridge's interface.  What it did last is its
  * memory: applying again is a diff, releasing undoes it.  Addresses the user
- * added by hand stay.
+ * added by hand stay, also where the primary of their subnet goes: the
+ * kernel's promote_secondaries is set on an interface that is managed here.
  *
  * Threads: job thread; calls for one struct l3 are made one after another.
  * All may block for as long as netlink and short helper commands (limit 10 s)

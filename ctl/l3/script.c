@@ -187,7 +187,7 @@ static void drop_stale(struct rtnl *r, int ifindex, const struct lease *l)
 
         if (a->family == AF_INET && a->valid != RT_FOREVER &&
             rt_find_addr(&l->set, a) < 0)
-            (void)rtnl_del_addr(r, ifindex, a, &e);
+            (void)keep_del_addr(r, ifindex, a, &e);
     }
     rt_set_clear(&have);
 }
@@ -232,7 +232,7 @@ static void unmake(struct rtnl *r, int ifindex, const struct lease *was)
     for (unsigned i = was->set.n_routes; i-- > 0;)
         (void)rtnl_del_route(r, ifindex, &was->set.route[i], &e);
     for (unsigned i = was->set.n_addrs; i-- > 0;)
-        (void)rtnl_del_addr(r, ifindex, &was->set.addr[i], &e);
+        (void)keep_del_addr(r, ifindex, &was->set.addr[i], &e);
 }
 
 static void use_mtu(int ifindex)

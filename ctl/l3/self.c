@@ -7,8 +7,8 @@
  * and not there.  So a second run finds nothing to do, and what the user
  * added by hand stays.
  *
- * The order matters.  Removals come first, because with a primary address
- * the kernel takes its secondaries, wanted ones included, and routes; after
+ * The order matters.  Removals come first, so that what is wanted is primary
+ * in its subnet where it can be; none takes others with it (keep.c).  After
  * each step the kernel is asked again what is left.
  */
 #include "ctl/l3/impl.h"
@@ -261,7 +261,7 @@ static int remove_unwanted(struct run *x, struct err *e)
         if (!addr_goes(x, a))
             continue;
         say(x, "remove address", rt_addr_text(a, text));
-        rc = x->dry ? 0 : rtnl_del_addr(x->r, x->ifindex, a, e);
+        rc = x->dry ? 0 : keep_del_addr(x->r, x->ifindex, a, e);
     }
     return rc;
 }
@@ -372,7 +372,7 @@ static void back_addrs(struct run *x)
     for (unsigned i = x->have.n_addrs; i-- > 0;)
         if (rt_find_addr(&x->before, &x->have.addr[i]) < 0 &&
             rt_find_addr(&x->target, &x->have.addr[i]) >= 0)
-            (void)rtnl_del_addr(x->r, x->ifindex, &x->have.addr[i], NULL);
+            (void)keep_del_addr(x->r, x->ifindex, &x->have.addr[i], NULL);
     (void)read_have(x, NULL);
     for (unsigned i = 0; i < x->before.n_addrs; i++)
         if (rt_find_addr(&x->have, &x->before.addr[i]) < 0)
@@ -425,6 +425,8 @@ static int change(struct run *x, struct l3_changed *changed, struct err *e)
                      : link_apply(x->ifindex, x->l->ifname, x->want,
                                   &x->settings, changed, x->dry, x->n, e);
 
+    if (!rc && !x->dry)
+        keep_secondaries(x->l->ifname);
     if (!rc)
         rc = remove_unwanted(x, e);
     if (!rc)

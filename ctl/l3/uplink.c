@@ -86,8 +86,20 @@ static int sort_out(struct uplink *u, const struct rt_set *all)
     return rc;
 }
 
+/* Which was primary among those of one subnet. */
+static int note_order(struct uplink *u)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; i < u->moved.n_addrs && !rc; i++)
+        if (u->moved.addr[i].family == AF_INET)
+            rc = rt_set_addr(&u->order, &u->moved.addr[i]);
+    return rc;
+}
+
 void uplink_clear(struct uplink *u)
 {
+    rt_set_clear(&u->order);
     rt_set_clear(&u->moved);
     rt_set_clear(&u->stay);
 }
@@ -226,6 +238,8 @@ int uplink_read(struct uplink *u, const char *name, struct l3_notes *n,
     if (rc)
         return err_wrap(e, rc, "%s", name);
     rc = sort_out(u, &all);
+    if (!rc)
+        rc = note_order(u);
     rt_set_clear(&all);
     if (rc) {
         uplink_clear(u);
@@ -282,6 +296,21 @@ void uplink_strip(struct rtnl *r, struct uplink *u, struct l3_notes *n)
 
 /* ---- and back ---- */
 
+/* It was before others here that were given back, or are there, already. */
+static void in_order(struct rtnl *r, int ifindex, const struct uplink *u,
+                     const struct rt_addr *a, struct l3_notes *n)
+{
+    int at = rt_find_addr(&u->order, a);
+
+    for (unsigned i = (unsigned)at + 1; at >= 0 && i < u->order.n_addrs; i++) {
+        struct err e = {""};
+
+        if (keep_is_under(a, &u->order.addr[i]) &&
+            keep_last(r, ifindex, &u->order.addr[i], &e))
+            l3_note(n, "%s: %s", u->name, e.text);
+    }
+}
+
 static void give_addrs(struct rtnl *r, int ifindex, struct uplink *u,
                        struct rt_set *s, const struct rt_set *except,
                        struct l3_notes *n)
@@ -305,6 +334,8 @@ static void give_addrs(struct rtnl *r, int ifindex, struct uplink *u,
             a.flags |= a.family == AF_INET6 ? IFA_F_NODAD : 0;
             if (rtnl_add_addr(r, ifindex, &a, &e))
                 l3_note(n, "%s: %s", u->name, e.text);
+            else
+                in_order(r, ifindex, u, &a, n);
         }
         rt_set_drop_addr(s, i);
     }

@@ -521,6 +521,141 @@ def test_dhcp4_of_the_uplink(lab):
     need("10.7.0.140/24" in addrs(ns, "up0"), addrs(ns, "up0"))
 
 
+def no_promotion(lab):
+    """The kernel's default, whatever this machine has: secondaries go with their primary."""
+    for who in ("all", "default", "br0", "up0"):
+        lab.sysctl("sw", f"net.ipv4.conf.{who}.promote_secondaries", 0)
+
+
+def has_lease(ns, dev="br0"):
+    return any(a.startswith("10.7.0.1") for a in addrs(ns, dev))
+
+
+STATIC = """
+addresses: [10.7.0.2/24]
+routes:
+- {to: default, via: 10.7.0.1}
+- {to: 10.61.0.0/16, via: 10.7.0.1, from: 10.7.0.2}
+"""
+
+
+def from_lease_to_static(lab, sw, ns, out, l3):
+    dnsmasq(lab, out, *DHCP4)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    static = l3.file(STATIC, "static.yaml")
+    both = l3.file(STATIC + "dhcp4: true\n", "both.yaml")
+    dhcp = l3.file("dhcp4: true")
+    for first, by_hand in ((dhcp, "10.7.0.77/24"), (both, "10.7.0.78/24")):
+        l3.do("apply", first)
+        wait_until(lambda: has_lease(ns), 15, lambda: addrs(ns, "br0"))
+        sh("ip", "-n", ns, "addr", "add", by_hand, "dev", "br0")
+        l3.do("apply", static)
+        need(not running(ns, "udhcpc") and
+             set(addrs(ns, "br0")) == {"10.7.0.2/24", by_hand}, addrs(ns, "br0"))
+        r = routes(ns, "br0")
+        need(len(r) == 2 and r[1].startswith("default via 10.7.0.1 dev br0 proto static") and
+             "src 10.7.0.2" in r[0], r)
+        need(l3.do("plan", static) == "", "nothing to plan")
+        lib.reaches(ns, "10.99.0.1")
+        sh("ip", "-n", ns, "addr", "del", by_hand, "dev", "br0")
+
+
+def test_from_lease_to_static(lab):
+    """The file's address is in the leased one's subnet, and stays when that goes."""
+    sw, ns, out = world(lab, addresses=False)
+    no_promotion(lab)
+    from_lease_to_static(lab, sw, ns, out, L3(lab))
+
+
+def test_from_lease_to_static_read_only(lab):
+    """The same where the kernel cannot be told (/proc/sys is read-only)."""
+    sw, ns, out = world(lab, addresses=False)
+    no_promotion(lab)
+    cell = Cell(lab)
+    cell.sh("mount", "-o", "bind", "/proc/sys", "/proc/sys")
+    cell.sh("mount", "-o", "remount,ro,bind", "/proc/sys")
+    from_lease_to_static(lab, sw, ns, out, cell.l3("self"))
+    need(sh("cat", "/proc/sys/net/ipv4/conf/br0/promote_secondaries", ns=ns).stdout == "0\n",
+         "it was to be read-only")
+
+
+def test_another_lease_than_the_uplinks(lab):
+    """The server gives br0 another address than up0 had: that goes, the new one stays."""
+    sw, ns, out = world(lab, addresses=False)
+    no_promotion(lab)
+    dnsmasq(lab, out, *DHCP4)
+    sh("ip", "-n", ns, "addr", "add", "10.7.0.33/24", "dev", "up0", "valid_lft", "60",
+       "preferred_lft", "60")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    f = l3.file("dhcp4: true\naddresses: [10.7.0.2/24]")
+    l3.do("apply", f)
+    wait_until(lambda: "10.7.0.33/24" not in addrs(ns, "br0"), 15, lambda: addrs(ns, "br0"))
+    wait_until(lambda: [r for r in routes(ns) if r.startswith("default")], 5, lambda: routes(ns))
+    need(has_lease(ns) and "10.7.0.2/24" in addrs(ns, "br0"), addrs(ns, "br0"))
+    need(l3.do("plan", f) == "", "nothing to plan")
+    lib.reaches(ns, "10.99.0.1")
+    # the client ends: nobody's address goes but its own
+    l3.do("apply", l3.file("addresses: [10.7.0.2/24]", "static.yaml"))
+    need(not has_lease(ns) and "10.7.0.2/24" in addrs(ns, "br0"), addrs(ns, "br0"))
+    l3.do("release")
+    need(not addrs(ns, "br0"), addrs(ns, "br0"))
+
+
+def test_the_removed_one_was_primary(lab):
+    """Removed from the file, refused, released: others of the subnet stay."""
+    sw, ns, out = world(lab, addresses=False)
+    no_promotion(lab)
+    l3 = L3(lab)
+    sw.addif("br0", "up0")
+    two = l3.file("addresses: [10.7.0.2/24, 10.7.0.3/24]\n"
+                  "routes: [{to: default, via: 10.7.0.1, from: 10.7.0.3}]")
+    l3.do("apply", two)
+    sh("ip", "-n", ns, "addr", "add", "10.7.0.77/24", "dev", "br0")
+    sh("ip", "-n", ns, "route", "add", "10.70.0.0/16", "via", "10.7.0.1", "dev", "br0", "src",
+       "10.7.0.77")
+    r0 = routes(ns, "br0")
+    _, err = l3.ask("apply", l3.file("addresses: [10.7.0.3/24, 10.7.0.4/24]\nroutes: ["
+                                     "{to: 10.90.0.0/16, via: 10.91.0.1}]", "bad.yaml"))
+    need(err, "refused")
+    need(set(addrs(ns, "br0")) == {"10.7.0.2/24", "10.7.0.3/24", "10.7.0.77/24"}, addrs(ns, "br0"))
+    need(routes(ns, "br0") == r0, routes(ns, "br0"))
+    l3.do("apply", l3.file("addresses: [10.7.0.3/24]\n"
+                           "routes: [{to: default, via: 10.7.0.1, from: 10.7.0.3}]", "one.yaml"))
+    need(set(addrs(ns, "br0")) == {"10.7.0.3/24", "10.7.0.77/24"}, addrs(ns, "br0"))
+    need(routes(ns, "br0") == r0, routes(ns, "br0"))
+    l3.do("release")
+    need(set(addrs(ns, "br0")) == {"10.7.0.77/24"} and len(routes(ns, "br0")) == 1,
+         f"{addrs(ns, 'br0')} {routes(ns, 'br0')}")
+
+
+def test_order_of_returned_addresses(lab):
+    """What was primary on up0 is it again, though the file's bridge kept it longer."""
+    sw, ns, out = world(lab, addresses=False)
+    no_promotion(lab)
+    for a in ("10.7.0.2/24", "10.7.0.33/24", "10.7.0.34/24"):
+        sh("ip", "-n", ns, "addr", "add", a, "dev", "up0")
+    sh("ip", "-n", ns, "route", "add", "10.70.0.0/16", "via", "10.7.0.1", "dev", "up0", "src",
+       "10.7.0.33")
+
+    def listed():
+        return sh("ip", "-n", ns, "-4", "addr", "show", "dev", "up0").stdout
+    before, r0 = listed(), routes(ns, "up0")
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", l3.file("addresses: [10.7.0.2/24]"))
+    sw.delif("br0", "up0")
+    l3.do("return", "up0")
+    need(set(addrs(ns, "up0")) == {"10.7.0.33/24", "10.7.0.34/24"}, addrs(ns, "up0"))
+    l3.do("release")
+    strip = [[x.strip() for x in t.splitlines()[1:]] for t in (listed(), before)]
+    need(strip[0] == strip[1], f"{listed()}\n{before}")
+    need(routes(ns, "up0") == r0, f"{routes(ns, 'up0')}\n{r0}")
+
+
 def test_dhcp6(lab):
     if not shutil.which("dhcpcd"):
         raise lib.Skip("dhcpcd is not installed")
