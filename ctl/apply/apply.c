@@ -162,6 +162,24 @@ static void add_text(struct lines *l, const char *text)
     }
 }
 
+/* What a step says already is no news when it is done. */
+static void drop_said(struct lines *notes, const struct lines *steps)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < notes->n; i++) {
+        bool said = false;
+
+        for (unsigned k = 0; k < steps->n && !said; k++)
+            said = strcmp(notes->line[i], steps->line[k]) == 0;
+        if (said)
+            free(notes->line[i]);
+        else
+            notes->line[kept++] = notes->line[i];
+    }
+    notes->n = kept;
+}
+
 static void free_lines(struct lines *l)
 {
     for (unsigned i = 0; i < l->n; i++)
@@ -180,6 +198,7 @@ static void answer(struct op *op, int rc, const struct err *e)
     for (unsigned i = 0; i < op->plan.n_notes; i++)
         add_text(&notes, op->plan.note[i]);
     add_text(&notes, op->notes.text);
+    drop_said(&notes, &steps);
     r = (struct apply_report){
         .step = (const char *const *)steps.line,
         .n_steps = steps.n,

@@ -88,11 +88,17 @@ static bool needed(struct plan *p, const char *bridge)
            step_of(p, STEP_UPLINK_RETURN, bridge);
 }
 
+static struct l3 *planned_l3(struct op *op, const char *bridge)
+{
+    const struct step *begin = step_of(&op->plan, STEP_L3_BEGIN, bridge);
+    const struct owned_bridge *b = owned_find(&op->a->owned, bridge);
+
+    return begin ? begin->l3 : b ? b->l3 : NULL;
+}
+
 static int plan_l3(struct op *op, struct step *s, struct err *e)
 {
-    struct step *begin = step_of(&op->plan, STEP_L3_BEGIN, s->bridge);
-    struct owned_bridge *b = owned_find(&op->a->owned, s->bridge);
-    struct l3 *l = begin ? begin->l3 : b ? b->l3 : NULL;
+    struct l3 *l = planned_l3(op, s->bridge);
     struct l3_notes notes = {{0}, 0, 0};
     int rc = l ? l3_plan(l, &s->wb->conf->l3, &notes, e) : 0;
 
@@ -111,6 +117,19 @@ static int plan_l3(struct op *op, struct step *s, struct err *e)
     return rc ? err_set(e, ENOMEM, "%s: no memory", s->bridge) : 0;
 }
 
+/* Doing it says the same when it is done. */
+static void plan_moves(struct op *op)
+{
+    for (unsigned i = 0; op->req->dry_run && i < op->plan.n; i++) {
+        const struct step *s = &op->plan.step[i];
+        struct l3 *l =
+            s->kind == STEP_UPLINK_TAKE ? planned_l3(op, s->bridge) : NULL;
+
+        if (l)
+            l3_plan_uplink(l, s->device, &op->notes);
+    }
+}
+
 static int plan_all_l3(struct op *op, struct err *e)
 {
     struct plan *p = &op->plan;
@@ -122,6 +141,8 @@ static int plan_all_l3(struct op *op, struct err *e)
     for (unsigned i = 0; !rc && i < p->n; i++)
         if (p->step[i].kind == STEP_L3_APPLY)
             rc = plan_l3(op, &p->step[i], e);
+    if (!rc)
+        plan_moves(op);
     return rc;
 }
 

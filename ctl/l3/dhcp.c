@@ -412,6 +412,7 @@ static int one(struct l3 *l, const struct conf_l3 *want, int family, bool dry,
 {
     struct dhcp **slot = family == 4 ? &l->dhcp4 : &l->dhcp6, *d;
     bool on = want && (family == 4 ? want->dhcp4 : want->dhcp6) == CONF_ON;
+    bool again;
 
     if (!on) {
         if (*slot && dry)
@@ -425,12 +426,15 @@ static int one(struct l3 *l, const struct conf_l3 *want, int family, bool dry,
         drop(d);
         return err_sys(e, ENOMEM, "%s: dhcp%d", l->ifname, family);
     }
-    if (*slot && same(*slot, d) && mend(l, *slot, dry, n)) {
+    again = *slot && same(*slot, d);
+    if (again && mend(l, *slot, dry, n)) {
         drop(d);
         return 0;
     }
     if (dry) {
-        l3_note(n, "%s: start %s", l->ifname, d->argv.word[0]);
+        l3_note(n, "%s: %s %s%s", l->ifname, again ? "restart" : "start",
+                d->argv.word[0],
+                again ? ", whose address has been removed" : "");
         drop(d);
         return 0;
     }

@@ -285,6 +285,24 @@ int l3_take_uplink(struct l3 *l, const char *uplink, struct l3_notes *n,
     return 0;
 }
 
+void l3_plan_uplink(struct l3 *l, const char *uplink, struct l3_notes *n)
+{
+    char text[RT_TEXT_MAX];
+    struct netns_scope scope;
+    struct uplink u;
+
+    if (l3_owner(l) == L3_NONE || find_uplink(l, uplink) ||
+        netns_enter(&scope, l->netns_fd, NULL))
+        return;
+    if (uplink_read(&u, uplink, n, NULL) == 0) {
+        if (u.moved.n_addrs || u.moved.n_routes)
+            l3_note(n, "%s would move from %s to %s",
+                    rt_set_text(&u.moved, text), u.name, l->ifname);
+        uplink_clear(&u);
+    }
+    netns_leave(&scope);
+}
+
 static void forget_uplink(struct l3 *l, struct uplink *u)
 {
     struct uplink **p = &l->uplinks;

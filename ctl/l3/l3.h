@@ -75,6 +75,9 @@ int l3_check(struct l3 *l, struct err *e);
  */
 int l3_take_uplink(struct l3 *l, const char *uplink, struct l3_notes *n,
                    struct err *e);
+/* What l3_take_uplink and l3_apply would move, as sentences; one that is not
+ * there has nothing. */
+void l3_plan_uplink(struct l3 *l, const char *uplink, struct l3_notes *n);
 /*
  * After the port has been removed: they go back, but for an address that the
  * bridge's interface keeps because the configuration gives it that one: that

@@ -147,8 +147,10 @@ static int apply_mtu(int ifindex, const char *ifname, uint32_t v,
     if (!v && !ours->mtu)
         return 0;
     if (now->mtu != target) {
-        if (dry)
+        if (dry && now->mtu)
             l3_note(n, "%s: MTU %u instead of %u", ifname, target, now->mtu);
+        else if (dry) /* it is yet to be made */
+            l3_note(n, "%s: MTU %u", ifname, target);
         rc = dry ? 0 : netdev_set_mtu(ifindex, target, e);
         if (rc)
             return err_wrap(e, rc, "%s: %u", ifname, target);

@@ -620,6 +620,18 @@ int rtnl_add_route(struct rtnl *r, int ifindex, const struct rt_route *t,
     return err_wrap(e, rc, "route");
 }
 
+int rtnl_add_route_before(struct rtnl *r, int ifindex, const struct rt_route *t,
+                          struct err *e)
+{
+    char words[160], text[RT_TEXT_MAX];
+    int rc = route_talk(r, RTM_NEWROUTE, NLM_F_CREATE, ifindex, t, words);
+
+    if (!rc)
+        return 0;
+    refused(e, rc, words, rt_route_text(t, text));
+    return err_wrap(e, rc, "route");
+}
+
 int rtnl_replace_route(struct rtnl *r, int ifindex, const struct rt_route *t,
                        struct err *e)
 {

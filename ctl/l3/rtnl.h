@@ -128,6 +128,9 @@ int rtnl_add_addr(struct rtnl *r, int ifindex, const struct rt_addr *a,
                   struct err *e);
 int rtnl_add_route(struct rtnl *r, int ifindex, const struct rt_route *t,
                    struct err *e);
+/* The same, but before another to the same place, which stays.  IPv4. */
+int rtnl_add_route_before(struct rtnl *r, int ifindex, const struct rt_route *t,
+                          struct err *e);
 /* In one step instead of whichever is there. */
 int rtnl_replace_route(struct rtnl *r, int ifindex, const struct rt_route *t,
                        struct err *e);

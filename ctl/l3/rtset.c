@@ -473,6 +473,8 @@ const char *rt_route_text(const struct rt_route *r, char text[RT_TEXT_MAX])
         n += snprintf(text + n, RT_TEXT_MAX - (size_t)n, " metric %u",
                       r->metric);
     if (r->table != RT_TABLE_MAIN && n < RT_TEXT_MAX)
-        snprintf(text + n, RT_TEXT_MAX - (size_t)n, " table %u", r->table);
+        n += snprintf(text + n, RT_TEXT_MAX - (size_t)n, " table %u", r->table);
+    if ((r->m.rtm_flags & RTNH_F_ONLINK) && n < RT_TEXT_MAX)
+        snprintf(text + n, RT_TEXT_MAX - (size_t)n, " on-link");
     return text;
 }

@@ -357,6 +357,26 @@ static int give_route(struct rtnl *r, int ifindex, const struct rt_route *t,
                                         : rtnl_add_route(r, ifindex, t, e);
 }
 
+/*
+ * The bridge's interface keeps one to the same place, which the configuration
+ * gives it.  But it leads nowhere without this uplink: where the uplink's
+ * addresses are back, so is its route, and comes first.
+ */
+static bool give_beside(struct rtnl *r, int ifindex, const struct rt_route *t,
+                        const struct rt_set *here, const struct rt_set *except)
+{
+    struct rt_addr src = {.family = t->m.rtm_family};
+    bool any = false;
+
+    memcpy(src.local, t->src, sizeof(src.local));
+    if (t->m.rtm_family != AF_INET || t->oif != 0 ||
+        (t->has_src && rt_has_ip(except, &src)))
+        return false;
+    for (unsigned i = 0; i < here->n_addrs; i++)
+        any = any || here->addr[i].family == AF_INET;
+    return any && rtnl_add_route_before(r, ifindex, t, NULL) == 0;
+}
+
 static void give_routes(struct rtnl *r, int ifindex, struct uplink *u,
                         struct rt_set *s, const struct rt_set *except,
                         const struct rt_set *yield, struct l3_notes *n)
@@ -375,8 +395,11 @@ static void give_routes(struct rtnl *r, int ifindex, struct uplink *u,
             struct err e = {""};
             bool over = t.expires && t.expires <= gone;
 
-            if ((except && rt_find_route(except, &t) >= 0)) {
-                i++;
+            if (except && rt_find_route(except, &t) >= 0) {
+                if (give_beside(r, ifindex, &t, &here, except))
+                    rt_set_drop_route(s, i);
+                else
+                    i++;
                 continue;
             }
             if (t.expires)

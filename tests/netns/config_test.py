@@ -7,6 +7,7 @@ Each test's switch lives in a namespace with the interface ens33, behind which
 is a host with the address 192.168.7.254."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,6 +227,51 @@ def test_addresses_of_the_uplink_move_and_return(lab):
     there("br0")
     need(w.sw.stop() == 0, "the daemon's exit status")
     there("ens33")
+
+
+def test_back_from_a_lease(lab):
+    """A static address, then DHCP that nobody confirms: the address is there again."""
+    w = World(lab)
+    if not shutil.which("dnsmasq"):
+        raise lib.Skip("dnsmasq is not installed")
+    for who in ("all", "default"):
+        lab.sysctl("sw", f"net.ipv4.conf.{who}.promote_secondaries", 0)
+    log = os.path.join(lab.dir, "dnsmasq.log")
+    with open(log, "w") as f:
+        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
+                  "--user=root", "--pid-file=", "--interface=eth0", "--bind-interfaces",
+                  "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
+                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative", ns=w.out,
+                  stdout=f, stderr=f)
+    w.apply(LAB)
+    before = sh("ip", "-n", w.ns, "route").stdout
+    dhcp = bridge(["ens33"]).replace("dhcp4: no", "dhcp4: true")
+    for _ in range(2):
+        w.apply(dhcp, "--confirm", "60")
+        wait_until(lambda: any(".7.1" in a and a != "192.168.7.1/24" for a in w.addresses("br0")),
+                   15, lambda: f"{w.addresses('br0')} {open(log).read()}")
+        w.sw.cli("confirm", "--revert")
+        need(w.addresses("br0") == ["192.168.7.1/24"], str(w.addresses("br0")))
+        need(sh("ip", "-n", w.ns, "route").stdout == before, before)
+        reaches(w.out, "192.168.7.1")
+
+
+def test_plan_says_each_thing_once(lab):
+    """What moves, a first MTU, an on-link route; name servers are said by the step only."""
+    w = World(lab)
+    sh("ip", "-n", w.ns, "addr", "add", "192.168.7.9/24", "dev", "ens33")
+    sh("ip", "-n", w.ns, "route", "add", "default", "via", "192.168.7.254", "dev", "ens33",
+       "metric", "7")
+    text = LAB.replace("      parameters:", "      mtu: 1400\n      parameters:")
+    r = w.apply(text, "--dry-run", check=False)
+    said = r.stdout + r.stderr
+    need(r.returncode == 0 and "192.168.7.9/24 and 1 route would move from ens33 to br0" in said
+         and w.addresses("ens33") == ["192.168.7.9/24"], said)
+    need("br0: MTU 1400\n" in said and "default via 192.168.7.254 on-link\n" in said, said)
+    r = w.apply(text, check=False)
+    said = r.stdout + r.stderr
+    need("192.168.7.9/24 and 1 route moved from ens33 to br0" in said, said)
+    need(said.count("nameservers 192.168.7.254 not applied") == 1, said)
 
 
 def test_failure_takes_all_back(lab):

@@ -590,11 +590,12 @@ def test_another_lease_than_the_uplinks(lab):
     l3 = L3(lab)
     l3.do("take", "up0")
     sw.addif("br0", "up0")
-    f = l3.file("dhcp4: true\naddresses: [10.7.0.2/24]")
+    f = l3.file("dhcp4: true")
     l3.do("apply", f)
+    need("10.7.0.33/24" in addrs(ns, "br0"), "it moves at once")
     wait_until(lambda: "10.7.0.33/24" not in addrs(ns, "br0"), 15, lambda: addrs(ns, "br0"))
     wait_until(lambda: [r for r in routes(ns) if r.startswith("default")], 5, lambda: routes(ns))
-    need(has_lease(ns) and "10.7.0.2/24" in addrs(ns, "br0"), addrs(ns, "br0"))
+    need(has_lease(ns) and len(addrs(ns, "br0")) == 1, addrs(ns, "br0"))
     need(l3.do("plan", f) == "", "nothing to plan")
     lib.reaches(ns, "10.99.0.1")
     # the client ends: nobody's address goes but its own
@@ -654,6 +655,38 @@ def test_order_of_returned_addresses(lab):
     strip = [[x.strip() for x in t.splitlines()[1:]] for t in (listed(), before)]
     need(strip[0] == strip[1], f"{listed()}\n{before}")
     need(routes(ns, "up0") == r0, f"{routes(ns, 'up0')}\n{r0}")
+
+
+def test_route_of_the_file_and_the_uplink(lab):
+    """Both have a default route: up0's is back with its address, br0 keeps the file's."""
+    sw, ns, out = world(lab, addresses=False)
+    sh("ip", "-n", ns, "addr", "add", "10.7.0.33/24", "dev", "up0")
+    sh("ip", "-n", ns, "route", "add", "default", "via", "10.7.0.1", "dev", "up0")
+    l3 = L3(lab)
+
+    def default():
+        return [r.split()[4] for r in routes(ns) if r.startswith("default")]
+    f = l3.file("addresses: [10.8.0.2/24]\n"
+                "routes: [{to: default, via: 10.7.0.1, on-link: true}]\nmtu: 1400")
+    plan = l3.do("plan", f)
+    need("route default via 10.7.0.1 on-link\n" in plan, plan)
+    for _ in range(2):
+        l3.do("take", "up0")
+        sw.addif("br0", "up0")
+        l3.do("apply", f)
+        need(default() == ["br0"], routes(ns))
+        sw.wait_forwarding("up0")
+        lib.reaches(ns, "10.99.0.1")
+        sw.delif("br0", "up0")
+        l3.do("return", "up0")
+        need(sorted(default()) == ["br0", "up0"], routes(ns))
+        need("up0" in sh("ip", "-n", ns, "route", "get", "10.99.0.1").stdout, routes(ns))
+        lib.reaches(ns, "10.99.0.1")
+        l3.do("apply", f)
+        need(sorted(default()) == ["br0", "up0"], routes(ns))
+    l3.do("release")
+    need(default() == ["up0"], routes(ns))
+    lib.reaches(ns, "10.99.0.1")
 
 
 def test_dhcp6(lab):
