@@ -609,6 +609,18 @@ static void dgram_detach(struct port *p, struct port_queue *q,
 
 /* ---- the kind ---- */
 
+static int dgram_check(struct port *p, struct err *e)
+{
+    struct in_addr a;
+    unsigned mode;
+    struct dgram *d = dgram_of(p);
+    int rc = read_keys(d, &mode, e);
+
+    if (!rc && d->is_group && d->local.any.sa_family == AF_INET)
+        rc = group_interface4(d, &a, e);
+    return rc ? err_wrap(e, rc, "dgram:%s", p->spec.target) : 0;
+}
+
 static void dgram_describe(struct port *p, struct port_desc *desc)
 {
     struct dgram *d = dgram_of(p);
@@ -658,6 +670,7 @@ static void dgram_free(struct port *p)
 
 static const struct port_ops dgram_ops = {
     .open = dgram_open,
+    .check = dgram_check,
     .attach = dgram_attach,
     .detach = dgram_detach,
     .rx = dgram_rx,

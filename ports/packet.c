@@ -191,6 +191,11 @@ static void packet_describe(struct port *p, struct port_desc *d)
 
 /* ---- the kind ---- */
 
+static int packet_check(struct port *p, struct err *e)
+{
+    return parse_keys(packet_of(p), e);
+}
+
 static struct port *packet_alloc(void)
 {
     struct packet *k = calloc(1, sizeof(*k));
@@ -215,6 +220,7 @@ static void packet_free(struct port *p)
 
 static const struct port_ops packet_ops = {
     .open = packet_open,
+    .check = packet_check,
     .attach = packet_attach,
     .detach = packet_detach,
     .rx = packet_rx,

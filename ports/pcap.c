@@ -514,6 +514,31 @@ static void live_describe(struct port *p, struct port_desc *d)
 
 /* ---- the kind ---- */
 
+/* A filter is translated for no interface: what it says must be understood. */
+static int check_filter(const struct live *k, struct err *e)
+{
+    const char *text = port_spec_get(&k->port.spec, "filter");
+    pcap_t *h = text ? pcap_open_dead(DLT_EN10MB, (int)k->snaplen) : NULL;
+    struct bpf_program prog;
+    int rc = 0;
+
+    if (!h)
+        return text ? err_set(e, ENOMEM, "filter \"%s\": no memory", text) : 0;
+    if (pcap_compile(h, &prog, text, 1, PCAP_NETMASK_UNKNOWN) < 0)
+        rc = err_set(e, EINVAL, "filter \"%s\": %s", text, pcap_geterr(h));
+    else
+        pcap_freecode(&prog);
+    pcap_close(h);
+    return rc;
+}
+
+static int live_check(struct port *p, struct err *e)
+{
+    int rc = parse_keys(live_of(p), e);
+
+    return rc ? rc : check_filter(live_of(p), e);
+}
+
 static struct port *live_alloc(void)
 {
     struct live *k = calloc(1, sizeof(*k));
@@ -538,6 +563,7 @@ static void live_free(struct port *p)
 
 static const struct port_ops live_ops = {
     .open = live_open,
+    .check = live_check,
     .attach = live_attach,
     .detach = live_detach,
     .rx = live_rx,

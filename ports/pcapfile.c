@@ -291,15 +291,35 @@ static void rewind_port(struct file_port *k)
     atomic_store(&k->over, false);
 }
 
+static int read_how(struct file_port *k, struct err *e)
+{
+    const struct port_spec *s = &k->port.spec;
+    int rc = port_spec_file(s, &k->how, e);
+
+    if (!rc && s->netns)
+        rc =
+            err_set(e, EINVAL, "netns=%s: a file lives in no network namespace",
+                    s->netns);
+    return rc;
+}
+
+static int file_check(struct port *p, struct err *e)
+{
+    struct file_port *k = file_of(p);
+    struct reader_how how = {0};
+    int rc = read_how(k, e);
+
+    if (rc)
+        return rc;
+    return k->how.record ? check_mode(&p->spec, e)
+                         : read_replay_keys(k, &how, e);
+}
+
 static int file_open(struct port *p, struct err *e)
 {
     struct file_port *k = file_of(p);
-    int rc = port_spec_file(&p->spec, &k->how, e);
+    int rc = read_how(k, e);
 
-    if (!rc && p->spec.netns)
-        rc =
-            err_set(e, EINVAL, "netns=%s: a file lives in no network namespace",
-                    p->spec.netns);
     if (rc)
         return rc;
     rewind_port(k);
@@ -627,6 +647,7 @@ static void file_free(struct port *p)
 
 static const struct port_ops file_ops = {
     .open = file_open,
+    .check = file_check,
     .attach = file_attach,
     .detach = file_detach,
     .rx = file_rx,

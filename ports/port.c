@@ -52,7 +52,7 @@ static int no_such_kind(const char *name, struct err *e)
                    list);
 }
 
-int port_check(const struct port_spec *spec, struct err *e)
+static int check_words(const struct port_spec *spec, struct err *e)
 {
     const struct port_kind *kind = port_kind_find(spec->kind);
     int rc;
@@ -95,7 +95,7 @@ struct port *port_new(const struct port_spec *spec, int *rc, struct err *e)
     const struct port_kind *kind = port_kind_find(spec->kind);
     struct port *p;
 
-    *rc = port_check(spec, e);
+    *rc = check_words(spec, e);
     if (*rc)
         return NULL;
     p = kind->alloc();
@@ -112,6 +112,22 @@ struct port *port_new(const struct port_spec *spec, int *rc, struct err *e)
         return NULL;
     }
     return p;
+}
+
+int port_check(const struct port_spec *spec, struct err *e)
+{
+    struct port_spec words;
+    struct port *p;
+    int rc = port_spec_copy(&words, spec);
+
+    if (rc)
+        return err_set(e, rc, "the port's specification is too long");
+    words.netns_fd = words.file_fd = -1;
+    p = port_new(&words, &rc, e);
+    if (p && p->ops->check)
+        rc = p->ops->check(p, e);
+    port_free(p);
+    return rc;
 }
 
 void port_free(struct port *p)
@@ -139,8 +155,12 @@ void port_event(struct port *p, enum port_event ev, const char *fmt, ...)
     char reason[160];
     va_list ap;
 
-    if (ev == PORT_EVENT_FAILED && atomic_exchange(&p->failed, true))
-        return;
+    if (ev == PORT_EVENT_FAILED) {
+        if (atomic_exchange(&p->failed, true))
+            return;
+        if (p->kind && p->kind->peer)
+            atomic_store(&p->peer, false);
+    }
     if (!p->event)
         return;
     va_start(ap, fmt);

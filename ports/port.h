@@ -183,6 +183,13 @@ struct port_ops {
      */
     void (*link)(struct port *p, const struct link_change *c);
 
+    /*
+     * Optional; any thread, on a port that was never opened.  Do the values of
+     * its keys make sense?  Touches nothing outside.  0, or -errno with the
+     * sentence that open would say.
+     */
+    int (*check)(struct port *p, struct err *e);
+
     /* Optional; control thread, quick, also between close and open. */
     void (*describe)(struct port *p, struct port_desc *d);
 };
@@ -232,8 +239,11 @@ struct port {
 extern const struct port_kind *const port_kinds[];
 const struct port_kind *port_kind_find(const char *name);
 
-/* Can there be such a port?  Kind known, keys known, name fit.  Any thread.  0
- * or -errno with a sentence. */
+/*
+ * Can there be such a port?  Kind known, keys known, name fit, values as far as
+ * they can be judged without opening anything.  Any thread; may take as long as
+ * libpcap needs for a filter.  0 or -errno with a sentence.
+ */
 int port_check(const struct port_spec *spec, struct err *e);
 
 /*

@@ -638,6 +638,14 @@ static void stream_describe(struct port *p, struct port_desc *d)
     pthread_mutex_unlock(&s->words_lock);
 }
 
+static int stream_check(struct port *p, struct err *e)
+{
+    unsigned mode;
+    int rc = read_keys(stream_of(p), &mode, e);
+
+    return rc ? err_wrap(e, rc, "stream:%s", p->spec.target) : 0;
+}
+
 static struct port *stream_alloc(void)
 {
     struct stream *s = calloc(1, sizeof(*s));
@@ -663,6 +671,7 @@ static void stream_free(struct port *p)
 
 static const struct port_ops stream_ops = {
     .open = stream_open,
+    .check = stream_check,
     .attach = stream_attach,
     .detach = stream_detach,
     .rx = stream_rx,

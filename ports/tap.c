@@ -106,7 +106,7 @@ static int parse_wish(const struct port_spec *s, struct tap_wish *w,
 static const char *instead(const struct tap *t)
 {
     return t->port.spec.local ? ", or make the bridge without an interface "
-                                "(--no-local)"
+                                "(--no-local; in a file, local: no)"
                               : "";
 }
 
@@ -665,6 +665,14 @@ int tap_set_carrier(struct port *p, bool on, struct err *e)
 
 /* ---- the kind ---- */
 
+static int tap_check(struct port *p, struct err *e)
+{
+    struct tap_wish w;
+    int rc = parse_wish(&p->spec, &w, e);
+
+    return rc ? rc : check_name(p->spec.target, e);
+}
+
 static struct port *tap_alloc(void)
 {
     struct tap *t = calloc(1, sizeof(*t));
@@ -682,6 +690,7 @@ static void tap_free(struct port *p)
 
 static const struct port_ops tap_ops = {
     .open = tap_open,
+    .check = tap_check,
     .attach = tap_attach,
     .detach = tap_detach,
     .rx = tap_rx,

@@ -292,12 +292,23 @@ static void attach_answered(struct message *m)
         running(p);
 }
 
-/* Its device is not there yet: for whoever adds it, it is in the bridge. */
-static void wait_for_device(struct bport *p)
+/* Is what the port stands on not there, or not to be touched? */
+static bool lacks_device(const struct bport *p)
+{
+    int rc = p->job_rc;
+
+    return rc == -ENODEV || rc == -ENETDOWN ||
+           (p->port->kind->file && (rc == -ENOENT || rc == -EEXIST));
+}
+
+/* It fails, but for whoever adds it, it is in the bridge. */
+static void add_without_device(struct bport *p)
 {
     text_copy(p->why, sizeof(p->why), p->job_err.text);
-    log_warn("bridge %s: port %s waits for its device: %s", p->b->name,
-             p->port->spec.name, p->why);
+    log_warn("bridge %s: port %s %s: %s", p->b->name, p->port->spec.name,
+             p->port->kind->file ? "does without its file"
+                                 : "waits for its device",
+             p->why);
     tell_added(p);
     p->adding = false;
     sw_stage(p->b->sw, &p->on_add);
@@ -313,9 +324,8 @@ static void open_done(struct message *m)
         life_describe(p);
         return;
     }
-    if (p->adding && !p->deleting && p->may_wait &&
-        (p->job_rc == -ENODEV || p->job_rc == -ENETDOWN))
-        wait_for_device(p);
+    if (p->adding && !p->deleting && p->may_wait && lacks_device(p))
+        add_without_device(p);
     else if (p->adding && !p->deleting)
         give_up(p, p->job_rc, &p->job_err);
     else

@@ -141,7 +141,9 @@ void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
                void *arg);
 /*
  * As bport_add, but a device that does not exist (-ENODEV) is no error: the
- * port is there, failed, and joins when the device appears.
+ * port is there, failed, and joins when the device appears.  So is one whose
+ * capture is not there (-ENOENT), or holds a recording (-EEXIST); it joins when
+ * it is removed and added again.
  */
 void bport_add_absent(struct bridge *b, const struct port_spec *spec,
                       sw_done done, void *arg);
@@ -155,8 +157,8 @@ struct bport *bport_next(struct bridge *b, struct bport *prev);
 struct bport *bport_local(struct bridge *b);
 /* Is it on its way out?  bport_by_no still finds it then. */
 bool bport_leaving(const struct bport *p);
-/* Would bport_add refuse it whatever there is: no such kind, no such key?  Any
- * thread.  0 or -errno with a sentence. */
+/* Would bport_add refuse it whatever there is: no such kind, key or value?  As
+ * port_check. */
 int bport_check(const struct port_spec *spec, struct err *e);
 /* What it was added with, its name filled in; valid while the port lives. */
 const struct port_spec *bport_spec(const struct bport *p);

@@ -282,8 +282,8 @@ static int remove_bridge(struct maker *m, const struct run_bridge *rb)
         rc = plan_say(m->p, s, "remove bridge %s", name);
     if (!rc && hand)
         rc = plan_note(m->p,
-                       "%s stays: its port %s was added by hand (brctl delbr "
-                       "%s removes both)",
+                       "%s stays: its port %s was added by hand (bascule delbr "
+                       "%s --force removes both)",
                        name, hand->name, name);
     return rc ? no_memory(m) : 0;
 }
@@ -345,6 +345,25 @@ static int add_device(struct maker *m, struct want_port *wp)
         return no_memory(m);
     s->member.up = true;
     return set_members(m, wp, &now, s);
+}
+
+/*
+ * A tap is made down.  One that is made for the file is up, as ports that are
+ * taken over are; one in a namespace that netns= names is its owner's matter.
+ */
+static int up_tap(struct maker *m, struct want_port *wp)
+{
+    struct step *s;
+
+    if (strcmp(wp->spec.kind, "tap") != 0 || wp->spec.netns)
+        return 0;
+    s = add(m, STEP_MEMBER_SET, wp, wp->spec.name);
+    if (!s)
+        return no_memory(m);
+    s->member.wakeonlan = CONF_UNSET;
+    s->member.up = true;
+    snprintf(s->device, sizeof(s->device), "%s", wp->spec.target);
+    return 0;
 }
 
 static int new_param(struct maker *m, struct want_port *wp, unsigned w)
@@ -412,6 +431,7 @@ static int add_port(struct maker *m, struct want_port *wp)
                        port_spec_format(&wp->spec, text, sizeof(text)),
                        m->wb->conf->name))
         return no_memory(m);
+    rc = up_tap(m, wp);
     for (unsigned w = 0; !rc && w < BPORT_PARAMS; w++)
         rc = new_param(m, wp, w);
     return rc;

@@ -644,8 +644,8 @@ static void member_is_set(struct step *s)
 {
     struct owned_port *o = owned_port_of(s);
 
-    if (!o || o->has_before)
-        return;
+    if (!o || o->has_before || !o->device[0])
+        return; /* known, or nothing that is given back */
     o->has_before = true;
     o->before = s->before;
 }

@@ -113,6 +113,17 @@ static int open_capture(struct named *n, const struct conf_port *p,
     return rc;
 }
 
+/* What is only to be tried: a recording would be made. */
+static int open_replay(struct named *n, const struct conf_port *p,
+                       struct err *e)
+{
+    struct spec_file how;
+
+    if (port_spec_file(&p->spec, &how, NULL) || how.record)
+        return 0;
+    return open_capture(n, p, e);
+}
+
 static int for_ports(struct named *n, const struct conf *conf,
                      int (*fn)(struct named *n, const struct conf_port *p,
                                struct err *e),
@@ -137,7 +148,8 @@ static int open_named(struct named *n, const struct conf *conf, bool captures,
         return err_sys(e, errno, "our own network namespace");
     rc = for_ports(n, conf, open_netns, e);
     n->n_netns = n->n;
-    return rc || !captures ? rc : for_ports(n, conf, open_capture, e);
+    return rc ? rc
+              : for_ports(n, conf, captures ? open_capture : open_replay, e);
 }
 
 /* 'came_to_nothing': files that were made for it go. */
@@ -161,6 +173,12 @@ static json_t *named_list(const struct named *n, unsigned from, unsigned to)
 }
 
 /* ---- apply ---- */
+
+/* "-", as everywhere; named in full, for what is said of it. */
+static const char *file_named(const char *word)
+{
+    return strcmp(word, "-") == 0 ? "/dev/stdin" : word;
+}
 
 struct asked {
     const char *file;
@@ -191,7 +209,7 @@ static int read_args(const struct client *c, int argc, char **argv,
         } else if (a->file) {
             return complain(c, "apply: one file; what is %s?", argv[i]);
         } else {
-            a->file = argv[i];
+            a->file = file_named(argv[i]);
         }
     }
     return a->file ? 0 : complain(c, "apply: which file?");
@@ -276,8 +294,14 @@ int run_apply(struct client *c, int argc, char **argv)
 
 int run_confirm(struct client *c, int argc, char **argv)
 {
+    int status =
+        client_simple(c, "confirm", json_pack("{s:b}", "revert", argc > 0));
+
     (void)argv;
-    return client_simple(c, "confirm", json_pack("{s:b}", "revert", argc > 0));
+    if (status == 0 && argc > 0 && !c->json)
+        fprintf(stderr, "taken back: bridges, ports and addresses are as "
+                        "before that apply\n");
+    return status;
 }
 
 /* ---- config ---- */
@@ -307,7 +331,7 @@ int run_config(struct client *c, int argc, char **argv)
     int netns, status = 0;
 
     if (argc > 0)
-        return show_file(c, argv[0]);
+        return show_file(c, file_named(argv[0]));
     netns = open_own_netns();
     if (!client_call(c, "config", json_pack("{s:b}", "netns", netns >= 0),
                      netns, &r))

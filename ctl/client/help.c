@@ -41,12 +41,57 @@ static void list_params(FILE *out, const struct param_name *p)
         fprintf(out, "    %-15s %s\n", p->name, p->help);
 }
 
+/* What one line does not hold. */
+static const char *more_help(const struct command *c)
+{
+    switch (command_id_of(c)) {
+    case CMD_ID_addbr:
+        return "--no-local makes it without an interface for the host";
+    case CMD_ID_delbr:
+        return "--force removes it although its interface is up";
+    case CMD_ID_addif:
+        return "<device> is KIND:NAME[,key=value]... or an interface's name; "
+               "the kinds are tap, packet, pcap, pcapfile, stream, dgram and "
+               "mem, and basculed(8) has their keys";
+    case CMD_ID_apply:
+        return "<file> is YAML as in basculed.conf(5), - reads standard input; "
+               "--dry-run says each step and takes none; --confirm takes all "
+               "back after 1 to 86400 seconds unless bascule confirm is run";
+    case CMD_ID_confirm:
+        return "--revert does not wait until the seconds of apply --confirm "
+               "are over";
+    case CMD_ID_config:
+        return "prints what Bascule was told, by files and commands, in the "
+               "words of basculed.conf(5); addresses that ip(8) gave to a "
+               "bridge's interface are not in it";
+    default:
+        return NULL;
+    }
+}
+
+/* In lines of a terminal. */
+static void put_folded(FILE *out, const char *text)
+{
+    while (*text) {
+        size_t n = strlen(text);
+
+        if (n > 74)
+            for (n = 74; n > 0 && text[n] != ' ';)
+                n--;
+        fprintf(out, "    %.*s\n", (int)n, text);
+        text += n;
+        text += *text == ' ';
+    }
+}
+
 static void one_command(FILE *out, const struct command *c)
 {
     char usage[320];
 
     fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
             c->help);
+    if (more_help(c))
+        put_folded(out, more_help(c));
     if (command_id_of(c) == CMD_ID_bridge_set)
         list_params(out, bridge_param_names);
     if (command_id_of(c) == CMD_ID_port_set)
@@ -97,6 +142,10 @@ static void roff_commands(FILE *out, const char *title, unsigned mask,
         roff(out, command_usage(c, usage, sizeof(usage)));
         fprintf(out, "\n");
         roff(out, c->help);
+        if (more_help(c)) {
+            fputs("; ", out);
+            roff(out, more_help(c));
+        }
         if (c->flags & CMD_CHANGE)
             fputs(".  Needs authority", out);
         fprintf(out, ".\n");
@@ -132,17 +181,18 @@ static void manual(FILE *out)
     fprintf(out, ".SH PARAMETERS\n");
     roff_params(out, "bridge set", bridge_param_names);
     roff_params(out, "port set", port_param_names);
-    fprintf(out,
-            ".SH AUTHORITY\nRoot, the user that runs the daemon and the "
-            "members of the group given to it may change things; everybody "
-            "who can connect may read.\n"
-            ".SH ENVIRONMENT\n.TP\n.B BASCULE_SOCKET\nThe control socket, "
-            "unless \\-S names one.\n"
-            ".SH FILES\n.TP\n.B /run/bascule/control.sock\nThe control socket "
-            "of a daemon that runs as root.\n.TP\n.B "
-            "$XDG_RUNTIME_DIR/bascule.sock\nThat of others.\n"
-            ".SH EXIT STATUS\n0, or 1 and one sentence on standard error.\n"
-            ".SH SEE ALSO\nbasculed(8), brctl(8), bridge(8)\n");
+    fprintf(
+        out,
+        ".SH AUTHORITY\nRoot, the user that runs the daemon and the "
+        "members of the group given to it may change things; everybody "
+        "who can connect may read.\n"
+        ".SH ENVIRONMENT\n.TP\n.B BASCULE_SOCKET\nThe control socket, "
+        "unless \\-S names one.\n"
+        ".SH FILES\n.TP\n.B /run/bascule/control.sock\nThe control socket "
+        "of a daemon that runs as root.\n.TP\n.B "
+        "$XDG_RUNTIME_DIR/bascule.sock\nThat of others.\n"
+        ".SH EXIT STATUS\n0, or 1 and one sentence on standard error.\n"
+        ".SH SEE ALSO\nbasculed(8), basculed.conf(5), brctl(8), bridge(8)\n");
 }
 
 /* "fdb": all that begins with that word.  False if nothing does. */

@@ -141,9 +141,18 @@ bool iproute2_object(struct client *c, int argc, char **argv, int *status)
     return true;
 }
 
+static const char *const unbuilt[] = {"mdb", "vlan", "vni", "mst", NULL};
+
+bool iproute2_unbuilt(const char *word)
+{
+    for (int i = 0; unbuilt[i]; i++)
+        if (strcmp(word, unbuilt[i]) == 0)
+            return true;
+    return false;
+}
+
 int iproute2_command(struct client *c, int argc, char **argv)
 {
-    static const char *const unbuilt[] = {"mdb", "vlan", "vni", "mst", NULL};
     const char *word = argv[0];
 
     if (word_begins(word, "link"))

@@ -32,6 +32,9 @@
  */
 bool iproute2_object(struct client *c, int argc, char **argv, int *status);
 
+/* One of the objects, in full, that are not built here? */
+bool iproute2_unbuilt(const char *word);
+
 /* Enters a namespace, by name, process or path: 0 or IP_FAIL, complained. */
 int iproute2_netns(const struct client *c, const char *name);
 

@@ -146,6 +146,9 @@ static int command_main(struct client *c, int argc, char **argv)
     if (iproute2_object(c, argc, argv, &n))
         return n;
     cmd = command_by_words(argv, argc, &used);
+    if (!cmd && used == 0 && iproute2_unbuilt(argv[0]))
+        return complain(c, "%s is not built yet: see bascule help for what is",
+                        argv[0]);
     if (!cmd && used == 1)
         return complain(c, "%s %s: there is no such command; see bascule help",
                         argv[0], argc > 1 ? argv[1] : "without another word");

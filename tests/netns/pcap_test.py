@@ -172,6 +172,9 @@ def test_configured(lab):
         need(r.returncode == 1 and words in r.stderr, r.stderr)
         need(not os.path.exists(out), "a recording that came to nothing was left behind")
     conf = configuration(lab, capture, out)
+    r = sw.cli("apply", "--dry-run", configuration(lab, "/no/such", out), check=False)
+    need(r.returncode == 1 and "No such file" in r.stderr, r.stderr)
+    conf = configuration(lab, capture, out)
     sw.cli("apply", "--dry-run", conf)
     need(not os.path.exists(out), "a dry run made a file")
     sw.cli("apply", conf)
@@ -195,6 +198,26 @@ def test_configured_at_start(lab):
     lib.sh("ip", "-n", sw.ns, "link", "set", "v1", "up")
     sw.wait_forwarding("v1")
     wait_until(lambda: sum(map(mine, read_pcap(out))) == 30, 5, "the replay was recorded")
+
+
+def test_start_finds_a_recording(lab):
+    """What must not be recorded over, or is not there, costs its port only."""
+    lab.ns("sw")
+    lab.veth("v1", lab.ns("a"))
+    lib.sh("ip", "-n", lab.ns("a"), "link", "set", "eth0", "up")
+    capture, out = (os.path.join(lab.dir, n) for n in ("c.pcap", "out.pcap"))
+    write_pcap(out, [numbered(7)])
+    with open(out, "rb") as f:
+        before = f.read()
+    sw = lab.switch("--config", configuration(lab, capture, out), bridge=None, quiet=True)
+    sw.wait_forwarding("v1")
+    need("overwrite=on" in lib.port_state(sw, "br0", "rec")[1], "the recording's port")
+    need("No such file" in lib.port_state(sw, "br0", "file")[1], "the replay's port")
+    for port in ("rec", "file"):
+        info = lib.port_info(sw, "br0", port)
+        need(info["failed"] and not info["link"], f"{port}: {info}")
+    with open(out, "rb") as f:
+        need(f.read() == before, "it was recorded over")
 
 
 # ---- replay ----

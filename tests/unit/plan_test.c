@@ -267,8 +267,8 @@ static void names_are_made_up_once(void **state)
 
     (void)state;
     by_hand(b, "mem:x,name=dgram0");
-    assert_int_equal(make(OWN("[\"dgram:127.0.0.1:9,local=127.0.0.1:8\", "
-                              "\"dgram:127.0.0.1:7,local=127.0.0.1:6\"]"),
+    assert_int_equal(make(OWN("[\"dgram:127.0.0.1:9,remote=127.0.0.1:8\", "
+                              "\"dgram:127.0.0.1:7,remote=127.0.0.1:6\"]"),
                           false),
                      0);
     assert_string_equal(want->bridge[0].port[0].spec.name, "dgram1");
