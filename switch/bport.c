@@ -366,8 +366,10 @@ void bport_info(const struct bport *p, struct bport_info *i)
     (void)port_spec_format(&p->port->spec, i->spec, sizeof(i->spec));
     text_copy(i->kind, sizeof(i->kind), p->port->kind->name);
     i->no = p->no;
-    /* in force, that is: the view that makes it so is out */
-    i->state = bport_forwarding(p) && atomic_load(&p->port->forwarding)
+    /* in force, that is: the view that makes it so is out, and its peer is
+     * still there, whose end may not have been told yet */
+    i->state = bport_forwarding(p) && atomic_load(&p->port->forwarding) &&
+                       port_caps_now(p->port).link
                    ? BPORT_FORWARDING
                    : BPORT_DISABLED;
     i->failed = p->life == LIFE_FAILED ||

@@ -302,7 +302,7 @@ static int option(struct client *c, const char *word, struct words *w,
 int iproute2_main(struct client *c, int argc, char **argv)
 {
     struct words w = {argc - 1, argv + 1};
-    struct batch b = {NULL};
+    struct batch b = {0};
     int status;
 
     while (w.n > 0 && w.v[0][0] == '-') {

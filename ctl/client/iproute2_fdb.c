@@ -346,7 +346,7 @@ static int get_show(struct client *c, json_t *where)
 int run_fdb_get(struct client *c, int argc, char **argv)
 {
     struct words w = {argc, argv};
-    struct get g = {NULL};
+    struct get g = {0};
     struct mac mac;
     char text[MAC_TEXT_MAX];
     unsigned vlan = 0;

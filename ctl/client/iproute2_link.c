@@ -342,7 +342,7 @@ static int set_one(struct client *c, const char *dev, const char *param,
 int run_link_set(struct client *c, int argc, char **argv)
 {
     struct words w = {argc, argv};
-    struct set s = {NULL};
+    struct set s = {0};
     const char *word;
     int status = 0;
 

@@ -49,6 +49,10 @@ struct place place(const struct conf_pos *pos)
 
 static int say(struct reader *r, const struct conf_pos *pos, const char *key,
                const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
+static int say(struct reader *r, const struct conf_pos *pos, const char *key,
+               const char *fmt, va_list ap)
 {
     char text[ERR_TEXT_MAX];
 

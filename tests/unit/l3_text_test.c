@@ -163,10 +163,8 @@ static void test_remembers(void **state)
     assert_string_equal(s.bridge, "br0");
     assert_string_equal(s.u.name, "up0");
     assert_int_equal(s.u.moved.n_addrs, 1);
-    assert_memory_equal(&s.u.moved.addr[0], &u.moved.addr[0],
-                        sizeof(struct rt_addr));
-    assert_memory_equal(&s.u.stay.addr[0], &u.stay.addr[0],
-                        sizeof(struct rt_addr));
+    assert_true(rt_addr_equal(&u.moved.addr[0], &s.u.moved.addr[0]));
+    assert_true(rt_addr_equal(&u.stay.addr[0], &s.u.stay.addr[0]));
     assert_true(rt_route_equal(&u.moved.route[0], &s.u.moved.route[0]));
     uplink_clear(&s.u);
     store_remove(dir, 42, "up0");
