@@ -356,6 +356,16 @@ static void show_caps(const struct port_caps *c, struct bport_info *i)
     i->tx_uso = c->tx_uso;
 }
 
+/* Forwarding, and the view that makes it so is out.  The end of a peer may
+ * not have been told yet. */
+static bool in_force(const struct bport *p)
+{
+    const struct port *port = p->port;
+
+    return bport_forwarding(p) && atomic_load(&port->forwarding) &&
+           (!port->kind->peer || atomic_load(&port->peer));
+}
+
 void bport_info(const struct bport *p, struct bport_info *i)
 {
     struct bport *w = p->b->port[p->no];
@@ -366,12 +376,7 @@ void bport_info(const struct bport *p, struct bport_info *i)
     (void)port_spec_format(&p->port->spec, i->spec, sizeof(i->spec));
     text_copy(i->kind, sizeof(i->kind), p->port->kind->name);
     i->no = p->no;
-    /* in force, that is: the view that makes it so is out, and its peer is
-     * still there, whose end may not have been told yet */
-    i->state = bport_forwarding(p) && atomic_load(&p->port->forwarding) &&
-                       port_caps_now(p->port).link
-                   ? BPORT_FORWARDING
-                   : BPORT_DISABLED;
+    i->state = in_force(p) ? BPORT_FORWARDING : BPORT_DISABLED;
     i->failed = p->life == LIFE_FAILED ||
                 (p->life != LIFE_RUNNING && !p->adding && !p->deleting);
     say_why(p, i);
