@@ -596,13 +596,13 @@ class Lag:
             time.sleep(0.002)
             self.late = max(self.late, (time.monotonic() - t0) * 1e3 - 2)
 
-    def end(self, what):
+    def end(self, what, limit=10):
         self.over.set()
         self.t.join()
         lag = loop_lag(self.sw)
         print(f"     {what}: control loop's worst turn {lag:.1f} ms "
               f"(machine late by {self.late:.1f} ms)")
-        need(lag <= 10 + self.late, f"{what}: the control loop was held for {lag:.1f} ms "
+        need(lag <= limit + self.late, f"{what}: the control loop was held for {lag:.1f} ms "
                                     f"(machine late by {self.late:.1f} ms)")
 
 
