@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Topology change (802.1D-2004, 17.31): who is told, and what is forgotten.
+ *
+ * With force-version 0 the bridge does not forget at once but ages fast for a
+ * while (17.19.1, 17.19.7), all ports together as 802.1D-1998 did.
+ */
+#include "switch/stp/engine.h"
+
+/* 17.21.7 newTcWhile */
+void stp_new_tc_while(struct stp *s, struct stp_port *p)
+{
+    const struct stp_times *t = &s->root_times;
+
+    if (running(s, p->tc_while))
+        return;
+    if (p->send_rst) {
+        p->tc_while = s->now + hello_time(p) + NS_PER_SECOND;
+        p->new_info = true;
+    } else {
+        p->tc_while = s->now + ns_of((uint32_t)t->max_age + t->forward_delay);
+    }
+}
+
+/* 17.21.18 setTcPropTree; restrictedTcn is 802.1Q's (2018, 13.27) */
+void stp_tc_prop_tree(struct stp *s, const struct stp_port *from)
+{
+    if (from->config.tcn_guard)
+        return;
+    each_port (s, p)
+        if (p != from)
+            p->tc_prop = true;
+    stp_wake_all(s);
+}
+
+static void age_fast(struct stp *s)
+{
+    uint16_t age = s->root_times.forward_delay;
+
+    s->fast_until = s->now + ns_of(age);
+    stp_do(s, STP_DO_AGEING, 0)->age = age;
+}
+
+/* fdbFlush (17.19.7): done as soon as it is asked for. */
+static void flush(struct stp *s, struct stp_port *p)
+{
+    if (rstp_version(s))
+        (void)stp_do(s, STP_DO_FLUSH, p->number);
+    else
+        age_fast(s);
+}
+
+/* For people: one note of several that come at once. */
+static void note_change(struct stp *s, struct stp_port *p, bool detected)
+{
+    struct stp_note *n;
+
+    s->changes++;
+    s->change_at = s->now;
+    s->change_port = p->number;
+    n = stp_tell(s, p, STP_NOTE_TC, &s->cause);
+    n->yes = detected;
+}
+
+static bool active_role(const struct stp_port *p)
+{
+    return p->role == STP_ROLE_ROOT || p->role == STP_ROLE_DESIGNATED;
+}
+
+static void inactive(struct stp *s, struct stp_port *p)
+{
+    p->change = CHANGE_INACTIVE;
+    flush(s, p);
+    p->tc_while = 0;
+    p->tc_ack = false;
+}
+
+static void learning(struct stp_port *p)
+{
+    p->change = CHANGE_LEARNING;
+    p->rcvd_tc = p->rcvd_tcn = p->rcvd_tc_ack = p->tc_prop = false;
+}
+
+static void detected(struct stp *s, struct stp_port *p)
+{
+    p->change = CHANGE_ACTIVE;
+    stp_new_tc_while(s, p);
+    stp_tc_prop_tree(s, p);
+    p->new_info = true;
+    note_change(s, p, true);
+}
+
+static bool step_learning(struct stp *s, struct stp_port *p)
+{
+    bool told = p->rcvd_tc || p->rcvd_tcn || p->rcvd_tc_ack || p->tc_prop;
+
+    if (told)
+        learning(p);
+    else if (!active_role(p) && !p->learn && !p->learning)
+        inactive(s, p);
+    else if (active_role(p) && p->forward && !p->oper_edge)
+        detected(s, p);
+    else
+        return false;
+    return true;
+}
+
+/* NOTIFIED_TCN, NOTIFIED_TC */
+static void notified(struct stp *s, struct stp_port *p)
+{
+    bool news = !running(s, p->tc_while);
+
+    if (p->rcvd_tcn)
+        stp_new_tc_while(s, p);
+    p->rcvd_tcn = p->rcvd_tc = false;
+    if (p->role == STP_ROLE_DESIGNATED)
+        p->tc_ack = true;
+    stp_tc_prop_tree(s, p);
+    if (news || s->now - s->change_at > NS_PER_SECOND)
+        note_change(s, p, false);
+}
+
+static void propagate(struct stp *s, struct stp_port *p)
+{
+    stp_new_tc_while(s, p);
+    flush(s, p);
+    p->tc_prop = false;
+}
+
+static bool step_active(struct stp *s, struct stp_port *p)
+{
+    if (!active_role(p) || p->oper_edge) {
+        learning(p);
+    } else if (p->rcvd_tcn || p->rcvd_tc) {
+        notified(s, p);
+    } else if (p->tc_prop) {
+        propagate(s, p);
+    } else if (p->rcvd_tc_ack) {
+        p->tc_while = 0;
+        p->rcvd_tc_ack = false;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Figure 17-25. */
+bool stp_change(struct stp *s, struct stp_port *p)
+{
+    switch (p->change) {
+    case CHANGE_INACTIVE:
+        if (!p->learn)
+            return false;
+        learning(p);
+        return true;
+    case CHANGE_LEARNING:
+        return step_learning(s, p);
+    case CHANGE_ACTIVE:
+        return step_active(s, p);
+    }
+    return false;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Port information (802.1D-2004, 17.27): what a port knows of the tree, its
+ * own or received, and when it is void.
+ */
+#include "switch/stp/engine.h"
+
+static bool same_times(const struct stp_times *a, const struct stp_times *b)
+{
+    return a->message_age == b->message_age && a->max_age == b->max_age &&
+           a->hello == b->hello && a->forward_delay == b->forward_delay;
+}
+
+/* Configuration BPDUs, and RST BPDUs that say no role, are designated ports'
+ * (9.3.3, note). */
+static bool from_designated(const struct bpdu *b)
+{
+    if (b->type == BPDU_CONFIG)
+        return true;
+    return b->type == BPDU_RST && (bpdu_role(b) == BPDU_ROLE_DESIGNATED ||
+                                   bpdu_role(b) == BPDU_ROLE_UNKNOWN);
+}
+
+/* 17.6: a designated port's word about itself replaces its last one, even if
+ * it is worse. */
+static bool same_sender(const struct stp_vector *a, const struct stp_vector *b)
+{
+    const uint64_t address = 0xffffffffffffULL;
+
+    return (a->bridge & address) == (b->bridge & address) &&
+           STP_PORT_NUMBER(a->port) == STP_PORT_NUMBER(b->port);
+}
+
+/* What recordTimes (17.21.13) would make of the message. */
+static struct stp_times recorded(const struct bpdu *b)
+{
+    struct stp_times t = b->times;
+
+    if (t.hello < STP_SECOND)
+        t.hello = STP_SECOND;
+    return t;
+}
+
+/* 17.21.8 rcvInfo */
+static enum received_info judge(const struct stp_port *p)
+{
+    const struct bpdu *b = &p->msg;
+    struct stp_times times = recorded(b);
+    int order;
+
+    if (b->type == BPDU_TCN)
+        return RECEIVED_OTHER;
+    order = stp_vector_compare(&b->vector, &p->port_priority);
+    if (!from_designated(b))
+        return order >= 0 ? RECEIVED_NOT_DESIGNATED : RECEIVED_OTHER;
+    if (order == 0 && same_times(&times, &p->port_times))
+        return p->info_is == INFO_RECEIVED ? RECEIVED_REPEATED_DESIGNATED
+                                           : RECEIVED_OTHER;
+    if (order <= 0 || same_sender(&b->vector, &p->port_priority))
+        return RECEIVED_SUPERIOR_DESIGNATED;
+    return RECEIVED_INFERIOR_DESIGNATED;
+}
+
+/* 17.21.1 betterorsameInfo */
+static bool better_or_same(const struct stp_port *p, enum info_is what)
+{
+    const struct stp_vector *v =
+        what == INFO_RECEIVED ? &p->msg.vector : &p->designated;
+
+    return p->info_is == what && stp_vector_compare(v, &p->port_priority) <= 0;
+}
+
+/* 17.21.11 recordProposal */
+static void record_proposal(struct stp_port *p)
+{
+    if (p->msg.type == BPDU_RST && (p->msg.flags & BPDU_PROPOSAL) &&
+        bpdu_role(&p->msg) == BPDU_ROLE_DESIGNATED)
+        p->proposed = true;
+}
+
+/* 17.21.10 recordDispute: the neighbour thinks worse of the tree than we do,
+ * and yet forwards: it does not hear us. */
+static void record_dispute(struct stp_port *p)
+{
+    if (p->msg.type == BPDU_RST && p->msg.flags & BPDU_LEARNING) {
+        p->disputed = true;
+        p->agreed = false;
+    }
+}
+
+/* 17.21.9 recordAgreement */
+static void record_agreement(struct stp *s, struct stp_port *p)
+{
+    bool was = p->agreed;
+
+    p->agreed = rstp_version(s) && p->config.p2p && p->msg.type == BPDU_RST &&
+                p->msg.flags & BPDU_AGREEMENT;
+    if (p->agreed)
+        p->proposing = false;
+    if (p->agreed && !was)
+        p->state_cause = (struct cause){.why = STP_CAUSE_AGREED,
+                                        .bridge = p->msg.vector.bridge};
+}
+
+/* 17.21.17 setTcFlags */
+static void set_tc_flags(struct stp_port *p)
+{
+    if (p->msg.flags & BPDU_TC)
+        p->rcvd_tc = true;
+    if (p->msg.type == BPDU_CONFIG && p->msg.flags & BPDU_TC_ACK)
+        p->rcvd_tc_ack = true;
+}
+
+/* 17.21.23 updtRcvdInfoWhile.  Ages are whole seconds behind the first hop. */
+static void hold_information(struct stp *s, struct stp_port *p)
+{
+    uint32_t age = p->port_times.message_age + STP_SECOND;
+
+    age = (age + STP_SECOND / 2) / STP_SECOND * STP_SECOND;
+    if (age <= p->port_times.max_age)
+        p->rcvd_info_while = s->now + 3 * ns_of(p->port_times.hello);
+    else
+        p->rcvd_info_while = 0;
+}
+
+/* ---- the machine's states ---- */
+
+static void disable(struct stp *s, struct stp_port *p)
+{
+    p->rcvd_msg = false;
+    p->proposing = p->proposed = p->agree = p->agreed = false;
+    p->rcvd_info_while = 0;
+    p->info_is = INFO_DISABLED;
+    stp_reselect(s, p);
+}
+
+static void aged(struct stp *s, struct stp_port *p)
+{
+    if (p->info_is == INFO_RECEIVED) {
+        stp_blame(s, STP_CAUSE_AGED, p->number, p->port_priority.bridge);
+        stp_guard_aged(s, p);
+    }
+    p->info_is = INFO_AGED;
+    stp_reselect(s, p);
+}
+
+static void update(struct stp *s, struct stp_port *p)
+{
+    p->proposing = p->proposed = false;
+    p->agreed = p->agreed && better_or_same(p, INFO_MINE);
+    p->synced = p->synced && p->agreed;
+    p->port_priority = p->designated;
+    p->port_times = p->designated_times;
+    p->updt_info = false;
+    p->info_is = INFO_MINE;
+    p->new_info = true;
+    stp_wake_all(s);
+}
+
+static void superior_designated(struct stp *s, struct stp_port *p)
+{
+    bool better = p->info_is != INFO_RECEIVED ||
+                  stp_vector_compare(&p->msg.vector, &p->port_priority) < 0;
+
+    p->agreed = p->proposing = false;
+    record_proposal(p);
+    set_tc_flags(p);
+    p->agree = p->agree && better_or_same(p, INFO_RECEIVED);
+    p->port_priority = p->msg.vector; /* 17.21.12 recordPriority */
+    p->port_times = recorded(&p->msg);
+    hold_information(s, p);
+    p->info_is = INFO_RECEIVED;
+    stp_blame(s, better ? STP_CAUSE_BETTER : STP_CAUSE_CHANGED, p->number,
+              p->msg.vector.bridge);
+    stp_reselect(s, p);
+}
+
+static void receive(struct stp *s, struct stp_port *p)
+{
+    switch (judge(p)) {
+    case RECEIVED_SUPERIOR_DESIGNATED:
+        superior_designated(s, p);
+        break;
+    case RECEIVED_REPEATED_DESIGNATED:
+        record_proposal(p);
+        set_tc_flags(p);
+        hold_information(s, p);
+        break;
+    case RECEIVED_INFERIOR_DESIGNATED:
+        record_dispute(p);
+        break;
+    case RECEIVED_NOT_DESIGNATED:
+        record_agreement(s, p);
+        set_tc_flags(p);
+        break;
+    case RECEIVED_OTHER:
+        if (p->msg.type == BPDU_TCN)
+            p->rcvd_tcn = true;
+        break;
+    }
+    p->rcvd_msg = false;
+}
+
+/* 17.27, figure 17-18. */
+bool stp_information(struct stp *s, struct stp_port *p)
+{
+    if (!p->enabled && p->info_is != INFO_DISABLED) {
+        disable(s, p);
+    } else if (p->info_is == INFO_DISABLED) {
+        if (!p->enabled)
+            return false;
+        aged(s, p);
+    } else if (p->selected && p->updt_info) {
+        update(s, p);
+    } else if (p->info_is == INFO_RECEIVED && !p->updt_info && !p->rcvd_msg &&
+               !running(s, p->rcvd_info_while)) {
+        aged(s, p);
+    } else if (p->rcvd_msg && !p->updt_info) {
+        receive(s, p);
+    } else {
+        return false;
+    }
+    return true;
+}

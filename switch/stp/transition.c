@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Port role transitions and port state transitions (802.1D-2004, 17.29 and
+ * 17.30): how a port comes to have the role that was selected, and when it may
+ * learn and forward.
+ *
+ * One thing is asynchronous here: a port asked to discard goes on forwarding
+ * until all forwarders have taken notice.  "learning" and "forwarding" stay
+ * true that long, so that nothing that waits for them to be false, above all
+ * an agreement (17.10), comes too early.
+ */
+#include "switch/stp/engine.h"
+
+/* ---- port states (17.30) ---- */
+
+static void set_state(struct stp *s, struct stp_port *p, enum stp_state state)
+{
+    stp_do(s, STP_DO_STATE, p->number)->state = state;
+    stp_tell(s, p, STP_NOTE_STATE, &p->state_cause)->state = state;
+    if (state == STP_FORWARDING)
+        p->counts.to_forwarding++;
+    if (state == STP_DISCARDING)
+        p->counts.to_discarding++;
+}
+
+/* Figure 17-24. */
+bool stp_state_step(struct stp *s, struct stp_port *p)
+{
+    if (p->applying)
+        return false;
+    if ((p->learning && !p->learn) || (p->forwarding && !p->forward)) {
+        p->applying = true;
+        set_state(s, p, STP_DISCARDING);
+    } else if (p->learn && !p->learning) {
+        p->learning = true;
+        if (p->forward && !p->forwarding) /* both at once: one change */
+            p->forwarding = true;
+        set_state(s, p, p->forwarding ? STP_FORWARDING : STP_LEARNING);
+    } else if (p->forward && !p->forwarding) {
+        p->forwarding = true;
+        set_state(s, p, STP_FORWARDING);
+    } else {
+        return false;
+    }
+    stp_wake_all(s);
+    return true;
+}
+
+/* ---- roles ---- */
+
+static void because(struct stp_port *p, enum stp_cause why)
+{
+    p->state_cause = (struct cause){.why = why};
+}
+
+static bool is_shut(enum stp_role r)
+{
+    return r == STP_ROLE_DISABLED || r == STP_ROLE_ALTERNATE ||
+           r == STP_ROLE_BACKUP;
+}
+
+/* Timers that the old role has held begin to run. */
+static void release_timers(struct stp *s, struct stp_port *p)
+{
+    switch (p->role) {
+    case STP_ROLE_ROOT:
+        p->rr_while = s->now + fwd_delay(p);
+        break;
+    case STP_ROLE_DISABLED:
+        p->fd_while = s->now + max_age(p);
+        break;
+    case STP_ROLE_BACKUP:
+        p->rb_while = s->now + 2 * hello_time(p);
+        p->fd_while = s->now + forward_delay(p);
+        break;
+    case STP_ROLE_ALTERNATE:
+        p->fd_while = s->now + forward_delay(p);
+        break;
+    case STP_ROLE_DESIGNATED:
+        break;
+    }
+}
+
+static void take_role(struct stp *s, struct stp_port *p)
+{
+    release_timers(s, p);
+    p->role = p->selected_role;
+    stp_wake_all(s);
+}
+
+/* DISABLE_PORT, BLOCK_PORT: not done before discarding is in force. */
+static void shut(struct stp *s, struct stp_port *p)
+{
+    bool port_change = is_shut(p->role) && is_shut(p->selected_role);
+
+    take_role(s, p);
+    if (p->learn || p->forward)
+        because(p, STP_CAUSE_ROLE);
+    p->learn = p->forward = false;
+    /* The standard leaves it set, as its ports shut in no time. */
+    if (p->learning || p->forwarding)
+        p->synced = false;
+    /* From alternate to backup there is nothing left to wait for. */
+    p->block_done = port_change && p->block_done;
+    if (p->role == STP_ROLE_DISABLED)
+        p->block_done = false;
+}
+
+/* DISABLED_PORT, ALTERNATE_PORT */
+static void be_shut(struct stp *s, struct stp_port *p)
+{
+    p->block_done = true;
+    p->synced = true;
+    p->rr_while = 0;
+    p->sync = p->re_root = false;
+    stp_wake_all(s);
+}
+
+/* 17.21.14 setSyncTree */
+static void set_sync_tree(struct stp *s)
+{
+    each_port (s, p)
+        p->sync = true;
+    stp_wake_all(s);
+}
+
+/* 17.21.15 setReRootTree */
+static void set_re_root_tree(struct stp *s)
+{
+    each_port (s, p)
+        p->re_root = true;
+    stp_wake_all(s);
+}
+
+/* 17.20.3 */
+static bool all_synced(const struct stp *s)
+{
+    each_port (s, p) {
+        if (!p->selected || p->updt_info || p->role != p->selected_role)
+            return false;
+        if (p->role != STP_ROLE_ROOT && !p->synced)
+            return false;
+    }
+    return true;
+}
+
+/* 17.20.10 */
+static bool re_rooted(const struct stp *s, const struct stp_port *root)
+{
+    each_port (s, p)
+        if (p != root && rr_running(s, p))
+            return false;
+    return true;
+}
+
+static void agree(struct stp *s, struct stp_port *p)
+{
+    p->proposed = p->sync = false;
+    p->agree = true;
+    p->new_info = true;
+    stp_wake_all(s);
+}
+
+/* ROOT_PROPOSED and ROOT_AGREED, ALTERNATE_PROPOSED and ALTERNATE_AGREED */
+static bool handshake(struct stp *s, struct stp_port *p)
+{
+    bool synced = all_synced(s);
+
+    if (p->proposed && !p->agree && !synced) {
+        set_sync_tree(s);
+        p->proposed = false;
+        return true;
+    }
+    if ((synced && !p->agree) || (p->proposed && p->agree)) {
+        agree(s, p);
+        return true;
+    }
+    return false;
+}
+
+static bool disabled_role(struct stp *s, struct stp_port *p)
+{
+    if (!p->block_done && (p->learning || p->forwarding))
+        return false;
+    if (p->block_done && !p->sync && !p->re_root && p->synced)
+        return false;
+    be_shut(s, p);
+    return true;
+}
+
+/* Figure 17-23. */
+static bool blocked_role(struct stp *s, struct stp_port *p)
+{
+    if (handshake(s, p))
+        return true;
+    if (!p->block_done && (p->learning || p->forwarding))
+        return false;
+    if (p->block_done && !p->sync && !p->re_root && p->synced)
+        return false;
+    be_shut(s, p);
+    return true;
+}
+
+/* Figure 17-21: may the root port go on to the next state? */
+static bool root_may(const struct stp *s, const struct stp_port *p,
+                     enum stp_cause *why)
+{
+    if (rstp_version(s) && !rb_running(s, p) && re_rooted(s, p)) {
+        *why = STP_CAUSE_ROOT;
+        return true;
+    }
+    *why = STP_CAUSE_DELAY;
+    return !running(s, p->fd_while);
+}
+
+static bool root_role(struct stp *s, struct stp_port *p)
+{
+    enum stp_cause why;
+
+    if (handshake(s, p))
+        return true;
+    if (!p->forward && !p->re_root) {
+        set_re_root_tree(s); /* REROOT */
+        return true;
+    }
+    if (p->forward && p->re_root) {
+        p->re_root = false; /* REROOTED */
+        return true;
+    }
+    if (p->forward || !root_may(s, p, &why))
+        return false;
+    because(p, why);
+    if (!p->learn) { /* ROOT_LEARN */
+        p->fd_while = s->now + forward_delay(p);
+        p->learn = true;
+    } else { /* ROOT_FORWARD */
+        p->fd_while = 0;
+        p->forward = true;
+    }
+    return true;
+}
+
+/* Designated ports: is it time to learn or forward, and why? */
+static bool designated_may(const struct stp *s, const struct stp_port *p,
+                           enum stp_cause *why)
+{
+    if ((p->re_root && rr_running(s, p)) || p->sync || stp_guard_shuts(s, p))
+        return false;
+    if (p->oper_edge)
+        *why = p->config.bpdu_filter ? STP_CAUSE_FILTER : STP_CAUSE_EDGE;
+    else if (p->agreed)
+        *why = STP_CAUSE_AGREED;
+    else
+        *why = STP_CAUSE_DELAY;
+    return p->oper_edge || p->agreed || !running(s, p->fd_while);
+}
+
+/* ... or time to shut? */
+static bool designated_must_shut(const struct stp *s, const struct stp_port *p,
+                                 enum stp_cause *why)
+{
+    if (stp_guard_shuts(s, p))
+        *why = STP_CAUSE_GUARD;
+    else if (p->oper_edge)
+        return false;
+    else if (p->disputed)
+        *why = STP_CAUSE_DISPUTE;
+    else if ((p->sync && !p->synced) || (p->re_root && rr_running(s, p)))
+        *why = STP_CAUSE_SYNC;
+    else
+        return false;
+    return true;
+}
+
+static void designated_discard(struct stp *s, struct stp_port *p,
+                               enum stp_cause why)
+{
+    because(p, why);
+    p->learn = p->forward = p->disputed = false;
+    p->fd_while = s->now + forward_delay(p);
+}
+
+static void designated_open(struct stp *s, struct stp_port *p,
+                            enum stp_cause why)
+{
+    bool agreed =
+        why == STP_CAUSE_AGREED && p->state_cause.why == STP_CAUSE_AGREED;
+
+    if (!agreed) /* else the cause knows who it was */
+        because(p, why);
+    if (!p->learn) { /* DESIGNATED_LEARN */
+        p->learn = true;
+        p->fd_while = s->now + forward_delay(p);
+    } else { /* DESIGNATED_FORWARD */
+        p->forward = true;
+        p->fd_while = 0;
+        p->agreed = p->send_rst;
+    }
+}
+
+/* Figure 17-22. */
+static bool designated_role(struct stp *s, struct stp_port *p)
+{
+    enum stp_cause why;
+
+    if (!p->forward && !p->agreed && !p->proposing && !p->oper_edge) {
+        p->proposing = true; /* DESIGNATED_PROPOSE */
+        p->edge_delay_while = s->now + edge_delay(p);
+        p->new_info = true;
+        return true;
+    }
+    if ((!p->learning && !p->forwarding && !p->synced) ||
+        (p->agreed && !p->synced) || (p->oper_edge && !p->synced) ||
+        (p->sync && p->synced)) {
+        p->rr_while = 0; /* DESIGNATED_SYNCED */
+        p->synced = true;
+        p->sync = false;
+        stp_wake_all(s);
+        return true;
+    }
+    if (p->re_root && !rr_running(s, p)) {
+        p->re_root = false; /* DESIGNATED_RETIRED */
+        return true;
+    }
+    if ((p->learn || p->forward) && designated_must_shut(s, p, &why)) {
+        designated_discard(s, p, why);
+        return true;
+    }
+    if (p->forward || !designated_may(s, p, &why))
+        return false;
+    designated_open(s, p, why);
+    return true;
+}
+
+static bool change_role(struct stp *s, struct stp_port *p)
+{
+    if (is_shut(p->selected_role))
+        shut(s, p);
+    else
+        take_role(s, p);
+    return true;
+}
+
+bool stp_role_step(struct stp *s, struct stp_port *p)
+{
+    if (!p->selected || p->updt_info)
+        return false;
+    if (p->role != p->selected_role)
+        return change_role(s, p);
+    switch (p->role) {
+    case STP_ROLE_DISABLED:
+        return disabled_role(s, p);
+    case STP_ROLE_ROOT:
+        return root_role(s, p);
+    case STP_ROLE_DESIGNATED:
+        return designated_role(s, p);
+    case STP_ROLE_ALTERNATE:
+    case STP_ROLE_BACKUP:
+        return blocked_role(s, p);
+    }
+    return false;
+}
