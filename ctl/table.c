@@ -22,6 +22,10 @@ const struct param_name bridge_param_names[] = {
     {"group-fwd-mask", "group_fwd_mask", UNIT_MASK,
      "bit X: forward frames to 01:80:c2:00:00:0X"},
     {"fdb-limit", "fdb_limit", UNIT_NUMBER, "most learned addresses"},
+    {"force-version", "force_version", UNIT_NUMBER, ""},
+    {"tx-hold", "tx_hold", UNIT_NUMBER, ""},
+    {"long-cost", "long_cost", UNIT_SWITCH, ""},
+    {"recovery", "recovery", UNIT_CENTISECONDS, ""},
     {NULL, NULL, UNIT_NUMBER, NULL},
 };
 
@@ -41,6 +45,15 @@ const struct param_name port_param_names[] = {
      "bit X: forward frames to 01:80:c2:00:00:0X, beside the bridge's mask"},
     {"fdb-limit", "fdb_limit", UNIT_NUMBER,
      "most learned addresses; 0: only the bridge's limit"},
+    {"admin-edge", "admin_edge", UNIT_SWITCH, ""},
+    {"auto-edge", "auto_edge", UNIT_SWITCH, ""},
+    {"p2p", "p2p", UNIT_NUMBER, ""},
+    {"bpdu-guard", "bpdu_guard", UNIT_SWITCH, ""},
+    {"bpdu-filter", "bpdu_filter", UNIT_SWITCH, ""},
+    {"root-guard", "root_guard", UNIT_SWITCH, ""},
+    {"tcn-guard", "tcn_guard", UNIT_SWITCH, ""},
+    {"loop-guard", "loop_guard", UNIT_SWITCH, ""},
+    {"assurance", "assurance", UNIT_SWITCH, ""},
     {NULL, NULL, UNIT_NUMBER, NULL},
 };
 

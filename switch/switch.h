@@ -16,6 +16,7 @@
 #include "fdb/fdb.h"
 #include "ports/spec.h"
 #include "switch/reason.h"
+#include "switch/stp/stp.h"
 
 #include <linux/virtio_net.h>
 #include <stdbool.h>
@@ -87,8 +88,9 @@ struct bridge *bridge_find(struct sw *sw, const char *name);
 struct bridge *bridge_next(struct sw *sw, struct bridge *prev);
 
 /*
- * Numeric parameters.  Those of the spanning tree are stored and shown until
- * an engine uses them.  Times in centiseconds (the kernel's USER_HZ).
+ * Numeric parameters.  Times in centiseconds (the kernel's USER_HZ).  While the
+ * spanning tree is on the forward delay is 200 .. 3000; switched on with
+ * another one, it takes the nearer bound, as the kernel does.
  */
 enum bridge_param {
     BRIDGE_AGEING,        /* cs; 0: never; at most 600000 */
@@ -96,7 +98,7 @@ enum bridge_param {
     BRIDGE_FORWARD_DELAY, /* cs */
     BRIDGE_HELLO,         /* cs, 100 .. 1000 */
     BRIDGE_MAX_AGE,       /* cs, 600 .. 4000 */
-    BRIDGE_STP,           /* 0; 1 is -EOPNOTSUPP until there is an engine */
+    BRIDGE_STP,           /* 0, 1 */
     /*
      * 16 bits, all of them settable: which of 01:80:c2:00:00:00 .. 0f are
      * forwarded.  While the spanning tree is off, :00 is forwarded whatever
@@ -104,7 +106,13 @@ enum bridge_param {
      * kernel does the same.
      */
     BRIDGE_FWD_MASK,
-    BRIDGE_FDB_LIMIT, /* entries */
+    BRIDGE_FDB_LIMIT,     /* entries */
+    BRIDGE_FORCE_VERSION, /* 0: STP, 2: RSTP (802.1D-2004, 17.13.4) */
+    BRIDGE_TX_HOLD,       /* BPDUs a second and port, 1 .. 10 (17.13.12) */
+    BRIDGE_LONG_COST,     /* costs from link speed: 0: the kernel's table of 16
+                             bits, 1: 20 000 000 by Mb/s (17.14) */
+    BRIDGE_RECOVERY,      /* cs until an error-disabled port is tried again; 0:
+                             not by itself; at most 8640000 */
     BRIDGE_PARAMS
 };
 /* What a new bridge has. */
@@ -171,7 +179,8 @@ int bport_file(const struct bport *p);
 struct bridge *bport_owner(struct sw *sw, const char *name);
 
 enum bport_param {
-    BPORT_PATH_COST, /* 1 .. 65535; 0: from the link's speed again */
+    BPORT_PATH_COST, /* 1 .. 65535, with BRIDGE_LONG_COST 1 .. 200000000; 0:
+                        from the link's speed again */
     BPORT_PRIORITY,  /* 0 .. 63 */
     BPORT_HAIRPIN,   /* 0, 1, and so on down to FLOOD_BCAST */
     BPORT_ISOLATED,
@@ -181,6 +190,16 @@ enum bport_param {
     BPORT_FLOOD_BCAST,
     BPORT_FWD_MASK,  /* 16 bits, or'ed with the bridge's */
     BPORT_FDB_LIMIT, /* learned entries; 0: none of its own */
+    /* of the spanning tree; see switch/stp/stp.h */
+    BPORT_ADMIN_EDGE, /* 0, 1 */
+    BPORT_AUTO_EDGE,
+    BPORT_P2P, /* 0, 1; 2: by the device */
+    BPORT_BPDU_GUARD,
+    BPORT_BPDU_FILTER, /* with the spanning tree off: drops others' BPDUs */
+    BPORT_ROOT_GUARD,
+    BPORT_TCN_GUARD,
+    BPORT_LOOP_GUARD,
+    BPORT_ASSURANCE,
     BPORT_PARAMS
 };
 /* What a new port has; 'edge': behind it are guests, not a network. */
@@ -252,6 +271,20 @@ unsigned bridge_fdb_walk(struct bridge *b, struct fdb_walk *w,
                          unsigned budget);
 struct bport *bport_by_no(struct bridge *b, uint16_t no);
 
+/* ---- spanning tree ---- */
+
+/* False: it is off. */
+bool bridge_stp_info(const struct bridge *b, struct stp_info *i);
+/* False: it is off, or the port is not open. */
+bool bport_stp_info(const struct bport *p, struct stp_port_info *i);
+/* Why the port is in its role, in sentences; the length; 0: as above. */
+size_t bport_stp_why(const struct bport *p, char *text, size_t size);
+/* Acts as if the topology had changed.  -EOPNOTSUPP: it is off. */
+void bridge_stp_change(struct bridge *b, sw_done done, void *arg);
+/* The port finds out anew whether its neighbour speaks RSTP, and is let out of
+ * error-disabled.  -EOPNOTSUPP: it is off, or the port is not open. */
+void bport_stp_mcheck(struct bport *p, sw_done done, void *arg);
+
 /* ---- mem ports (scriptable) ---- */
 
 /* -EINVAL: p is no mem port; -EMSGSIZE. */
@@ -277,6 +310,9 @@ enum sw_event_type {
     SW_EVENT_BRIDGE_ADD,
     SW_EVENT_BRIDGE_DEL,
     SW_EVENT_BRIDGE_PARAM,
+    SW_EVENT_STP,  /* roles, states, guards, the root, topology changes; of the
+                      bridge if port is "" */
+    SW_EVENT_BPDU, /* received or sent; see sw_observe_bpdus */
     SW_EVENT_LOST, /* 'count' events were lost: look again */
 };
 
@@ -292,12 +328,15 @@ struct sw_event {
     enum bport_state state;
     bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
-    char text[160]; /* for people; names are in it */
+    char text[336]; /* for people; names are in it */
 };
 
 /* Called on the control thread for each event; one observer.  NULL: none. */
 void sw_observe(struct sw *sw, void (*fn)(void *arg, const struct sw_event *e),
                 void *arg);
+
+/* BPDUs are told of, decoded, only while somebody wants them. */
+void sw_observe_bpdus(struct sw *sw, bool on);
 
 /* ---- health ---- */
 
