@@ -109,13 +109,16 @@ class Kernel(Bridge):
             out[i["ifname"]] = Port(role, {"blocking": "discarding"}.get(p["state"], p["state"]))
         return out
 
+    def _id(self, which):
+        """From sysfs: Debian 12's ip prints the bridge's own identifier as the root's."""
+        return plain_id(lib.sh("cat", f"/sys/class/net/br0/bridge/{which}",
+                               ns=self.ns).stdout.strip())
+
     def root(self):
-        info = json.loads(lib.sh("ip", "-n", self.ns, "-j", "-d", "link", "show", "br0").stdout)
-        return plain_id(info[0]["linkinfo"]["info_data"]["root_id"])
+        return self._id("root_id")
 
     def own(self):
-        info = json.loads(lib.sh("ip", "-n", self.ns, "-j", "-d", "link", "show", "br0").stdout)
-        return plain_id(info[0]["linkinfo"]["info_data"]["bridge_id"])
+        return self._id("bridge_id")
 
     def stp(self, on):
         lib.sh("ip", "-n", self.ns, "link", "set", "br0", "type", "bridge", "stp_state",
