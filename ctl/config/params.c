@@ -109,6 +109,7 @@ const struct key own_bridge_params[] = {
     {"stp", own_bridge_param, BRIDGE_STP, NULL},
     {"group-fwd-mask", own_bridge_param, BRIDGE_FWD_MASK, NULL},
     {"fdb-limit", own_bridge_param, BRIDGE_FDB_LIMIT, NULL},
+    {"force-version", own_bridge_param, BRIDGE_FORCE_VERSION, NULL},{"tx-hold", own_bridge_param, BRIDGE_TX_HOLD, NULL},{"long-cost", own_bridge_param, BRIDGE_LONG_COST, NULL},{"recovery", own_bridge_param, BRIDGE_RECOVERY, NULL},
     {NULL, NULL, 0, NULL},
 };
 
@@ -131,6 +132,15 @@ const struct key own_port_params[] = {
     {"bcast-flood", own_port_param, BPORT_FLOOD_BCAST, NULL},
     {"group-fwd-mask", own_port_param, BPORT_FWD_MASK, NULL},
     {"fdb-limit", own_port_param, BPORT_FDB_LIMIT, NULL},
+    {"admin-edge", own_port_param, BPORT_ADMIN_EDGE, NULL},
+    {"auto-edge", own_port_param, BPORT_AUTO_EDGE, NULL},
+    {"p2p", own_port_param, BPORT_P2P, NULL},
+    {"bpdu-guard", own_port_param, BPORT_BPDU_GUARD, NULL},
+    {"bpdu-filter", own_port_param, BPORT_BPDU_FILTER, NULL},
+    {"root-guard", own_port_param, BPORT_ROOT_GUARD, NULL},
+    {"tcn-guard", own_port_param, BPORT_TCN_GUARD, NULL},
+    {"loop-guard", own_port_param, BPORT_LOOP_GUARD, NULL},
+    {"assurance", own_port_param, BPORT_ASSURANCE, NULL},
     {NULL, NULL, 0, NULL},
 };
 

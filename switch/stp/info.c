@@ -188,6 +188,9 @@ static void receive(struct stp *s, struct stp_port *p)
         break;
     case RECEIVED_INFERIOR_DESIGNATED:
         record_dispute(p);
+        /* The standard waits for its hello time; 802.1D-1998 replied at once
+         * (8.6.9), and so do we: a neighbour whose port is new need not wait */
+        p->new_info = true;
         break;
     case RECEIVED_NOT_DESIGNATED:
         record_agreement(s, p);

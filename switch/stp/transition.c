@@ -23,10 +23,14 @@ static void set_state(struct stp *s, struct stp_port *p, enum stp_state state)
         p->counts.to_discarding++;
 }
 
-/* Figure 17-24. */
+/*
+ * Figure 17-24.  A port whose role is still to be selected waits for it: an
+ * edge port that was open before the tree begins stays open.
+ */
 bool stp_state_step(struct stp *s, struct stp_port *p)
 {
-    if (p->applying)
+    if (p->applying || !p->selected || p->updt_info ||
+        p->role != p->selected_role)
         return false;
     if ((p->learning && !p->learn) || (p->forwarding && !p->forward)) {
         p->applying = true;
