@@ -98,8 +98,7 @@ static inline enum bpdu_role bpdu_role(const struct bpdu *b)
     X(LENGTH, "length", "its length field promises more than there is")        \
     X(LLC, "llc", "no LLC header of the bridge protocol (42 42 03)")           \
     X(PROTOCOL, "protocol", "its protocol identifier is not 0")                \
-    X(TYPE, "type", "its type is none that its version has")                   \
-    X(TIMES, "times", "its max age or forward delay is zero")
+    X(TYPE, "type", "its type is none that its version has")
 
 enum bpdu_bad {
     BPDU_OK,

@@ -31,13 +31,22 @@ static bool same_sender(const struct stp_vector *a, const struct stp_vector *b)
            STP_PORT_NUMBER(a->port) == STP_PORT_NUMBER(b->port);
 }
 
-/* What recordTimes (17.21.13) would make of the message. */
+#define HELLO_MIN         STP_SECOND
+#define FORWARD_DELAY_MIN (2 * STP_SECOND)
+
+/*
+ * What recordTimes (17.21.13) would make of the message.  Bridges are to be
+ * found that say a forward delay of zero; to ignore them would make a loop,
+ * and to believe them would too, so that delay has its least, as hello has.
+ */
 static struct stp_times recorded(const struct bpdu *b)
 {
     struct stp_times t = b->times;
 
-    if (t.hello < STP_SECOND)
-        t.hello = STP_SECOND;
+    if (t.hello < HELLO_MIN)
+        t.hello = HELLO_MIN;
+    if (t.forward_delay < FORWARD_DELAY_MIN)
+        t.forward_delay = FORWARD_DELAY_MIN;
     return t;
 }
 
