@@ -43,6 +43,13 @@ struct stp_times {
     uint16_t message_age, max_age, hello, forward_delay;
 };
 
+static inline bool stp_times_same(const struct stp_times *a,
+                                  const struct stp_times *b)
+{
+    return a->message_age == b->message_age && a->max_age == b->max_age &&
+           a->hello == b->hello && a->forward_delay == b->forward_delay;
+}
+
 static inline uint16_t stp_time_from_cs(uint32_t cs)
 {
     uint32_t t = (cs * STP_SECOND + 50) / 100;

@@ -5,12 +5,6 @@
  */
 #include "switch/stp/engine.h"
 
-static bool same_times(const struct stp_times *a, const struct stp_times *b)
-{
-    return a->message_age == b->message_age && a->max_age == b->max_age &&
-           a->hello == b->hello && a->forward_delay == b->forward_delay;
-}
-
 /* Configuration BPDUs, and RST BPDUs that say no role, are designated ports'
  * (9.3.3, note). */
 static bool from_designated(const struct bpdu *b)
@@ -62,7 +56,7 @@ static enum received_info judge(const struct stp_port *p)
     order = stp_vector_compare(&b->vector, &p->port_priority);
     if (!from_designated(b))
         return order >= 0 ? RECEIVED_NOT_DESIGNATED : RECEIVED_OTHER;
-    if (order == 0 && same_times(&times, &p->port_times))
+    if (order == 0 && stp_times_same(&times, &p->port_times))
         return p->info_is == INFO_RECEIVED ? RECEIVED_REPEATED_DESIGNATED
                                            : RECEIVED_OTHER;
     if (order <= 0 || same_sender(&b->vector, &p->port_priority))
@@ -145,9 +139,10 @@ static void disable(struct stp *s, struct stp_port *p)
 
 static void aged(struct stp *s, struct stp_port *p)
 {
-    if (p->info_is == INFO_RECEIVED) {
+    /* Information that was void as it came is no silence. */
+    if (p->info_is == INFO_RECEIVED && p->rcvd_info_while) {
         stp_blame(s, STP_CAUSE_AGED, p->number, p->port_priority.bridge);
-        stp_guard_aged(s, p);
+        stp_guard_aged(p);
     }
     p->info_is = INFO_AGED;
     stp_reselect(s, p);

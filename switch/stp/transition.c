@@ -105,6 +105,8 @@ static void shut(struct stp *s, struct stp_port *p)
     /* The standard leaves it set, as its ports shut in no time. */
     if (p->learning || p->forwarding)
         p->synced = false;
+    if (p->role == STP_ROLE_DISABLED && p->learning)
+        p->flush_due = true;
     /* From alternate to backup there is nothing left to wait for. */
     p->block_done = port_change && p->block_done;
     if (p->role == STP_ROLE_DISABLED)
