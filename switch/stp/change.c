@@ -51,7 +51,7 @@ static void flush(struct stp *s, struct stp_port *p)
         age_fast(s);
 }
 
-/* For people: one note of several that come at once. */
+/* For people. */
 static void note_change(struct stp *s, struct stp_port *p, bool detected)
 {
     struct stp_note *n;
@@ -109,15 +109,18 @@ static bool step_learning(struct stp *s, struct stp_port *p)
 /* NOTIFIED_TCN, NOTIFIED_TC */
 static void notified(struct stp *s, struct stp_port *p)
 {
-    bool news = !running(s, p->tc_while);
+    uint64_t own = hello_time(p), theirs = ns_of(p->port_times.hello);
+    bool news = !running(s, p->told_until);
 
+    /* It tells with each hello, for a while. */
+    p->told_until = s->now + 2 * (own > theirs ? own : theirs);
     if (p->rcvd_tcn)
         stp_new_tc_while(s, p);
     p->rcvd_tcn = p->rcvd_tc = false;
     if (p->role == STP_ROLE_DESIGNATED)
         p->tc_ack = true;
     stp_tc_prop_tree(s, p);
-    if (news || s->now - s->change_at > NS_PER_SECOND)
+    if (news)
         note_change(s, p, false);
 }
 

@@ -95,6 +95,7 @@ struct stp_port {
     bool bpdu_seen;      /* BPDU guard: error-disabled */
     uint64_t self_until; /* it hears itself, until then */
     uint64_t assured_until; /* bridge assurance: silence begins */
+    uint64_t told_until;    /* a neighbour tells of a topology change */
     uint64_t recover_at;    /* from error-disabled; 0: not by itself */
     enum stp_guard shown_guard;
     bool shown_edge, shown_stp;

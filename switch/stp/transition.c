@@ -90,6 +90,10 @@ static void take_role(struct stp *s, struct stp_port *p)
 {
     release_timers(s, p);
     p->role = p->selected_role;
+    if (is_shut(p->role))
+        because(p, STP_CAUSE_ROLE);
+    else if (!p->learn)
+        p->state_cause = s->tree_cause;
     stp_wake_all(s);
 }
 
@@ -99,8 +103,6 @@ static void shut(struct stp *s, struct stp_port *p)
     bool port_change = is_shut(p->role) && is_shut(p->selected_role);
 
     take_role(s, p);
-    if (p->learn || p->forward)
-        because(p, STP_CAUSE_ROLE);
     p->learn = p->forward = false;
     /* The standard leaves it set, as its ports shut in no time. */
     if (p->learning || p->forwarding)
