@@ -402,18 +402,20 @@ static void show_caps(const struct port_caps *c, struct bport_info *i)
     i->tx_uso = c->tx_uso;
 }
 
-/* It forwards when the view that makes it so is out.  The end of a peer may
- * not have been told yet. */
+/* It forwards when the view that makes it so is out, and until the view that
+ * shuts it is.  The end of a peer may not have been told yet. */
 static enum bport_state state_in_force(const struct bport *p)
 {
     const struct port *port = p->port;
     enum bport_state s = bport_state(p);
+    bool forwards = atomic_load(&port->forwarding);
 
     if (s == BPORT_FORWARDING &&
-        (!atomic_load(&port->forwarding) ||
-         (port->kind->peer && !atomic_load(&port->peer))))
+        (!forwards || (port->kind->peer && !atomic_load(&port->peer))))
         return BPORT_DISABLED;
-    return s;
+    return s != BPORT_FORWARDING && forwards && p->apply == APPLY_WANTED
+               ? BPORT_FORWARDING
+               : s;
 }
 
 void bport_info(const struct bport *p, struct bport_info *i)

@@ -109,7 +109,10 @@ const struct key own_bridge_params[] = {
     {"stp", own_bridge_param, BRIDGE_STP, NULL},
     {"group-fwd-mask", own_bridge_param, BRIDGE_FWD_MASK, NULL},
     {"fdb-limit", own_bridge_param, BRIDGE_FDB_LIMIT, NULL},
-    {"force-version", own_bridge_param, BRIDGE_FORCE_VERSION, NULL},{"tx-hold", own_bridge_param, BRIDGE_TX_HOLD, NULL},{"long-cost", own_bridge_param, BRIDGE_LONG_COST, NULL},{"recovery", own_bridge_param, BRIDGE_RECOVERY, NULL},
+    {"force-version", own_bridge_param, BRIDGE_FORCE_VERSION, NULL},
+    {"tx-hold", own_bridge_param, BRIDGE_TX_HOLD, NULL},
+    {"long-cost", own_bridge_param, BRIDGE_LONG_COST, NULL},
+    {"recovery", own_bridge_param, BRIDGE_RECOVERY, NULL},
     {NULL, NULL, 0, NULL},
 };
 
