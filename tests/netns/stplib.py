@@ -13,12 +13,15 @@ Bridges are joined by veth, each kind in its own way:
 
     bascule    a basculed in a namespace of its own; rstp, or bascule-stp
     kernel     the kernel's bridge (STP), a namespace of its own
-    ovs-rstp, ovs-stp, ovs-none
+    hub        the kernel's bridge without STP: it forwards BPDUs, too
+    ovs-rstp, ovs-stp
                Open vSwitch's userspace datapath with databases of its own
 
 `shared="bascule ovs-rstp"` keeps all bridges of these kinds in one process.
+SWITCH=kernel or SWITCH=ovs-rstp puts others in Bascule's place, to prove the
+tests; a test asks `net.ours` before it looks at what only Bascule has.
 Bridges are named by one or two letters.  The interface of bridge a on the link
-to b is a_b, the one to its host a_h; a second link between them is "a-b/2" and
+to b is a_b, the one to its host a_host; a second link between them is "a-b/2" and
 a_b2.  Priorities are 4096, 8192, ... in the order of the description, `root`
 first.  Times are short, since STP waits twice for its forward delay.
 """
@@ -30,6 +33,7 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import time
 
@@ -85,6 +89,8 @@ class Kernel(Bridge):
         lib.sh("ip", "-n", self.ns, "link", "add", "br0", "type", "bridge", "stp_state", 1,
                "priority", priority, "hello_time", hello * 100, "max_age", max_age * 100,
                "forward_delay", delay * 100, "mcast_snooping", 0)
+        if not self.net.stp or self.kind == "hub":
+            self.stp(False)
         lib.sh("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do "
                "[ ! -e $f ] || echo 0 >$f; done", ns=self.ns)
         lib.sh("ip", "-n", self.ns, "link", "set", "br0", "up")
@@ -254,7 +260,8 @@ class Bascule(Bridge):
         for verb, value in (("setbridgeprio", priority), ("sethello", hello),
                             ("setmaxage", max_age), ("setfd", delay)):
             self.d.cli(verb, self.br, value)
-        self.stp(True)
+        if self.net.stp:
+            self.stp(True)
 
     def add(self, dev, edge=False):
         self.d.cli("addif", self.br, dev)
@@ -302,8 +309,9 @@ class Bascule(Bridge):
         self.dead()
 
 
-KINDS = {"kernel": Kernel, "ovs-rstp": Ovs, "ovs-stp": Ovs, "ovs-none": Ovs,
+KINDS = {"kernel": Kernel, "hub": Kernel, "ovs-rstp": Ovs, "ovs-stp": Ovs,
          "bascule": Bascule, "bascule-stp": Bascule}
+STP_KINDS = ("kernel", "ovs-stp", "bascule-stp")
 
 
 def plain_id(text):
@@ -328,15 +336,19 @@ class Host:
 
 class Net:
     def __init__(self, lab, bridges, links, hosts="", root=None, shared="",
-                 times=(HELLO, MAX_AGE, FORWARD_DELAY), base=0):
-        self.lab, self.shared, self.times = lab, shared.split(), times
+                 times=(HELLO, MAX_AGE, FORWARD_DELAY), stp=True, rate=None):
+        """stp=False: off at first.  rate: what a link carries, "2mbit"."""
+        self.lab, self.shared, self.stp, self.rate = lab, shared.split(), stp, rate
         self.bridges, self.links, self.hosts, self.daemons = {}, [], {}, {}
         self.down = set()
+        instead = os.environ.get("SWITCH")
+        self.ours = not instead
         order = [b.split(":") for b in bridges.split()]
+        order = [(n, instead if instead and k.startswith("bascule") else k) for n, k in order]
         order.sort(key=lambda b: b[0] != root)  # stable: root first
         for i, (name, kind) in enumerate(order):
             b = self.bridges[name] = KINDS[kind](self, name, kind)
-            b.start(base + 4096 * (i + 1), times)
+            b.start(4096 * (i + 1), times)
         for n, h in enumerate(hosts.split(), 1):
             self.add_host(h, n)
         for link in links.split():
@@ -362,7 +374,7 @@ class Net:
     def add_host(self, bridge, n):
         b = self.bridges[bridge]
         h = self.hosts[bridge] = Host(self, bridge, n)
-        dev = f"{bridge}_h"
+        dev = f"{bridge}_host"
         lib.sh("ip", "-n", b.ns, "link", "add", dev, "type", "veth", "peer", "name", h.dev,
                "address", h.mac, "netns", h.ns)
         lib.sh("ip", "-n", b.ns, "link", "set", dev, "up")
@@ -378,7 +390,7 @@ class Net:
         a, b = ends.split("-")
         return (a, f"{a}_{b}{n}"), (b, f"{b}_{a}{n}")
 
-    def join(self, link):
+    def join(self, link, edge=False):
         (a, da), (b, db) = self.names(link)
         na, nb = self.bridges[a].ns, self.bridges[b].ns
         lib.sh("ip", "-n", na, "link", "add", da, "type", "veth", "peer", "name", db,
@@ -387,8 +399,11 @@ class Net:
         for name, dev in ((a, da), (b, db)):
             br = self.bridges[name]
             br.devs.append(dev)
-            br.add(dev)
+            br.add(dev, edge)
         for ns, dev in ((na, da), (nb, db)):
+            if self.rate:
+                lib.sh("tc", "-n", ns, "qdisc", "add", "dev", dev, "root", "tbf", "rate",
+                       self.rate, "burst", "4k", "latency", "20ms")
             lib.sh("ip", "-n", ns, "link", "set", dev, "up")
 
     # ---- what happens ----
@@ -454,6 +469,11 @@ class Net:
             return dev in ports and ports[dev].state == "forwarding"
         return [x for x in self.working() if all(forwards(d) for _, d in self.ends(x))]
 
+    def fallen_back(self, name):
+        """Neighbours to which a Bascule speaks STP."""
+        _, ports = self.bridges[name].show()
+        return {dev.partition("_")[2] for dev, p in ports.items() if p["version"] == "stp"}
+
     def is_tree(self, ports):
         """Do open links join all bridges that are up, without a loop?"""
         up = {n: n for n, b in self.bridges.items() if b.alive}
@@ -473,7 +493,7 @@ class Net:
         """All hosts' ports forward, no port is on its way, and the open links are a
         tree: the ports, or None."""
         ports = self.ports()
-        hosts = [f"{h}_h" for h in self.hosts if self.bridges[h].alive]
+        hosts = [f"{h}_host" for h in self.hosts if self.bridges[h].alive]
         if any(ports.get(h, Port()).state != "forwarding" for h in hosts):
             return None
         if any(p.state in ("learning", "listening") for p in ports.values()):
@@ -507,7 +527,7 @@ class Net:
     # ---- traffic ----
 
     @contextlib.contextmanager
-    def watched(self, broadcast=None, rate=500, pair=None, pair_rate=1000):
+    def watched(self, broadcast=None, rate=500, pair=None, pair_rate=1000, back_rate=None):
         """Numbered frames run and every host counts them: broadcasts from the host of
         one bridge, unicast to and fro between the hosts of two."""
         w = Watch(self)
@@ -517,7 +537,7 @@ class Net:
             if pair:
                 a, b = (self.hosts[x] for x in pair)
                 w.send(a.name, THERE, pair_rate, b.mac)
-                w.send(b.name, BACK, pair_rate, a.mac)
+                w.send(b.name, BACK, back_rate or pair_rate, a.mac)
             yield w
             w.finish()
         finally:
@@ -597,18 +617,21 @@ class Watch:
                     p.wait()
             p.stdout.close()
 
-    def clean(self, strict=True):
-        """No number came to any host more than once; strictly, none back to its sender
-        either (on its way while the tree changes a frame may turn round: Open vSwitch
-        alone lets that happen)."""
+    def clean(self, turned=0):
+        """No number came to any host more than once, and none back to its sender.  A
+        frame that is under way while the tree changes may turn round: in networks of
+        nothing but Open vSwitch one or two do at times.  So many may, once each."""
         lib.need(self.over, "finish first")
         for host, streams in self.got.items():
             for stream, s in streams.items():
-                lib.need(s["duplicated"] == 0,
-                         f"{host}: of stream {stream}, {s['duplicated']} numbers came more "
-                         f"than once, one {s['copies']} times: {s}")
-                lib.need(not strict or self.sent[stream]["host"] != host,
-                         f"{host}: its own stream {stream} came back: {s}")
+                extra = s["frames"] - s["numbers"]
+                if self.sent[stream]["host"] == host:
+                    extra = s["frames"]
+                if extra and extra <= turned:
+                    print(f"     {host}: {extra} frames of stream {stream} turned round")
+                lib.need(extra <= turned,
+                         f"{host}: of stream {stream} {extra} frames came again, one number "
+                         f"{s['copies']} times: {s}")
 
     def of(self, host, stream=BROADCAST):
         lib.need(stream in self.got.get(host, {}), f"{host} got nothing of stream {stream}")
@@ -620,6 +643,39 @@ def tshark(pcap, *args):
     if not shutil.which("tshark"):
         raise lib.Skip("tshark is not installed")
     return lib.sh("tshark", "-r", pcap, *args, timeout=60).stdout
+
+
+def lease(vm, mac, limit=5.0):
+    """DHCP by hand through a tap held as a VM holds it; the address.  Asks again every
+    0.2 s, since the first may be lost."""
+    def ask(kind, more=b""):
+        dhcp = struct.pack("!BBBBIHH16s16s192xI", 1, 1, 6, 0, 0x42, 0, 0x8000, b"", mac,
+                           0x63825363) + bytes([53, 1, kind]) + more + b"\xff"
+        dhcp = dhcp.ljust(300, b"\0")
+        udp = struct.pack("!HHHH", 68, 67, 8 + len(dhcp), 0) + dhcp
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, bytes(4),
+                         b"\xff" * 4)
+        ip = ip[:10] + struct.pack("!H", 0xFFFF - lib.csum(ip)) + ip[12:]
+        return lib.frame(lib.BCAST, mac, ip + udp, 0x0800)
+
+    def answer(kind):
+        def fits(f):
+            d = f[42:]  # Ethernet, IP without options, UDP
+            return (f[12:14] == b"\x08\0" and f[23] == 17 and f[34:36] == b"\0\x43" and
+                    d[28:34] == mac and d[240:243] == bytes([53, 1, kind]))
+        return fits
+
+    def talk(frame, kind, end):
+        while time.monotonic() < end:
+            vm.send(frame)
+            got = vm.collect(answer(kind), 1, 0.2)
+            if got:
+                return got[0][1][42 + 16:42 + 20]
+        raise lib.Failed(f"no DHCP answer within {limit} s")
+
+    end = time.monotonic() + limit
+    address = talk(ask(1), 2, end)
+    return talk(ask(3, bytes([50, 4]) + address), 5, end)
 
 
 class Capture:
