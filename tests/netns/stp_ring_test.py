@@ -134,6 +134,7 @@ def our_bpdus(lab):
     net.cut("a", "b")
     net.mend("a", "b")
     net.converged()
+    time.sleep(1.5)  # the topology change is told of with the next hello
     net.bridges["a"].priority(0)
     net.rooted("a")
     net.cut("c", "b")
