@@ -26,7 +26,7 @@ static void every_row_is_whole(void **state)
         assert_true(c->name && *c->name && c->help && *c->help);
         assert_true(c->min >= 0 && (c->max == CMD_ANY || c->max >= c->min));
         while ((schema = command_param_next(schema, &p))) {
-            assert_non_null(strchr("snibmva", p.type));
+            assert_non_null(strchr("snibmvaw", p.type));
             assert_true(p.name[0]);
         }
         for (int k = 0; k < i; k++)
