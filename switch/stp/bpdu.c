@@ -95,11 +95,7 @@ static enum bpdu_bad read_bpdu(struct cursor *c, struct bpdu *b)
         return BPDU_BAD_SHORT;
     if (b->type == BPDU_TCN)
         return BPDU_OK;
-    if (!read_body(c, b))
-        return BPDU_BAD_SHORT;
-    if (!b->times.max_age || !b->times.forward_delay)
-        return BPDU_BAD_TIMES;
-    return BPDU_OK;
+    return read_body(c, b) ? BPDU_OK : BPDU_BAD_SHORT;
 }
 
 enum bpdu_bad bpdu_decode(struct bpdu *b, const void *frame, size_t len)

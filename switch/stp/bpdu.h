@@ -43,6 +43,13 @@ struct stp_times {
     uint16_t message_age, max_age, hello, forward_delay;
 };
 
+static inline bool stp_times_same(const struct stp_times *a,
+                                  const struct stp_times *b)
+{
+    return a->message_age == b->message_age && a->max_age == b->max_age &&
+           a->hello == b->hello && a->forward_delay == b->forward_delay;
+}
+
 static inline uint16_t stp_time_from_cs(uint32_t cs)
 {
     uint32_t t = (cs * STP_SECOND + 50) / 100;
@@ -98,8 +105,7 @@ static inline enum bpdu_role bpdu_role(const struct bpdu *b)
     X(LENGTH, "length", "its length field promises more than there is")        \
     X(LLC, "llc", "no LLC header of the bridge protocol (42 42 03)")           \
     X(PROTOCOL, "protocol", "its protocol identifier is not 0")                \
-    X(TYPE, "type", "its type is none that its version has")                   \
-    X(TIMES, "times", "its max age or forward delay is zero")
+    X(TYPE, "type", "its type is none that its version has")
 
 enum bpdu_bad {
     BPDU_OK,

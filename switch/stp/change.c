@@ -3,7 +3,8 @@
  * Topology change (802.1D-2004, 17.31): who is told, and what is forgotten.
  *
  * With force-version 0 the bridge does not forget at once but ages fast for a
- * while (17.19.1, 17.19.7), all ports together as 802.1D-1998 did.
+ * while (17.19.1, 17.19.7), all ports together as 802.1D-1998 did.  A port that
+ * is shut is flushed with either: nothing is behind it any more.
  */
 #include "switch/stp/engine.h"
 
@@ -50,7 +51,7 @@ static void flush(struct stp *s, struct stp_port *p)
         age_fast(s);
 }
 
-/* For people: one note of several that come at once. */
+/* For people. */
 static void note_change(struct stp *s, struct stp_port *p, bool detected)
 {
     struct stp_note *n;
@@ -67,10 +68,10 @@ static bool active_role(const struct stp_port *p)
     return p->role == STP_ROLE_ROOT || p->role == STP_ROLE_DESIGNATED;
 }
 
-static void inactive(struct stp *s, struct stp_port *p)
+static void inactive(struct stp_port *p)
 {
     p->change = CHANGE_INACTIVE;
-    flush(s, p);
+    p->flush_due = true;
     p->tc_while = 0;
     p->tc_ack = false;
 }
@@ -97,7 +98,7 @@ static bool step_learning(struct stp *s, struct stp_port *p)
     if (told)
         learning(p);
     else if (!active_role(p) && !p->learn && !p->learning)
-        inactive(s, p);
+        inactive(p);
     else if (active_role(p) && p->forward && !p->oper_edge)
         detected(s, p);
     else
@@ -108,15 +109,18 @@ static bool step_learning(struct stp *s, struct stp_port *p)
 /* NOTIFIED_TCN, NOTIFIED_TC */
 static void notified(struct stp *s, struct stp_port *p)
 {
-    bool news = !running(s, p->tc_while);
+    uint64_t own = hello_time(p), theirs = ns_of(p->port_times.hello);
+    bool news = !running(s, p->told_until);
 
+    /* It tells with each hello, for a while. */
+    p->told_until = s->now + 2 * (own > theirs ? own : theirs);
     if (p->rcvd_tcn)
         stp_new_tc_while(s, p);
     p->rcvd_tcn = p->rcvd_tc = false;
     if (p->role == STP_ROLE_DESIGNATED)
         p->tc_ack = true;
     stp_tc_prop_tree(s, p);
-    if (news || s->now - s->change_at > NS_PER_SECOND)
+    if (news)
         note_change(s, p, false);
 }
 
@@ -144,9 +148,17 @@ static bool step_active(struct stp *s, struct stp_port *p)
     return true;
 }
 
-/* Figure 17-25. */
+/*
+ * Figure 17-25.  Before a port that was shut learns again, what it knew is
+ * forgotten, even if it comes back before its shutting is in force.
+ */
 bool stp_change(struct stp *s, struct stp_port *p)
 {
+    if (p->flush_due && !p->applying) {
+        p->flush_due = false;
+        (void)stp_do(s, STP_DO_FLUSH, p->number);
+        return true;
+    }
     switch (p->change) {
     case CHANGE_INACTIVE:
         if (!p->learn)

@@ -31,7 +31,6 @@ enum info_is { /* 17.19.10 */
 };
 
 /* States of machines that differ in more than what variables say. */
-enum receive_state { RECEIVE_DISCARD, RECEIVE_RECEIVE };
 enum migration_state { MIGRATION_CHECKING, MIGRATION_STP, MIGRATION_SENSING };
 enum change_state { CHANGE_INACTIVE, CHANGE_LEARNING, CHANGE_ACTIVE };
 
@@ -54,11 +53,11 @@ struct stp_port {
     uint16_t number; /* 0: there is no such port */
     uint16_t next;   /* in use, in number order; 0: the last */
     bool todo;       /* its machines may have something to do */
-    bool begin;      /* its machines are to start over (17.18.1) */
+    unsigned seen;   /* stp.wakes when they last ran */
+    bool flush_due;  /* what it learned before is to be forgotten */
     struct stp_port_config config;
 
     /* machines */
-    enum receive_state receive;
     enum migration_state migration;
     enum change_state change;
     bool block_done; /* PRT: in DISABLED_PORT or ALTERNATE_PORT, not on the
@@ -96,6 +95,7 @@ struct stp_port {
     bool bpdu_seen;      /* BPDU guard: error-disabled */
     uint64_t self_until; /* it hears itself, until then */
     uint64_t assured_until; /* bridge assurance: silence begins */
+    uint64_t told_until;    /* a neighbour tells of a topology change */
     uint64_t recover_at;    /* from error-disabled; 0: not by itself */
     enum stp_guard shown_guard;
     bool shown_edge, shown_stp;
@@ -117,6 +117,7 @@ struct stp {
     struct stp_vector root;
     struct stp_times root_times;
     bool roles_due; /* some port's reselect is set */
+    unsigned wakes; /* counts stp_wake_all, whatever the number of ports */
 
     struct cause cause;      /* of what happens in this step */
     struct cause tree_cause; /* ... of the roles as they are to be */
@@ -195,11 +196,15 @@ static inline bool rb_running(const struct stp *s, const struct stp_port *p)
 
 /* ---- what machines share (stp.c) ---- */
 
+/* MAC_Operational (portEnabled) is as config and guards have it; timers of a
+ * port that comes up start. */
+void stp_enable(struct stp *s, struct stp_port *p);
+
 /* Something that other ports' conditions look at has changed. */
 void stp_wake_all(struct stp *s);
 /* The port's information has changed: roles are selected anew. */
 void stp_reselect(struct stp *s, struct stp_port *p);
-/* The cause of the tree's next change, unless this step has told one. */
+/* The cause of what follows in this step, and of the tree's next change. */
 void stp_blame(struct stp *s, enum stp_cause why, uint16_t port,
                uint64_t bridge);
 /* The next action; there is always room for one. */
@@ -216,10 +221,12 @@ bool stp_migrate(struct stp *s, struct stp_port *p);     /* 17.24 */
 bool stp_detect(struct stp *s, struct stp_port *p);      /* 17.25 */
 bool stp_information(struct stp *s, struct stp_port *p); /* 17.27, info.c */
 bool stp_select_roles(struct stp *s);                    /* 17.28, roles.c */
-bool stp_role_step(struct stp *s, struct stp_port *p);   /* 17.29 */
-bool stp_state_step(struct stp *s, struct stp_port *p);  /* 17.30 */
-bool stp_change(struct stp *s, struct stp_port *p);      /* 17.31, change.c */
-bool stp_transmit(struct stp *s, struct stp_port *p);    /* 17.26, transmit.c */
+bool stp_leads_better(const struct stp *s, const struct stp_port *p);
+struct stp_vector stp_path_by(const struct stp_port *p);
+bool stp_role_step(struct stp *s, struct stp_port *p);  /* 17.29 */
+bool stp_state_step(struct stp *s, struct stp_port *p); /* 17.30 */
+bool stp_change(struct stp *s, struct stp_port *p);     /* 17.31, change.c */
+bool stp_transmit(struct stp *s, struct stp_port *p);   /* 17.26, transmit.c */
 
 /* change.c: newTcWhile (17.21.7), setTcPropTree (17.21.18). */
 void stp_new_tc_while(struct stp *s, struct stp_port *p);
@@ -231,13 +238,19 @@ void stp_transmit_tick(struct stp *s, struct stp_port *p);
 
 /* A good BPDU came.  False: a guard has taken it. */
 bool stp_guard_admit(struct stp *s, struct stp_port *p, const struct bpdu *b);
+/* ... and is a neighbour's, and not void. */
+void stp_guard_heard(struct stp *s, struct stp_port *p);
+/* Out of error-disabled, and of what waits for a BPDU. */
+void stp_guard_release(struct stp *s, struct stp_port *p);
+/* The time of recovery was changed. */
+void stp_guard_retime(struct stp *s, struct stp_port *p);
 /* Information was not renewed (17.27, AGED). */
-void stp_guard_aged(struct stp *s, struct stp_port *p);
+void stp_guard_aged(struct stp_port *p);
 /* The port is enabled, or disabled: all forgotten. */
 void stp_guard_reset(struct stp *s, struct stp_port *p);
 /* Time has passed. */
 bool stp_guard_tick(struct stp *s, struct stp_port *p);
-/* What keeps it from forwarding as a designated port. */
+/* What keeps it shut. */
 enum stp_guard stp_guard_of(const struct stp *s, const struct stp_port *p);
 /* Is a designated port to stay shut? */
 static inline bool stp_guard_shuts(const struct stp *s,

@@ -142,13 +142,10 @@ static const char *guard_sentence(enum stp_guard g)
     return (unsigned)g < 6 ? text[g] : "?";
 }
 
-static void root_note(const struct stp_note *n, const char *why,
-                      const struct stp_names *names, uint16_t port, char *text)
+static void root_note(const struct stp_note *n, const char *why, char *text)
 {
     char id[STP_ID_TEXT_MAX];
 
-    (void)names;
-    (void)port;
     if (n->was == STP_ROLE_ROOT)
         snprintf(text, STP_TEXT_MAX, "root is %s, cost %lu: %s",
                  stp_id_format(n->vector.root, id),
@@ -176,7 +173,7 @@ const char *stp_note_format(const struct stp_note *n, uint16_t port,
                  why);
         break;
     case STP_NOTE_ROOT:
-        root_note(n, why, names, port, text);
+        root_note(n, why, text);
         break;
     case STP_NOTE_GUARD:
         snprintf(text, STP_TEXT_MAX, "%s: %s", at, guard_sentence(n->guard));
@@ -248,6 +245,17 @@ static const char *decided_by(const struct stp_vector *a,
     return "nothing: they are equal";
 }
 
+/* ... of two ways to the root. */
+static const char *decided_path(const struct stp *s, const struct stp_port *q,
+                                const struct stp_vector *v)
+{
+    if (q->config.root_guard)
+        return "root guard";
+    if (stp_vector_compare(&s->root, v) == 0)
+        return "our own port identifier";
+    return decided_by(&s->root, v);
+}
+
 static void why_disabled(const struct stp_port *p, struct out *o)
 {
     if (!p->config.up)
@@ -269,15 +277,14 @@ static void why_root(const struct stp *s, const struct stp_port *p,
     add(o, "  with its own path cost %lu that makes %lu.\n",
         (unsigned long)p->config.cost, (unsigned long)s->root.cost);
     each_port (s, q) {
-        struct stp_vector v = q->port_priority;
-        char at[PORT_TEXT_MAX];
+        struct stp_vector v = stp_path_by(q);
+        char at[PORT_TEXT_MAX], id[STP_ID_TEXT_MAX];
 
-        if (q == p || q->info_is != INFO_RECEIVED)
+        if (q == p || q->info_is != INFO_RECEIVED || q->role == STP_ROLE_BACKUP)
             continue;
-        v.cost += q->config.cost;
-        add(o, "  By %s it would be root %012llx..., cost %lu: %s decided.\n",
-            port_text(names, q->number, at), (unsigned long long)(v.root >> 48),
-            (unsigned long)v.cost, decided_by(&s->root, &v));
+        add(o, "  By %s it would be root %s, cost %lu: %s decided.\n",
+            port_text(names, q->number, at), stp_id_format(v.root, id),
+            (unsigned long)v.cost, decided_path(s, q, &v));
         others++;
     }
     if (!others)
@@ -293,10 +300,8 @@ static void why_designated(const struct stp *s, const struct stp_port *p,
         add(o, "It is designated: for its segment this bridge is the best way "
                "to the root.\n");
     add_vector(o, "sends", &p->designated);
-    if (p->msg.type == BPDU_RST || p->msg.vector.root) {
-        if (p->heard && p->msg.vector.root)
-            add_vector(o, "heard", &p->msg.vector);
-    }
+    if (p->msg.vector.bridge) /* not so in a TCN */
+        add_vector(o, "heard", &p->msg.vector);
     if (!p->heard)
         add(o, "  No BPDU has come since the link is up.\n");
 }
@@ -307,7 +312,7 @@ static void why_blocked(const struct stp *s, const struct stp_port *p,
     if (p->role == STP_ROLE_BACKUP)
         add(o, "It is a backup port: another port of this bridge serves the "
                "same segment.\n");
-    else if (p->config.root_guard && p->port_priority.root < s->root.root)
+    else if (stp_guard_of(s, p) == STP_GUARD_ROOT)
         add(o, "It is shut by root guard: what is behind it calls for a better "
                "root.\n");
     else
@@ -337,9 +342,8 @@ static void add_state(const struct stp *s, const struct stp_port *p,
     add(o, "It is %s: %s.\n", stp_state_name(i.state),
         g != STP_GUARD_NONE ? guard_sentence(g) : why);
     if (i.delay_timer)
-        add(o,
-            "  It waits for its neighbour's agreement, at most %.2f s "
-            "more.\n",
+        add(o, "  It waits%s, at most %.2f s more.\n",
+            p->proposing && p->send_rst ? " for its neighbour's agreement" : "",
             (double)i.delay_timer / (double)NS_PER_SECOND);
     if (i.recovery_timer)
         add(o, "  It is tried again in %.2f s.\n",

@@ -16,7 +16,8 @@
  *   self         the port's own BPDUs come back to it: the segment loops.
  *                9.3.4 has them ignored, and the port would forward frames
  *                that come back.  Shut until none has come for three hello
- *                times.  Not an option: there is no use for such a port
+ *                times.  Not an option: there is no use for such a port, but
+ *                as the root port, which says too little to hear itself
  *
  * BPDU filter is in receive.c (edge), transmit.c (silence) and stp.c
  * (deafness).
@@ -47,18 +48,36 @@ static uint64_t three_hellos(const struct stp *s, const struct stp_port *p)
     return s->now + 3 * (own_hello > theirs ? own_hello : theirs);
 }
 
-static void error_disable(struct stp *s, struct stp_port *p)
+void stp_guard_retime(struct stp *s, struct stp_port *p)
+{
+    if (p->bpdu_seen)
+        p->recover_at = s->config.recovery
+                            ? s->now + s->config.recovery * NS_PER_SECOND
+                            : 0;
+}
+
+static void error_disable(struct stp *s, struct stp_port *p, uint64_t bridge)
 {
     p->bpdu_seen = true;
-    p->enabled = false;
-    p->recover_at =
-        s->config.recovery ? s->now + s->config.recovery * NS_PER_SECOND : 0;
+    stp_guard_retime(s, p);
+    stp_blame(s, STP_CAUSE_GUARD, p->number, bridge);
+    stp_enable(s, p);
+}
+
+void stp_guard_release(struct stp *s, struct stp_port *p)
+{
+    p->recover_at = p->self_until = 0;
+    stp_guard_heard(s, p);
+    if (!p->bpdu_seen)
+        return;
+    p->bpdu_seen = false;
+    stp_enable(s, p);
 }
 
 bool stp_guard_admit(struct stp *s, struct stp_port *p, const struct bpdu *b)
 {
     if (p->config.bpdu_guard) {
-        error_disable(s, p);
+        error_disable(s, p, b->vector.bridge);
         return false;
     }
     if (own(s, p, b)) {
@@ -69,39 +88,44 @@ bool stp_guard_admit(struct stp *s, struct stp_port *p, const struct bpdu *b)
         return false;
     }
     p->heard = true;
-    p->loop_suspect = p->quiet = false;
-    p->assured_until = three_hellos(s, p);
     return true;
 }
 
-void stp_guard_aged(struct stp *s, struct stp_port *p)
+void stp_guard_heard(struct stp *s, struct stp_port *p)
+{
+    p->loop_suspect = p->quiet = false;
+    p->assured_until = three_hellos(s, p);
+}
+
+void stp_guard_aged(struct stp_port *p)
 {
     bool was_shut = p->role == STP_ROLE_ROOT || p->role == STP_ROLE_ALTERNATE ||
                     p->role == STP_ROLE_BACKUP;
 
-    (void)s;
     if (p->config.loop_guard && was_shut)
         p->loop_suspect = true;
 }
 
 void stp_guard_reset(struct stp *s, struct stp_port *p)
 {
-    p->heard = p->loop_suspect = p->quiet = false;
+    p->heard = false;
     p->self_until = 0;
-    p->assured_until = three_hellos(s, p);
+    memset(&p->msg, 0, sizeof(p->msg));
+    stp_guard_heard(s, p);
 }
 
 enum stp_guard stp_guard_of(const struct stp *s, const struct stp_port *p)
 {
     if (p->bpdu_seen)
         return STP_GUARD_BPDU;
-    if (running(s, p->self_until))
+    if (running(s, p->self_until) && p->role != STP_ROLE_ROOT)
         return STP_GUARD_SELF;
     if (p->loop_suspect && p->config.loop_guard)
         return STP_GUARD_LOOP;
     if (p->quiet && assured(s, p))
         return STP_GUARD_ASSURANCE;
-    if (p->config.root_guard && p->role == STP_ROLE_ALTERNATE)
+    if (p->config.root_guard && p->role == STP_ROLE_ALTERNATE &&
+        stp_leads_better(s, p))
         return STP_GUARD_ROOT;
     return STP_GUARD_NONE;
 }
@@ -119,11 +143,8 @@ bool stp_guard_tick(struct stp *s, struct stp_port *p)
     enum stp_guard g;
 
     if (p->bpdu_seen && p->recover_at && !running(s, p->recover_at)) {
-        p->bpdu_seen = false;
-        p->recover_at = 0;
-        p->enabled = p->config.up;
-        s->cause = (struct cause){STP_CAUSE_RECOVERED, p->number, 0};
-        stp_guard_reset(s, p);
+        stp_blame(s, STP_CAUSE_RECOVERED, p->number, 0);
+        stp_guard_release(s, p);
     }
     if (assured(s, p) && !running(s, p->assured_until))
         p->quiet = true;

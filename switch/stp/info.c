@@ -5,12 +5,6 @@
  */
 #include "switch/stp/engine.h"
 
-static bool same_times(const struct stp_times *a, const struct stp_times *b)
-{
-    return a->message_age == b->message_age && a->max_age == b->max_age &&
-           a->hello == b->hello && a->forward_delay == b->forward_delay;
-}
-
 /* Configuration BPDUs, and RST BPDUs that say no role, are designated ports'
  * (9.3.3, note). */
 static bool from_designated(const struct bpdu *b)
@@ -31,13 +25,22 @@ static bool same_sender(const struct stp_vector *a, const struct stp_vector *b)
            STP_PORT_NUMBER(a->port) == STP_PORT_NUMBER(b->port);
 }
 
-/* What recordTimes (17.21.13) would make of the message. */
+#define HELLO_MIN         STP_SECOND
+#define FORWARD_DELAY_MIN (2 * STP_SECOND)
+
+/*
+ * What recordTimes (17.21.13) would make of the message.  Bridges are to be
+ * found that say a forward delay of zero; to ignore them would make a loop,
+ * and to believe them would too, so that delay has its least, as hello has.
+ */
 static struct stp_times recorded(const struct bpdu *b)
 {
     struct stp_times t = b->times;
 
-    if (t.hello < STP_SECOND)
-        t.hello = STP_SECOND;
+    if (t.hello < HELLO_MIN)
+        t.hello = HELLO_MIN;
+    if (t.forward_delay < FORWARD_DELAY_MIN)
+        t.forward_delay = FORWARD_DELAY_MIN;
     return t;
 }
 
@@ -53,7 +56,7 @@ static enum received_info judge(const struct stp_port *p)
     order = stp_vector_compare(&b->vector, &p->port_priority);
     if (!from_designated(b))
         return order >= 0 ? RECEIVED_NOT_DESIGNATED : RECEIVED_OTHER;
-    if (order == 0 && same_times(&times, &p->port_times))
+    if (order == 0 && stp_times_same(&times, &p->port_times))
         return p->info_is == INFO_RECEIVED ? RECEIVED_REPEATED_DESIGNATED
                                            : RECEIVED_OTHER;
     if (order <= 0 || same_sender(&b->vector, &p->port_priority))
@@ -136,9 +139,10 @@ static void disable(struct stp *s, struct stp_port *p)
 
 static void aged(struct stp *s, struct stp_port *p)
 {
-    if (p->info_is == INFO_RECEIVED) {
+    /* Information that was void as it came is no silence. */
+    if (p->info_is == INFO_RECEIVED && p->rcvd_info_while) {
         stp_blame(s, STP_CAUSE_AGED, p->number, p->port_priority.bridge);
-        stp_guard_aged(s, p);
+        stp_guard_aged(p);
     }
     p->info_is = INFO_AGED;
     stp_reselect(s, p);
@@ -188,6 +192,9 @@ static void receive(struct stp *s, struct stp_port *p)
         break;
     case RECEIVED_INFERIOR_DESIGNATED:
         record_dispute(p);
+        /* The standard waits for its hello time; 802.1D-1998 replied at once
+         * (8.6.9), and so do we: a neighbour whose port is new need not wait */
+        p->new_info = true;
         break;
     case RECEIVED_NOT_DESIGNATED:
         record_agreement(s, p);

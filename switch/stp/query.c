@@ -4,9 +4,8 @@
  */
 #include "switch/stp/engine.h"
 
-static uint64_t left(const struct stp *s, uint64_t deadline, uint64_t now)
+static uint64_t left(uint64_t deadline, uint64_t now)
 {
-    (void)s;
     return deadline > now ? deadline - now : 0;
 }
 
@@ -61,17 +60,18 @@ static void bridge_timers(const struct stp *s, uint64_t now, struct stp_info *i)
     uint64_t hello = STP_NEVER;
 
     each_port (s, p) {
-        uint64_t change = left(s, p->tc_while, now);
+        uint64_t change = left(p->tc_while, now);
 
-        if (p->role == STP_ROLE_DESIGNATED && p->enabled)
-            sooner(s, &hello, p->hello_when);
+        if (p->role == STP_ROLE_DESIGNATED && p->hello_when > now &&
+            p->hello_when < hello)
+            hello = p->hello_when;
         if (change > i->change_timer)
             i->change_timer = change;
         if (p->role == STP_ROLE_ROOT && change && !p->send_rst)
-            i->tcn_timer = left(s, p->hello_when, now);
+            i->tcn_timer = left(p->hello_when, now);
     }
     if (s->root_port == 0 && hello != STP_NEVER)
-        i->hello_timer = left(s, hello, now);
+        i->hello_timer = left(hello, now);
     i->detected = i->change_timer != 0;
     i->change = i->detected || s->fast_until > now;
 }
@@ -97,13 +97,13 @@ static void port_timers(const struct stp *s, const struct stp_port *p,
     bool opens = p->role == STP_ROLE_ROOT || p->role == STP_ROLE_DESIGNATED;
 
     if (p->info_is == INFO_RECEIVED)
-        i->age_timer = left(s, p->rcvd_info_while, now);
+        i->age_timer = left(p->rcvd_info_while, now);
     if (opens && !p->forward && !p->oper_edge)
-        i->delay_timer = left(s, p->fd_while, now);
+        i->delay_timer = left(p->fd_while, now);
     if (p->tx_count >= s->config.tx_hold_count)
-        i->hold_timer = left(s, p->tx_tick, now);
-    i->recovery_timer = left(s, p->recover_at, now);
-    i->change_timer = left(s, p->tc_while, now);
+        i->hold_timer = left(p->tx_tick, now);
+    i->recovery_timer = left(p->recover_at, now);
+    i->change_timer = left(p->tc_while, now);
 }
 
 bool stp_port_info(const struct stp *s, uint16_t port, uint64_t now,

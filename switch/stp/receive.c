@@ -22,16 +22,12 @@ static void note_version(struct stp_port *p)
 bool stp_receive(struct stp *s, struct stp_port *p)
 {
     if (!p->enabled) {
-        bool moved = p->receive != RECEIVE_DISCARD || p->rcvd_bpdu;
-
-        p->receive = RECEIVE_DISCARD;
         p->rcvd_bpdu = p->rcvd_rst = p->rcvd_stp = p->rcvd_msg = false;
         p->edge_delay_while = s->now + MIGRATE_TIME;
-        return moved;
+        return false;
     }
     if (!p->rcvd_bpdu || p->rcvd_msg)
         return false;
-    p->receive = RECEIVE_RECEIVE;
     note_version(p);
     p->oper_edge = p->rcvd_bpdu = false;
     p->rcvd_msg = true;

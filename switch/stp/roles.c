@@ -27,13 +27,22 @@ static bool leads_to_root(const struct stp *s, const struct stp_port *p)
            !same_bridge(p->port_priority.bridge, s->config.id);
 }
 
-static struct stp_vector path_by(const struct stp_port *p)
+/* 17.6: the root path priority vector by this port. */
+struct stp_vector stp_path_by(const struct stp_port *p)
 {
     struct stp_vector v = p->port_priority;
 
     v.cost = v.cost > UINT32_MAX - p->config.cost ? UINT32_MAX
                                                   : v.cost + p->config.cost;
     return v;
+}
+
+/* Would it lead to a better root, or to this one a better way? */
+bool stp_leads_better(const struct stp *s, const struct stp_port *p)
+{
+    struct stp_vector v = stp_path_by(p);
+
+    return p->info_is == INFO_RECEIVED && stp_vector_compare(&v, &s->root) < 0;
 }
 
 static void be_root(struct stp *s)
@@ -69,7 +78,7 @@ static void find_root(struct stp *s)
 
         if (!leads_to_root(s, p))
             continue;
-        v = path_by(p);
+        v = stp_path_by(p);
         if (!better_path(&v, p->config.id, &s->root, best_id))
             continue;
         s->root = v;
@@ -93,11 +102,8 @@ static void set_designated(const struct stp *s, struct stp_port *p)
 
 static bool says_other(const struct stp_port *p)
 {
-    const struct stp_times *a = &p->port_times, *b = &p->designated_times;
-
     return stp_vector_compare(&p->port_priority, &p->designated) != 0 ||
-           a->message_age != b->message_age || a->max_age != b->max_age ||
-           a->hello != b->hello || a->forward_delay != b->forward_delay;
+           !stp_times_same(&p->port_times, &p->designated_times);
 }
 
 /* 17.21.25, h to l: what was received stands against what we would send. */
@@ -122,6 +128,7 @@ static void select_role(const struct stp *s, struct stp_port *p)
     switch (p->info_is) {
     case INFO_DISABLED:
         p->selected_role = STP_ROLE_DISABLED;
+        p->updt_info = false; /* else it could not take its role */
         break;
     case INFO_AGED:
         p->updt_info = true;

@@ -39,8 +39,12 @@ void stp_free(struct stp *s)
 
 void stp_wake_all(struct stp *s)
 {
-    each_port (s, p)
-        p->todo = true;
+    s->wakes++;
+}
+
+static bool due(const struct stp *s, const struct stp_port *p)
+{
+    return p->todo || p->seen != s->wakes;
 }
 
 void stp_reselect(struct stp *s, struct stp_port *p)
@@ -126,6 +130,7 @@ static void begin(struct stp *s, struct stp_port *p)
     p->learning = old.learning;
     p->forwarding = old.forwarding;
     p->applying = old.applying;
+    p->flush_due = old.flush_due || old.learning;
     p->state_cause = s->cause;
     p->enabled = p->config.up && !p->bpdu_seen;
     p->migration = MIGRATION_CHECKING;
@@ -150,25 +155,32 @@ static void add_port(struct stp *s, uint16_t number,
     p->next = *at;
     *at = number;
     p->config = *c;
-    if (c->up)
+    p->learning = p->forwarding = c->open;
+    if (c->open)
+        stp_blame(s, STP_CAUSE_START, 0, 0);
+    else if (c->up)
         stp_blame(s, STP_CAUSE_LINK_UP, number, 0);
     begin(s, p);
     stp_wake_all(s);
 }
 
-/* Not the old state at all: its machines run, and timers start. */
-static void enable(struct stp *s, struct stp_port *p, bool up)
+void stp_enable(struct stp *s, struct stp_port *p)
 {
-    if (!up) {
-        p->bpdu_seen = false;
-        p->recover_at = 0;
-    }
-    if (p->enabled == (up && !p->bpdu_seen))
-        return;
-    p->enabled = up && !p->bpdu_seen;
-    stp_blame(s, up ? STP_CAUSE_LINK_UP : STP_CAUSE_LINK_DOWN, p->number, 0);
+    p->enabled = p->config.up && !p->bpdu_seen;
     p->mdelay_while = p->edge_delay_while = s->now + MIGRATE_TIME;
     stp_guard_reset(s, p);
+}
+
+/* A link that goes down ends what BPDU guard did. */
+static void follow_link(struct stp *s, struct stp_port *p, bool was_up)
+{
+    if (was_up == p->config.up)
+        return;
+    p->bpdu_seen = false;
+    p->recover_at = 0;
+    stp_blame(s, was_up ? STP_CAUSE_LINK_DOWN : STP_CAUSE_LINK_UP, p->number,
+              0);
+    stp_enable(s, p);
 }
 
 static bool tree_differs(const struct stp_port_config *a,
@@ -178,29 +190,43 @@ static bool tree_differs(const struct stp_port_config *a,
            a->root_guard != b->root_guard;
 }
 
+/*
+ * An edge port by configuration is one at once, unless it has heard a bridge;
+ * and one no longer, unless auto-edge would have it so (17.25).
+ */
+static void follow_edge(struct stp_port *p, bool was_edge)
+{
+    bool edge = p->config.admin_edge;
+
+    if (p->heard || edge == was_edge)
+        return;
+    if (edge || !p->config.auto_edge)
+        p->oper_edge = edge;
+}
+
 static void configure_port(struct stp *s, struct stp_port *p,
                            const struct stp_port_config *c)
 {
     struct stp_port_config old = p->config;
 
     p->config = *c;
+    /* It was open, or shut, for reasons that are gone. */
+    if (old.bpdu_filter != c->bpdu_filter) {
+        stp_blame(s, STP_CAUSE_CONFIG, p->number, 0);
+        begin(s, p);
+    }
     if (tree_differs(&old, c)) {
         stp_blame(s, STP_CAUSE_CONFIG, p->number, 0);
         stp_reselect(s, p);
     }
     if (old.bpdu_guard && !c->bpdu_guard && p->bpdu_seen) {
-        p->bpdu_seen = false;
-        p->recover_at = 0;
+        stp_blame(s, STP_CAUSE_CONFIG, p->number, 0);
+        stp_guard_release(s, p);
     }
-    if (c->admin_edge && !old.admin_edge && !p->heard)
-        p->oper_edge = true;
-    if (old.admin_edge && !c->admin_edge)
-        p->oper_edge = false; /* 17.25: auto-edge may find it again */
-    if (old.bpdu_filter && !c->bpdu_filter)
-        p->oper_edge = c->admin_edge;
+    follow_edge(p, old.admin_edge);
     if (c->assurance && !old.assurance)
-        stp_guard_reset(s, p);
-    enable(s, p, c->up);
+        stp_guard_heard(s, p);
+    follow_link(s, p, old.up);
     stp_wake_all(s);
 }
 
@@ -236,6 +262,7 @@ static void on_bridge(struct stp *s, const struct stp_config *c)
 {
     bool first = !s->configured;
     bool version = c->force_version != s->config.force_version;
+    bool recovery = c->recovery != s->config.recovery;
 
     s->configured = true;
     s->config = *c;
@@ -245,6 +272,8 @@ static void on_bridge(struct stp *s, const struct stp_config *c)
         stp_reselect(s, p);
         if (version && !first)
             begin(s, p);
+        if (recovery)
+            stp_guard_retime(s, p);
     }
 }
 
@@ -301,6 +330,7 @@ static void on_bpdu(struct stp *s, const struct stp_event *e)
     p->todo = true;
     if (!stp_guard_admit(s, p, &b) || stale(p, &b))
         return;
+    stp_guard_heard(s, p);
     p->msg = b;
     p->rcvd_bpdu = true;
 }
@@ -334,10 +364,9 @@ static void on_mcheck(struct stp *s, struct stp_port *p)
         return;
     s->cause = (struct cause){STP_CAUSE_CONFIG, p->number, 0};
     p->mcheck = rstp_version(s);
-    p->self_until = 0;
-    p->loop_suspect = false;
     if (p->bpdu_seen)
-        p->recover_at = s->now;
+        stp_blame(s, STP_CAUSE_CONFIG, p->number, 0);
+    stp_guard_release(s, p);
     stp_wake_all(s);
 }
 
@@ -397,17 +426,14 @@ static bool room(const struct stp *s)
     return s->out->max - s->out->n >= ROOM_PER_PORT;
 }
 
-/* True if something moved. */
-static bool run_port(struct stp *s, struct stp_port *p)
+static void run_port(struct stp *s, struct stp_port *p)
 {
-    bool moved = false;
-
     p->todo = false;
+    p->seen = s->wakes;
     while (room(s) && port_step(s, p))
-        moved = true;
+        ;
     if (!room(s))
         p->todo = true;
-    return moved;
 }
 
 static void tell_role(struct stp *s, struct stp_port *p)
@@ -442,7 +468,7 @@ static void finish_port(struct stp *s, struct stp_port *p)
 static bool pending(const struct stp *s)
 {
     each_port (s, p)
-        if (p->todo)
+        if (due(s, p))
             return true;
     return s->roles_due;
 }
@@ -452,7 +478,7 @@ static void run(struct stp *s)
 {
     while (pending(s) && room(s)) {
         each_port (s, p)
-            if (p->todo && room(s))
+            if (due(s, p) && room(s))
                 run_port(s, p);
         if (room(s))
             (void)stp_select_roles(s);

@@ -23,10 +23,14 @@ static void set_state(struct stp *s, struct stp_port *p, enum stp_state state)
         p->counts.to_discarding++;
 }
 
-/* Figure 17-24. */
+/*
+ * Figure 17-24.  A port whose role is still to be selected waits for it: an
+ * edge port that was open before the tree begins stays open.
+ */
 bool stp_state_step(struct stp *s, struct stp_port *p)
 {
-    if (p->applying)
+    if (p->applying || !p->selected || p->updt_info ||
+        p->role != p->selected_role)
         return false;
     if ((p->learning && !p->learn) || (p->forwarding && !p->forward)) {
         p->applying = true;
@@ -59,7 +63,11 @@ static bool is_shut(enum stp_role r)
            r == STP_ROLE_BACKUP;
 }
 
-/* Timers that the old role has held begin to run. */
+/*
+ * Timers that the old role has held begin to run.  A port that comes up
+ * listens for MaxAge (17.29.1), but as STP for the forward delay, as STP
+ * always did (802.1D-1998, 8.4.2).
+ */
 static void release_timers(struct stp *s, struct stp_port *p)
 {
     switch (p->role) {
@@ -67,7 +75,8 @@ static void release_timers(struct stp *s, struct stp_port *p)
         p->rr_while = s->now + fwd_delay(p);
         break;
     case STP_ROLE_DISABLED:
-        p->fd_while = s->now + max_age(p);
+        p->fd_while =
+            s->now + (rstp_version(s) ? max_age(p) : forward_delay(p));
         break;
     case STP_ROLE_BACKUP:
         p->rb_while = s->now + 2 * hello_time(p);
@@ -85,6 +94,10 @@ static void take_role(struct stp *s, struct stp_port *p)
 {
     release_timers(s, p);
     p->role = p->selected_role;
+    if (is_shut(p->role))
+        because(p, STP_CAUSE_ROLE);
+    else if (!p->learn)
+        p->state_cause = s->tree_cause;
     stp_wake_all(s);
 }
 
@@ -94,12 +107,12 @@ static void shut(struct stp *s, struct stp_port *p)
     bool port_change = is_shut(p->role) && is_shut(p->selected_role);
 
     take_role(s, p);
-    if (p->learn || p->forward)
-        because(p, STP_CAUSE_ROLE);
     p->learn = p->forward = false;
     /* The standard leaves it set, as its ports shut in no time. */
     if (p->learning || p->forwarding)
         p->synced = false;
+    if (p->role == STP_ROLE_DISABLED && p->learning)
+        p->flush_due = true;
     /* From alternate to backup there is nothing left to wait for. */
     p->block_done = port_change && p->block_done;
     if (p->role == STP_ROLE_DISABLED)
@@ -164,20 +177,20 @@ static void agree(struct stp *s, struct stp_port *p)
 /* ROOT_PROPOSED and ROOT_AGREED, ALTERNATE_PROPOSED and ALTERNATE_AGREED */
 static bool handshake(struct stp *s, struct stp_port *p)
 {
-    bool synced = all_synced(s);
-
-    if (p->proposed && !p->agree && !synced) {
-        set_sync_tree(s);
-        p->proposed = false;
-        return true;
-    }
-    if ((synced && !p->agree) || (p->proposed && p->agree)) {
+    if (p->agree && !p->proposed)
+        return false;
+    if (p->agree || all_synced(s)) {
         agree(s, p);
         return true;
     }
-    return false;
+    if (!p->proposed)
+        return false;
+    set_sync_tree(s);
+    p->proposed = false;
+    return true;
 }
 
+/* Figure 17-20. */
 static bool disabled_role(struct stp *s, struct stp_port *p)
 {
     if (!p->block_done && (p->learning || p->forwarding))
@@ -188,17 +201,12 @@ static bool disabled_role(struct stp *s, struct stp_port *p)
     return true;
 }
 
-/* Figure 17-23. */
+/* Figure 17-23: nothing is agreed to before the port itself discards. */
 static bool blocked_role(struct stp *s, struct stp_port *p)
 {
-    if (handshake(s, p))
-        return true;
-    if (!p->block_done && (p->learning || p->forwarding))
-        return false;
-    if (p->block_done && !p->sync && !p->re_root && p->synced)
-        return false;
-    be_shut(s, p);
-    return true;
+    if (!p->block_done || p->sync || p->re_root || !p->synced)
+        return disabled_role(s, p);
+    return handshake(s, p);
 }
 
 /* Figure 17-21: may the root port go on to the next state? */
@@ -277,6 +285,8 @@ static void designated_discard(struct stp *s, struct stp_port *p,
 {
     because(p, why);
     p->learn = p->forward = p->disputed = false;
+    if (p->learning || p->forwarding) /* as in shut() */
+        p->synced = false;
     p->fd_while = s->now + forward_delay(p);
 }
 

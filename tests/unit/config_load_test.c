@@ -633,7 +633,7 @@ static void parameters(void **state)
     refused(BR_ "interfaces: [e0]\n      parameters: {path-cost: {e0: 0}}\n",
             "6:36: e0: ", "from 1 to 65535");
     refused(BR_ "interfaces: [e0]\n      parameters: {path-cost: 65536}\n",
-            "6:31: path-cost: ", "from 0 to 65535");
+            "6:31: path-cost: ", "from 1 to 65535");
     refused(BR_
             "interfaces: [e0]\n      parameters: {port-priority: {e0: 64}}\n",
             "6:40: e0: ", "from 0 to 63");
@@ -710,7 +710,7 @@ static void own_section(void **state)
     refused(OWN_ "ports: [{spec: mem:x, flod: no}]\n",
             "4:29: flod: ", "did you mean flood?");
     refused(OWN_ "ports: [{spec: mem:x, path-cost: 65536}]\n",
-            "4:40: ", "from 0 to 65535");
+            "4:40: ", "from 1 to 65535");
     refused(OWN_ "ports: [mem:x, mem:x]\n",
             "4:22: ports: ", "there is a port x in text:4:15");
     refused(OWN_ "ports: [\"mem:x,name=br1\"]\n    br1: {}\n",
