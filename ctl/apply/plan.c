@@ -471,6 +471,14 @@ static uint32_t delay_with_stp(uint32_t cs)
     return cs > 3000 ? 3000 : cs;
 }
 
+/* When a parameter is to be set: see enum step_kind. */
+static enum step_kind kind_of(unsigned w, uint32_t v)
+{
+    if (w == BRIDGE_STP)
+        return v ? STEP_STP_ON : STEP_STP_OFF;
+    return w == BRIDGE_LONG_COST && !v ? STEP_SHORT_COST : STEP_BRIDGE_SET;
+}
+
 /* From 'now' to what is written; 'wrote': what was, and goes back if it is no
  * more.  NULL: nothing. */
 static int set_params(struct maker *m, const uint32_t *now, const bool *wrote)
@@ -488,11 +496,7 @@ static int set_params(struct maker *m, const uint32_t *now, const bool *wrote)
             v = bridge_default((enum bridge_param)w);
         if (w == BRIDGE_FORWARD_DELAY && on)
             v = delay_with_stp(v);
-        rc = set_bridge(m,
-                        w != BRIDGE_STP ? STEP_BRIDGE_SET
-                        : on            ? STEP_STP_ON
-                                        : STEP_STP_OFF,
-                        w, now[w], v);
+        rc = set_bridge(m, kind_of(w, v), w, now[w], v);
     }
     return rc;
 }

@@ -34,6 +34,7 @@ enum step_kind {
     STEP_PORT_ADD,
     STEP_PORT_OWN,
     STEP_PORT_SET,
+    STEP_SHORT_COST, /* BRIDGE_LONG_COST 0: no port's cost is long any more */
     STEP_MEMBER_SET,
     STEP_L3_APPLY,
     STEP_KINDS

@@ -724,6 +724,7 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_PORT_ADD] = {.go = port_add, .back = port_add_back},
         [STEP_PORT_OWN] = {.go = port_own, .back = port_own_back},
         [STEP_PORT_SET] = {.go = port_set, .back = port_set_back},
+        [STEP_SHORT_COST] = {.go = bridge_set_step, .back = bridge_set_back},
         [STEP_MEMBER_SET] = {.work = set_member,
                              .after = member_is_set,
                              .unwork = unset_member},
