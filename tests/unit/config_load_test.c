@@ -886,7 +886,7 @@ static void port_ranges(void **state)
     for (unsigned p = 0; p < BPORT_PARAMS; p++) {
         const struct param_name *name = &port_param_names[p];
 
-        if (name->unit == UNIT_SWITCH)
+        if (name->unit == UNIT_SWITCH || name->unit == UNIT_WORD)
             continue;
         for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
             bool sw = rig_set(&r, "x", p, (uint32_t)probes[i]) == 0;
