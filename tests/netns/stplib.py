@@ -277,34 +277,25 @@ class Bascule(Bridge):
         return got, {p["port"]: p for p in got["ports"]}
 
     def ports(self):
-        r = self.d.cli("-j", "stp", "show", self.br, check=False)
-        if r.returncode:  # INTERIM
-            return {p["name"]: Port("", p["state"].replace("blocking", "discarding")) for p in self.d.json("port", "show", self.br)}
-        return {n: Port(p["role"] or "", p["state"], **{
-                    k: v for k, v in p.items() if k not in ("role", "state")})
+        return {n: Port(p["role"] or "", p["state"].replace("blocking", "discarding"),
+                        **{k: v for k, v in p.items() if k not in ("role", "state")})
                 for n, p in self.show()[1].items()}
 
     def root(self):
-        r = self.d.cli("-j", "stp", "show", self.br, check=False)
-        if r.returncode:  # INTERIM
-            return None
         return plain_id(self.show()[0]["root"])
 
     def own(self):
-        return plain_id(re.search(r"bridge id\s+(\S+)",
-                                  self.d.cli("showstp", self.br).stdout).group(1))
+        return plain_id(self.show()[0]["id"])
 
     def stp(self, on):
-        if self.kind == "bascule-stp":
-            self.d.cli("bridge", "set", self.br, "force-version", "0")
-        self.d.cli("stp", self.br, "on" if on else "off")
+        version = {"bascule": "rstp", "bascule-stp": "stp"}[self.kind]
+        self.d.cli("stp", self.br, version if on else "off")
 
     def kill(self):
         if self.name in self.net.alone(self.d):
             self.lab.daemons.remove(self.d)
             self.d.stop(signal.SIGKILL)
         else:
-            lib.sh("true")
             self.d.cli("delbr", self.br)
         self.dead()
 
@@ -519,8 +510,7 @@ class Net:
     def rooted(self, name, limit=STP_LIMIT + 6):
         """Waits until all bridges know that this one is the root."""
         want = self.bridges[name].own()
-        lib.wait_until(lambda: all(b.root() in (want, None) for b in self.bridges.values()
-                                   if b.alive),
+        lib.wait_until(lambda: all(b.root() == want for b in self.bridges.values() if b.alive),
                        limit, lambda: f"{name} is the root: " + ", ".join(
                            f"{n} {b.root()}" for n, b in self.bridges.items() if b.alive))
 
