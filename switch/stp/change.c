@@ -149,16 +149,23 @@ static bool step_active(struct stp *s, struct stp_port *p)
 }
 
 /*
- * Figure 17-25.  Before a port that was shut learns again, what it knew is
- * forgotten, even if it comes back before its shutting is in force.
+ * Before a port that was shut learns again, what it knew is forgotten, even if
+ * it comes back before its shutting is in force.
  */
+bool stp_forget(struct stp *s, struct stp_port *p)
+{
+    if (!p->flush_due || p->learning)
+        return false;
+    p->flush_due = false;
+    if (p->knows)
+        (void)stp_do(s, STP_DO_FLUSH, p->number);
+    p->knows = false;
+    return true;
+}
+
+/* Figure 17-25. */
 bool stp_change(struct stp *s, struct stp_port *p)
 {
-    if (p->flush_due && !p->applying) {
-        p->flush_due = false;
-        (void)stp_do(s, STP_DO_FLUSH, p->number);
-        return true;
-    }
     switch (p->change) {
     case CHANGE_INACTIVE:
         if (!p->learn)

@@ -54,7 +54,8 @@ struct stp_port {
     uint16_t next;   /* in use, in number order; 0: the last */
     bool todo;       /* its machines may have something to do */
     unsigned seen;   /* stp.wakes when they last ran */
-    bool flush_due;  /* what it learned before is to be forgotten */
+    bool knows;      /* it has learned since it was last flushed when shut */
+    bool flush_due;  /* ... and is to forget it, once it learns no more */
     struct stp_port_config config;
 
     /* machines */
@@ -226,7 +227,8 @@ struct stp_vector stp_path_by(const struct stp_port *p);
 bool stp_role_step(struct stp *s, struct stp_port *p);  /* 17.29 */
 bool stp_state_step(struct stp *s, struct stp_port *p); /* 17.30 */
 bool stp_change(struct stp *s, struct stp_port *p);     /* 17.31, change.c */
-bool stp_transmit(struct stp *s, struct stp_port *p);   /* 17.26, transmit.c */
+bool stp_forget(struct stp *s, struct stp_port *p);
+bool stp_transmit(struct stp *s, struct stp_port *p); /* 17.26, transmit.c */
 
 /* change.c: newTcWhile (17.21.7), setTcPropTree (17.21.18). */
 void stp_new_tc_while(struct stp *s, struct stp_port *p);

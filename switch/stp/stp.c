@@ -130,7 +130,8 @@ static void begin(struct stp *s, struct stp_port *p)
     p->learning = old.learning;
     p->forwarding = old.forwarding;
     p->applying = old.applying;
-    p->flush_due = old.flush_due || old.learning;
+    p->knows = old.knows;
+    p->flush_due = true;
     p->state_cause = s->cause;
     p->enabled = p->config.up && !p->bpdu_seen;
     p->migration = MIGRATION_CHECKING;
@@ -415,7 +416,7 @@ static bool port_step(struct stp *s, struct stp_port *p)
 {
     return stp_guard_tick(s, p) || stp_receive(s, p) || stp_migrate(s, p) ||
            stp_detect(s, p) || stp_information(s, p) || stp_role_step(s, p) ||
-           stp_state_step(s, p) || stp_change(s, p);
+           stp_forget(s, p) || stp_state_step(s, p) || stp_change(s, p);
 }
 
 static bool room(const struct stp *s)

@@ -32,7 +32,7 @@ bool stp_state_step(struct stp *s, struct stp_port *p)
         p->applying = true;
         set_state(s, p, STP_DISCARDING);
     } else if (p->learn && !p->learning) {
-        p->learning = true;
+        p->learning = p->knows = true;
         if (p->forward && !p->forwarding) /* both at once: one change */
             p->forwarding = true;
         set_state(s, p, p->forwarding ? STP_FORWARDING : STP_LEARNING);
@@ -107,7 +107,7 @@ static void shut(struct stp *s, struct stp_port *p)
     /* The standard leaves it set, as its ports shut in no time. */
     if (p->learning || p->forwarding)
         p->synced = false;
-    if (p->role == STP_ROLE_DISABLED && p->learning)
+    if (p->role == STP_ROLE_DISABLED)
         p->flush_due = true;
     /* From alternate to backup there is nothing left to wait for. */
     p->block_done = port_change && p->block_done;
