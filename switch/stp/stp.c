@@ -468,7 +468,7 @@ static bool pending(const struct stp *s)
     each_port (s, p)
         if (due(s, p))
             return true;
-    return s->roles_due;
+    return s->roles_due || s->tc_due;
 }
 
 /* Machines of all ports until none moves, or there is no room for actions. */
@@ -478,8 +478,9 @@ static void run(struct stp *s)
         each_port (s, p)
             if (due(s, p) && room(s))
                 run_port(s, p);
+        stp_tc_prop_tree(s);
         if (room(s))
-            (void)stp_select_roles(s);
+            stp_select_roles(s);
     }
     each_port (s, p)
         if (room(s))
