@@ -328,8 +328,8 @@ static void on_bpdu(struct stp *s, const struct stp_event *e)
     p->todo = true;
     if (!stp_guard_admit(s, p, &b) || stale(p, &b))
         return;
-    stp_guard_heard(s, p);
     p->msg = b;
+    stp_guard_heard(s, p);
     p->rcvd_bpdu = true;
 }
 

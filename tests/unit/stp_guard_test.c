@@ -291,6 +291,25 @@ static void assurance_speaks(void **state)
     assert_true(r.port[1].last.flags & BPDU_AGREEMENT);
 }
 
+/* Silence is measured by the hello time that the last word told of. */
+static void assurance_by_their_hello(void **state)
+{
+    struct bpdu slow = from_root(BETTER);
+
+    (void)state;
+    stprig_add(&r, 1)->up = true;
+    r.port[1].config.assurance = true;
+    stprig_set(&r, 1);
+    slow.times.hello = 10 * STP_SECOND;
+    stprig_hear(&r, 1, &slow);
+    stprig_run(&r, 30 * S - 1);
+    assert_guard(1, STP_GUARD_NONE);
+    assert_state(1, STP_FORWARDING);
+    stprig_run(&r, 1);
+    assert_guard(1, STP_GUARD_ASSURANCE);
+    assert_state(1, STP_DISCARDING);
+}
+
 /* ---- the port that hears itself ---- */
 
 static void self_loop(void **state)
@@ -364,6 +383,7 @@ int main(void)
         rstp(loop_guard_needs_a_word),
         rstp(assurance),
         rstp(assurance_speaks),
+        rstp(assurance_by_their_hello),
         rstp(self_loop),
         rstp(filter),
     };
