@@ -176,6 +176,10 @@ enum command_flag {
     X(events, "events", "[fdb|port|stp|all]", "",                              \
       "tell what happens in sentences, until interrupted", 0, 1, CMD_CLIENT,   \
       "")                                                                      \
+    X(sim, "sim", "<file>|<network>",                                          \
+      "[--step] [--seed <n>] [--until <seconds>]",                             \
+      "simulate spanning trees of a network and check them", 1, CMD_ANY,       \
+      CMD_CLIENT, "")                                                          \
     X(help, "help", "[<command>]", "[--man]", "this list, or one command", 0,  \
       2, CMD_CLIENT, "")                                                       \
     X(complete, "complete", "<word>...", "",                                   \

@@ -72,6 +72,12 @@ static const char *more_help(const struct command *c)
         return "prints what Bascule was told, by files and commands, in the "
                "words of basculed.conf(5); addresses that ip(8) gave to a "
                "bridge's interface are not in it";
+    case CMD_ID_sim:
+        return "<file> describes a network as docs/sim.md says, - reads "
+               "standard input; what names no file is the network itself: "
+               "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
+               "change; --seed decides which frames are lost; exit 1 if there "
+               "was a loop or the tree is wrong; no daemon is needed";
     default:
         return NULL;
     }

@@ -96,6 +96,7 @@ static void record_agreement(struct stp *s, struct stp_port *p)
 {
     bool was = p->agreed;
 
+    p->disputed = false; /* it hears us */
     p->agreed = rstp_version(s) && p->config.p2p && p->msg.type == BPDU_RST &&
                 p->msg.flags & BPDU_AGREEMENT;
     if (p->agreed)
@@ -132,6 +133,7 @@ static void disable(struct stp *s, struct stp_port *p)
 {
     p->rcvd_msg = false;
     p->proposing = p->proposed = p->agree = p->agreed = false;
+    p->disputed = false; /* that was another link */
     p->rcvd_info_while = 0;
     p->info_is = INFO_DISABLED;
     stp_reselect(s, p);
