@@ -88,6 +88,27 @@ static void record_dispute(struct stp_port *p)
     }
 }
 
+/*
+ * Is it this that the neighbour agrees to?  An agreement does not say, and one
+ * to what we said before may have been under way when we said something worse.
+ * Whoever agrees to what we have told names the same root; its root port is
+ * one hop further from it; and if it is this bridge, it says what we say.
+ */
+static bool agrees_to_this(const struct stp *s, const struct stp_port *p)
+{
+    const struct bpdu *b = &p->msg;
+    int hop = b->times.message_age - p->port_times.message_age;
+
+    if (p->new_info && p->tx_count >= s->config.tx_hold_count)
+        return false; /* it has not been told yet */
+    if (b->vector.root != p->port_priority.root)
+        return false;
+    if (b->vector.bridge == s->config.id)
+        return b->vector.cost == p->port_priority.cost;
+    return bpdu_role(b) != BPDU_ROLE_ROOT ||
+           (hop > STP_SECOND / 2 && hop <= STP_SECOND * 3 / 2);
+}
+
 /* 17.21.9 recordAgreement */
 static void record_agreement(struct stp *s, struct stp_port *p)
 {
@@ -95,7 +116,7 @@ static void record_agreement(struct stp *s, struct stp_port *p)
 
     p->disputed = false; /* it hears us */
     p->agreed = rstp_version(s) && p->config.p2p && p->msg.type == BPDU_RST &&
-                p->msg.flags & BPDU_AGREEMENT;
+                p->msg.flags & BPDU_AGREEMENT && agrees_to_this(s, p);
     if (p->agreed)
         p->proposing = false;
     if (p->agreed && !was)
