@@ -81,9 +81,25 @@ static void release_timers(struct stp *s, struct stp_port *p)
     }
 }
 
+/* May the neighbour's agreement be hoped for, and come soon? */
+static bool can_agree(const struct stp_port *p)
+{
+    return p->send_rst && p->config.p2p;
+}
+
+/*
+ * A root port that becomes designated: the standard lets it forward on.  But
+ * its neighbour was promised that what is behind this bridge hangs on that
+ * neighbour, and goes on relying on that until it hears otherwise; by another
+ * way it may hear of the better root that this bridge now knows, and agree
+ * there, as if nothing had changed here: a loop.  So it is shut until the
+ * neighbour agrees, in a moment.
+ */
 static void take_role(struct stp *s, struct stp_port *p)
 {
     release_timers(s, p);
+    if (p->role == STP_ROLE_ROOT && p->selected_role == STP_ROLE_DESIGNATED)
+        p->sync |= can_agree(p);
     p->role = p->selected_role;
     stp_wake_all(s);
 }
@@ -294,7 +310,10 @@ static void designated_open(struct stp *s, struct stp_port *p,
     } else { /* DESIGNATED_FORWARD */
         p->forward = true;
         p->fd_while = 0;
-        p->agreed = p->send_rst;
+        /* Figure 17-22 sets it to sendRSTP.  Opened by forward delay, the port
+         * would count as agreed with and not be shut when this bridge agrees
+         * elsewhere, though nobody has agreed to anything. */
+        p->agreed = p->agreed && p->send_rst;
     }
 }
 
