@@ -122,8 +122,8 @@ static void figures(void **state)
 /* ---- random networks ---- */
 
 struct tally {
-    unsigned networks, excused, unquiet;
-    uint64_t steps, frames, quiets;
+    unsigned networks, excused, crossed, unquiet;
+    uint64_t longest, steps, frames, quiets;
 };
 
 static char *network(uint64_t seed)
@@ -140,6 +140,9 @@ static void add(struct tally *t, const struct sim_result *r)
 {
     t->networks++;
     t->excused += r->excused;
+    t->crossed += r->crossed;
+    if (r->crossed_longest > t->longest)
+        t->longest = r->crossed_longest;
     t->unquiet += !r->quiet;
     t->steps += r->steps;
     t->frames += r->frames;
@@ -183,10 +186,12 @@ static void random_for(uint64_t first, unsigned seconds, const char *what)
         failed += !seed_holds(seed++, &t, NULL);
     fprintf(stderr,
             "%s: seeds %llu to %llu, %llu steps, %llu BPDUs, %llu times at "
-            "rest, %u loops excused, %u failed\n",
+            "rest, %u loops excused, %u by crossed BPDUs (the longest %.3f s), "
+            "%u failed\n",
             what, (unsigned long long)first, (unsigned long long)seed - 1,
             (unsigned long long)t.steps, (unsigned long long)t.frames,
-            (unsigned long long)t.quiets, t.excused, failed);
+            (unsigned long long)t.quiets, t.excused, t.crossed,
+            (double)t.longest / 1e9, failed);
     assert_int_equal(failed, 0);
 }
 
