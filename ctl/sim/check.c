@@ -194,6 +194,18 @@ void sim_agrees(struct sim *s, uint32_t port)
     }
 }
 
+void sim_agrees_no_more(struct sim *s, uint32_t port)
+{
+    const struct sim_lan *l = &s->lan[s->port[port].lan];
+    uint32_t other;
+
+    if (l->ports != 2)
+        return;
+    other = l->port[l->port[0] == port];
+    if (s->port[other].state != STP_DISCARDING && overtaken(s, other))
+        s->port[other].truth.relied_on = true;
+}
+
 static bool crossed(const struct sim *s, uint32_t port)
 {
     const struct sim_port *p = &s->port[port];

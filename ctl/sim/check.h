@@ -45,6 +45,8 @@
 void sim_check(struct sim *s);
 /* The port's bridge agrees there: what does it rely on? */
 void sim_agrees(struct sim *s, uint32_t port);
+/* The port is designated now: does the other end rely on its agreement? */
+void sim_agrees_no_more(struct sim *s, uint32_t port);
 /* After every order: what the network is like now. */
 void sim_excuses(struct sim *s);
 /* The network is at rest: loops, reach and the tree. */

@@ -28,8 +28,9 @@ struct sim_truth {
     uint32_t heard;           /* 'said' of the other end, as far as it came */
     bool stale;     /* agreed is set by an answer to an earlier word */
     bool by_timer;  /* the state was reached by forward delay */
-    bool relied_on; /* its bridge agreed by another port on the strength of an
-                       agreement here that was overtaken */
+    /* It forwards, or its bridge agreed by another port, on the strength of
+     * an agreement that held no more at the other end. */
+    bool relied_on;
 };
 
 /* A bridge's port, or a host's. */

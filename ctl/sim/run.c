@@ -106,6 +106,8 @@ static void note_answer(struct sim_port *q, const struct sim_frame *f)
     q->truth.heard = f->said;
     if (f->agreement)
         q->truth.stale = f->answers != q->truth.said;
+    if (f->agreement && !q->truth.stale)
+        q->truth.relied_on = false;
 }
 
 static void deliver(struct sim *s, uint32_t frame)
@@ -162,13 +164,17 @@ static void set_state(struct sim *s, uint32_t port, enum stp_state state)
 
 static void note(struct sim *s, uint32_t bridge, const struct stp_action *a)
 {
-    if (a->note.type == STP_NOTE_ROLE || a->note.type == STP_NOTE_ROOT)
+    uint32_t port = s->bridge[bridge].port[a->port];
+    const struct stp_note *n = &a->note;
+
+    if (n->type == STP_NOTE_ROLE || n->type == STP_NOTE_ROOT)
         changed(s);
-    if (a->note.type == STP_NOTE_STATE)
-        s->port[s->bridge[bridge].port[a->port]].truth.by_timer =
-            a->note.cause == STP_CAUSE_DELAY;
+    if (n->type == STP_NOTE_STATE)
+        s->port[port].truth.by_timer = n->cause == STP_CAUSE_DELAY;
+    if (n->type == STP_NOTE_ROLE && n->role == STP_ROLE_DESIGNATED)
+        sim_agrees_no_more(s, port);
     if (s->line)
-        sim_say_note(s, bridge, a->port, &a->note);
+        sim_say_note(s, bridge, a->port, n);
 }
 
 static void act(struct sim *s, uint32_t bridge, const struct stp_action *a)
