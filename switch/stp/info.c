@@ -78,12 +78,16 @@ static void record_proposal(struct stp_port *p)
         p->proposed = true;
 }
 
-/* 17.21.10 recordDispute: the neighbour thinks worse of the tree than we do,
- * and yet forwards: it does not hear us. */
-static void record_dispute(struct stp_port *p)
+/*
+ * 17.21.10 recordDispute: the neighbour thinks worse of the tree than we do,
+ * and yet forwards: it does not hear us.  Or our word is under way to it; then
+ * it will not say so again, and the dispute is void as other information is.
+ */
+static void record_dispute(struct stp *s, struct stp_port *p)
 {
     if (p->msg.type == BPDU_RST && p->msg.flags & BPDU_LEARNING) {
         p->disputed = true;
+        p->dispute_until = s->now + 3 * hello_time(p);
         p->agreed = false;
     }
 }
@@ -210,7 +214,7 @@ static void receive(struct stp *s, struct stp_port *p)
         hold_information(s, p);
         break;
     case RECEIVED_INFERIOR_DESIGNATED:
-        record_dispute(p);
+        record_dispute(s, p);
         break;
     case RECEIVED_NOT_DESIGNATED:
         record_agreement(s, p);

@@ -279,7 +279,7 @@ static bool designated_must_shut(const struct stp *s, const struct stp_port *p,
         *why = STP_CAUSE_GUARD;
     else if (p->oper_edge)
         return false;
-    else if (p->disputed)
+    else if (p->disputed && running(s, p->dispute_until))
         *why = STP_CAUSE_DISPUTE;
     else if ((p->sync && !p->synced) || (p->re_root && rr_running(s, p)))
         *why = STP_CAUSE_SYNC;
