@@ -190,7 +190,7 @@ void sim_agrees(struct sim *s, uint32_t port)
 
         if (i != SIM_NONE && i != port && s->port[i].state != STP_DISCARDING &&
             overtaken(s, i))
-            s->port[i].truth.relied_on = true;
+            s->port[i].truth.relied_until = s->now + SIM_CROSSED_GRACE;
     }
 }
 
@@ -203,14 +203,15 @@ void sim_agrees_no_more(struct sim *s, uint32_t port)
         return;
     other = l->port[l->port[0] == port];
     if (s->port[other].state != STP_DISCARDING && overtaken(s, other))
-        s->port[other].truth.relied_on = true;
+        s->port[other].truth.relied_until = s->now + SIM_CROSSED_GRACE;
 }
 
 static bool crossed(const struct sim *s, uint32_t port)
 {
     const struct sim_port *p = &s->port[port];
 
-    return p->truth.relied_on || too_early(s, p) || overtaken(s, port);
+    return s->now < p->truth.relied_until || too_early(s, p) ||
+           overtaken(s, port);
 }
 
 static bool way_crossed(const struct way *w)

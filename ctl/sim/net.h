@@ -26,11 +26,11 @@ struct sim_truth {
     struct stp_vector vector; /* said last */
     uint32_t said;            /* how often it has said something else */
     uint32_t heard;           /* 'said' of the other end, as far as it came */
-    bool stale;     /* agreed is set by an answer to an earlier word */
-    bool by_timer;  /* the state was reached by forward delay */
-    /* It forwards, or its bridge agreed by another port, on the strength of
-     * an agreement that held no more at the other end. */
-    bool relied_on;
+    bool stale;    /* agreed is set by an answer to an earlier word */
+    bool by_timer; /* the state was reached by forward delay */
+    /* Until then what its bridge promised others may rest on an agreement here
+     * that held no more at the other end. */
+    uint64_t relied_until;
 };
 
 /* A bridge's port, or a host's. */

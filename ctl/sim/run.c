@@ -106,8 +106,6 @@ static void note_answer(struct sim_port *q, const struct sim_frame *f)
     q->truth.heard = f->said;
     if (f->agreement)
         q->truth.stale = f->answers != q->truth.said;
-    if (f->agreement && !q->truth.stale)
-        q->truth.relied_on = false;
 }
 
 static void deliver(struct sim *s, uint32_t frame)
@@ -157,7 +155,7 @@ static void set_state(struct sim *s, uint32_t port, enum stp_state state)
                                    .c = p->asked});
         return;
     }
-    p->truth.relied_on = false;
+    p->truth.relied_until = 0;
     p->state = state;
     s->dirty |= state == STP_FORWARDING;
 }

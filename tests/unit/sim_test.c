@@ -224,8 +224,8 @@ static void faulty(void **state)
 static int soak(unsigned seconds)
 {
     uint64_t end = clock_now() + seconds * SIM_SECOND;
-    uint64_t seed = setting("FIRST") ? setting("FIRST")
-                                     : clock_now() % (FAULTS / 2);
+    uint64_t seed =
+        setting("FIRST") ? setting("FIRST") : clock_now() % (FAULTS / 2);
     struct tally t = {0};
     unsigned failed = 0;
 
