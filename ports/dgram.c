@@ -104,8 +104,11 @@ static int read_caps(struct dgram *d, struct err *e)
 {
     const struct port_spec *spec = &d->port.spec;
     uint32_t most = d->is_unix ? 65535 : UDP_MTU;
-    struct port_caps c = {
-        .serial = true, .edge = !d->is_group, .mtu = most, .any_mtu = true};
+    struct port_caps c = {.serial = true,
+                          .edge = !d->is_group,
+                          .shared = d->is_group,
+                          .mtu = most,
+                          .any_mtu = true};
     int rc = port_spec_bool(spec, "edge", &c.edge, e);
 
     if (!rc)

@@ -558,7 +558,7 @@ bool netdev_permanent_mac(const char *name, struct mac *mac)
     return !mac_is_zero(mac);
 }
 
-uint32_t netdev_speed(const char *name)
+static bool link_settings(const char *name, struct ethtool_link_settings *s)
 {
     struct {
         struct ethtool_link_settings s;
@@ -567,12 +567,29 @@ uint32_t netdev_speed(const char *name)
 
     /* The first call tells how long the link mode masks are. */
     if (ethtool(name, &req) || req.s.link_mode_masks_nwords >= 0)
-        return 0;
+        return false;
     req.s.cmd = ETHTOOL_GLINKSETTINGS;
     req.s.link_mode_masks_nwords = (int8_t)-req.s.link_mode_masks_nwords;
-    if (ethtool(name, &req) || req.s.speed == (uint32_t)SPEED_UNKNOWN)
+    if (ethtool(name, &req))
+        return false;
+    *s = req.s;
+    return true;
+}
+
+uint32_t netdev_speed(const char *name)
+{
+    struct ethtool_link_settings s;
+
+    if (!link_settings(name, &s) || s.speed == (uint32_t)SPEED_UNKNOWN)
         return 0;
-    return req.s.speed;
+    return s.speed;
+}
+
+bool netdev_half_duplex(const char *name)
+{
+    struct ethtool_link_settings s;
+
+    return link_settings(name, &s) && s.duplex == DUPLEX_HALF;
 }
 
 void netdev_driver(const char *name, char out[32])

@@ -101,6 +101,8 @@ int netdev_offload_set(const char *name, enum netdev_offload w, bool on);
 
 /* Mb/s, 0 if unknown. */
 uint32_t netdev_speed(const char *name);
+/* Is it known to share its medium (802.1D-2004, 6.4.3)? */
+bool netdev_half_duplex(const char *name);
 
 /* Wake-on-LAN by magic packet: 1 on, 0 off, -errno if it cannot. */
 int netdev_wol_get(const char *name);

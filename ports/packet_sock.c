@@ -14,6 +14,7 @@
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/pkt_sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -134,6 +135,7 @@ int packet_open_rx(struct packet *k, int ifindex, bool proto, struct err *e)
 static int open_one_tx(struct packet *k, unsigned ctx, int ifindex,
                        struct err *e)
 {
+    const int control = TC_PRIO_CONTROL;
     int fd = make(e);
 
     if (fd < 0)
@@ -144,6 +146,9 @@ static int open_one_tx(struct packet *k, unsigned ctx, int ifindex,
     if (k->bypass && set_one(fd, PACKET_QDISC_BYPASS) < 0)
         return err_sys(e, errno, "packet socket: bypass=on");
     (void)set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SNDBUF);
+    if (ctx == 0) /* protocol frames: not behind data in the user's qdisc */
+        (void)setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &control,
+                         sizeof(control));
     /* Protocol 0: it never receives. */
     if (bind_to(fd, ifindex, 0) < 0)
         return err_sys(e, errno, "packet socket: bind");

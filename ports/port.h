@@ -59,6 +59,8 @@ struct port_caps {
                          00:0X on other queues */
     bool serial;      /* tx contexts share one lock inside the kind */
     bool edge;        /* a host or guest is expected behind it (STP edge) */
+    bool shared;      /* more than one station may be on it: half duplex, a
+                         multicast group (802.1D-2004, 6.4.3) */
     bool link;        /* carrier and administratively up */
     uint32_t mtu;     /* payload octets behind the Ethernet header, tag not
                          counted; a frame of mtu + 14 + 4 * tags passes */

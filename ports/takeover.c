@@ -128,6 +128,7 @@ void takeover_caps(struct takeover *t, const struct netdev *d,
     caps->link = (d->flags & IFF_UP) && (d->flags & IFF_RUNNING);
     caps->mtu = d->mtu;
     caps->speed = netdev_speed(d->name);
+    caps->shared = netdev_half_duplex(d->name);
     caps->mac = d->mac;
     snprintf(t->ifname, sizeof(t->ifname), "%s", d->name);
 }

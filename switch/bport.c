@@ -188,9 +188,12 @@ uint32_t bport_default(enum bport_param w, bool edge)
 {
     static const uint32_t defaults[BPORT_PARAMS] = {
         [BPORT_PRIORITY] = 32,   [BPORT_LEARNING] = 1,    [BPORT_FLOOD] = 1,
-        [BPORT_FLOOD_MCAST] = 1, [BPORT_FLOOD_BCAST] = 1,
+        [BPORT_FLOOD_MCAST] = 1, [BPORT_FLOOD_BCAST] = 1, [BPORT_AUTO_EDGE] = 1,
+        [BPORT_P2P] = 2,
     };
 
+    if (w == BPORT_ADMIN_EDGE)
+        return edge;
     return w == BPORT_FDB_LIMIT && edge ? EDGE_FDB_LIMIT : defaults[w];
 }
 
@@ -276,7 +279,26 @@ static const struct limits {
     [BPORT_FLOOD_BCAST] = {"flooding of broadcasts", 1, EINVAL},
     [BPORT_FWD_MASK] = {"group forward mask", 0xffff, ERANGE},
     [BPORT_FDB_LIMIT] = {"limit of learned addresses", 1U << 30, ERANGE},
+    [BPORT_ADMIN_EDGE] = {"admin edge", 1, EINVAL},
+    [BPORT_AUTO_EDGE] = {"auto edge", 1, EINVAL},
+    [BPORT_P2P] = {"point to point", 2, EINVAL},
+    [BPORT_BPDU_GUARD] = {"BPDU guard", 1, EINVAL},
+    [BPORT_BPDU_FILTER] = {"BPDU filter", 1, EINVAL},
+    [BPORT_ROOT_GUARD] = {"root guard", 1, EINVAL},
+    [BPORT_TCN_GUARD] = {"TCN guard", 1, EINVAL},
+    [BPORT_LOOP_GUARD] = {"loop guard", 1, EINVAL},
+    [BPORT_ASSURANCE] = {"bridge assurance", 1, EINVAL},
 };
+
+/* 17.14 of 802.1D-2004 */
+#define LONG_COST_MAX 200000000U
+
+static uint32_t param_max(const struct bport *p, enum bport_param w)
+{
+    return w == BPORT_PATH_COST && p->b->param[BRIDGE_LONG_COST]
+               ? LONG_COST_MAX
+               : limits[w].max;
+}
 
 void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
                void *arg)
@@ -284,17 +306,18 @@ void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
     struct changes told;
     struct err e = {{0}};
 
-    if ((unsigned)w >= BPORT_PARAMS || v > limits[w].max) {
+    if ((unsigned)w >= BPORT_PARAMS || v > param_max(p, w)) {
         int rc = (unsigned)w < BPORT_PARAMS ? limits[w].error : EINVAL;
 
         err_set(&e, rc, "port %s: %s %u is not in 0..%u", p->port->spec.name,
                 (unsigned)w < BPORT_PARAMS ? limits[w].what : "parameter", v,
-                (unsigned)w < BPORT_PARAMS ? limits[w].max : 0);
+                (unsigned)w < BPORT_PARAMS ? param_max(p, w) : 0);
         sw_answer(p->b->sw, done, arg, -rc, &e);
         return;
     }
     p->param[w] = v;
     p->limit_set |= w == BPORT_FDB_LIMIT;
+    p->edge_set |= w == BPORT_ADMIN_EDGE;
     if (w == BPORT_FDB_LIMIT)
         fdb_set_port_limit(p->b->plane.fdb, p->no, v);
     bport_dirty(p);
@@ -319,6 +342,27 @@ static uint32_t cost_of_speed(uint32_t mbps)
     return mbps > 10000 ? 1 : 100;
 }
 
+/* Table 17-3 of 802.1D-2004; of unknown speed as if it were 10 Mb/s, as above
+ */
+static uint32_t long_cost_of_speed(uint32_t mbps)
+{
+    const uint32_t at_one = 20000000;
+
+    if (mbps == 0)
+        mbps = 10;
+    return mbps > at_one ? 1 : at_one / mbps;
+}
+
+uint32_t bport_cost(const struct bport *p)
+{
+    uint32_t cost = p->param[BPORT_PATH_COST];
+
+    if (cost)
+        return cost;
+    return p->b->param[BRIDGE_LONG_COST] ? long_cost_of_speed(p->caps.speed)
+                                         : cost_of_speed(p->caps.speed);
+}
+
 /* ---- showing ---- */
 
 static void say_why(const struct bport *p, struct bport_info *i)
@@ -340,6 +384,8 @@ static void say_why(const struct bport *p, struct bport_info *i)
         why = d->detail; /* which also tells of attempts that failed */
     else if (!p->caps.link)
         why = p->no_link[0] ? p->no_link : "no link";
+    else
+        why = tree_why_shut(p);
     text_copy(i->why, sizeof(i->why), why);
 }
 
@@ -356,14 +402,20 @@ static void show_caps(const struct port_caps *c, struct bport_info *i)
     i->tx_uso = c->tx_uso;
 }
 
-/* Forwarding, and the view that makes it so is out.  The end of a peer may
- * not have been told yet. */
-static bool in_force(const struct bport *p)
+/* It forwards when the view that makes it so is out, and until the view that
+ * shuts it is.  The end of a peer may not have been told yet. */
+static enum bport_state state_in_force(const struct bport *p)
 {
     const struct port *port = p->port;
+    enum bport_state s = bport_state(p);
+    bool forwards = atomic_load(&port->forwarding);
 
-    return bport_forwarding(p) && atomic_load(&port->forwarding) &&
-           (!port->kind->peer || atomic_load(&port->peer));
+    if (s == BPORT_FORWARDING &&
+        (!forwards || (port->kind->peer && !atomic_load(&port->peer))))
+        return BPORT_DISABLED;
+    return s != BPORT_FORWARDING && forwards && p->apply == APPLY_WANTED
+               ? BPORT_FORWARDING
+               : s;
 }
 
 void bport_info(const struct bport *p, struct bport_info *i)
@@ -376,7 +428,7 @@ void bport_info(const struct bport *p, struct bport_info *i)
     (void)port_spec_format(&p->port->spec, i->spec, sizeof(i->spec));
     text_copy(i->kind, sizeof(i->kind), p->port->kind->name);
     i->no = p->no;
-    i->state = in_force(p) ? BPORT_FORWARDING : BPORT_DISABLED;
+    i->state = state_in_force(p);
     i->failed = p->life == LIFE_FAILED ||
                 (p->life != LIFE_RUNNING && !p->adding && !p->deleting);
     say_why(p, i);
@@ -385,7 +437,7 @@ void bport_info(const struct bport *p, struct bport_info *i)
     i->netns = p->netns_first;
     i->cost_auto = p->param[BPORT_PATH_COST] == 0;
     if (i->cost_auto)
-        i->param[BPORT_PATH_COST] = cost_of_speed(p->caps.speed);
+        i->param[BPORT_PATH_COST] = bport_cost(p);
     show_caps(&p->caps, i);
     text_copy(i->device, sizeof(i->device), p->desc.device);
     text_copy(i->detail, sizeof(i->detail), p->desc.detail);

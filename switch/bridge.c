@@ -13,6 +13,8 @@ static const uint32_t defaults[BRIDGE_PARAMS] = {
     [BRIDGE_FORWARD_DELAY] = 1500, [BRIDGE_HELLO] = 200,
     [BRIDGE_MAX_AGE] = 2000,       [BRIDGE_STP] = 0,
     [BRIDGE_FWD_MASK] = 0,         [BRIDGE_FDB_LIMIT] = 1U << 20,
+    [BRIDGE_FORCE_VERSION] = 2,    [BRIDGE_TX_HOLD] = 6,
+    [BRIDGE_LONG_COST] = 0,        [BRIDGE_RECOVERY] = 30000,
 };
 
 /* ---- finding ---- */
@@ -281,6 +283,7 @@ static void start_delete(struct bridge *b)
     else
         observe_bridge(b, SW_EVENT_BRIDGE_DEL, "bridge %s deleted", b->name);
     b->deleting = true;
+    (void)tree_switch(b, false);
     for (unsigned i = 0; i < VIEW_PORTS; i++)
         if (b->port[i])
             life_delete(b->port[i]);
@@ -325,7 +328,44 @@ static const struct limits {
     [BRIDGE_STP] = {"spanning tree", 0, 1, false},
     [BRIDGE_FWD_MASK] = {"group forward mask", 0, 0xffff, false},
     [BRIDGE_FDB_LIMIT] = {"limit of learned addresses", 1, UINT32_MAX, false},
+    [BRIDGE_FORCE_VERSION] = {"force version", 0, 2, false},
+    [BRIDGE_TX_HOLD] = {"transmit hold count", 1, 10, false},
+    [BRIDGE_LONG_COST] = {"long path costs", 0, 1, false},
+    [BRIDGE_RECOVERY] = {"recovery time", 0, 8640000, true},
 };
+
+/* What the kernel allows while its spanning tree is on. */
+#define FORWARD_DELAY_MIN 200
+#define FORWARD_DELAY_MAX 3000
+
+/* A cost that 16 bits do not hold stands in the way of the short table. */
+static int check_costs(const struct bridge *b, struct err *e)
+{
+    for (unsigned i = 1; i < VIEW_PORTS; i++)
+        if (b->port[i] && b->port[i]->param[BPORT_PATH_COST] > UINT16_MAX)
+            return err_set(e, EINVAL,
+                           "bridge %s: port %s has the path cost %u, which "
+                           "needs long ones",
+                           b->name, b->port[i]->port->spec.name,
+                           b->port[i]->param[BPORT_PATH_COST]);
+    return 0;
+}
+
+static int check_tree(const struct bridge *b, enum bridge_param p, uint32_t v,
+                      struct err *e)
+{
+    if (p == BRIDGE_FORWARD_DELAY && b->tree.stp &&
+        (v < FORWARD_DELAY_MIN || v > FORWARD_DELAY_MAX))
+        return err_set(e, ERANGE,
+                       "bridge %s: while the spanning tree is on, a forward "
+                       "delay of %u.%02u is not in 2..30 seconds",
+                       b->name, v / 100, v % 100);
+    if (p == BRIDGE_FORCE_VERSION && v == 1)
+        return err_set(e, EINVAL,
+                       "bridge %s: force version is 0 (STP) or 2 (RSTP)",
+                       b->name);
+    return p == BRIDGE_LONG_COST && !v ? check_costs(b, e) : 0;
+}
 
 static int set_check(const struct bridge *b, enum bridge_param p, uint32_t v,
                      struct err *e)
@@ -342,16 +382,28 @@ static int set_check(const struct bridge *b, enum bridge_param p, uint32_t v,
     if (v < l->min || v > l->max)
         return err_set(e, ERANGE, "bridge %s: %s %u is not in %u..%u", b->name,
                        l->what, v, l->min, l->max);
-    if (p == BRIDGE_STP && v)
-        return err_set(e, EOPNOTSUPP,
-                       "bridge %s: the spanning tree is not built yet",
-                       b->name);
-    return 0;
+    return check_tree(b, p, v, e);
 }
 
 uint32_t bridge_default(enum bridge_param p)
 {
     return defaults[p];
+}
+
+/* Switched on, the forward delay comes into its range, as in the kernel. */
+static int switch_tree(struct bridge *b, bool on, struct err *e)
+{
+    uint32_t *delay = &b->param[BRIDGE_FORWARD_DELAY];
+    int rc = tree_switch(b, on);
+
+    if (rc)
+        return err_set(e, rc, "bridge %s: no memory for a spanning tree",
+                       b->name);
+    if (on && *delay < FORWARD_DELAY_MIN)
+        *delay = FORWARD_DELAY_MIN;
+    if (on && *delay > FORWARD_DELAY_MAX)
+        *delay = FORWARD_DELAY_MAX;
+    return 0;
 }
 
 void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
@@ -362,6 +414,12 @@ void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
     int rc = set_check(b, p, v, &e);
 
     if (rc || p >= BRIDGE_PARAMS) {
+        sw_answer(b->sw, done, arg, rc, &e);
+        return;
+    }
+    if (p == BRIDGE_STP)
+        rc = switch_tree(b, v, &e);
+    if (rc) {
         sw_answer(b->sw, done, arg, rc, &e);
         return;
     }

@@ -34,6 +34,10 @@ struct changes {
 
 /* ---- ports ---- */
 
+/* Discarding that the spanning tree waits for: of a view not yet out, of one
+ * whose grace period is under way. */
+enum apply_stage { APPLY_NONE, APPLY_WANTED, APPLY_IN_GRACE };
+
 /*
  * The life of a port.  Allowed moves are in life.c.
  *
@@ -80,6 +84,7 @@ struct bport {
     bool adding;               /* not yet been running: a failure ends it */
     bool may_wait;             /* ... unless its device is not there yet */
     bool limit_set;            /* its limit of addresses is no default */
+    bool edge_set;             /* ... nor whether it is an edge port */
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
     bool from_link;            /* a link change waits for a job to end */
@@ -106,6 +111,11 @@ struct bport {
     char link_name[PORT_NAME_MAX];
     struct port_losses past; /* kernel's losses before the last open */
     struct queue queue[PORT_QUEUES_MAX + 1];
+    /* spanning tree; see tree.c */
+    enum stp_role stp_role;
+    enum stp_state stp_state;
+    enum apply_stage apply;
+    struct stp_port_config stp_told; /* to the engine */
     /* from any thread, under the switch's event lock */
     struct message message;
     unsigned events; /* bits of enum port_event */
@@ -121,6 +131,15 @@ struct own_setting {
     uint64_t time;
     struct mac mac;
     uint32_t mtu;
+};
+
+/* The spanning tree of a bridge; see tree.c. */
+struct tree {
+    struct stp *stp; /* NULL: it is off */
+    struct stp_config told;
+    uint16_t age;           /* fast ageing, 1/256 s; 0: none */
+    bool known[VIEW_PORTS]; /* to the engine */
+    ev_timer timer;
 };
 
 struct bridge {
@@ -142,6 +161,7 @@ struct bridge {
     bool gen_wait[VIEW_PORTS]; /* generations used up: entries must leave */
     unsigned purging;          /* ports and generations that wait for that */
     struct setting *settings;  /* entries that wait for room in the table */
+    struct tree tree;
     /* the bridge's own interface */
     struct mac mac, id_mac; /* of the interface; of the bridge id */
     bool mac_set, mtu_set;
@@ -192,6 +212,7 @@ struct sw {
     void (*observer)(void *arg, const struct sw_event *e);
     void *observer_arg;
     _Atomic bool observed;
+    bool observe_bpdus;
     ev_timer drain; /* events that wait for the next helping */
     /* health */
     uint64_t turn_began;
@@ -243,11 +264,15 @@ void life_graced(struct bport *p);
 void life_purged(struct bport *p);
 void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
 bool bport_forwarding(const struct bport *p);
+/* The state it is to be in; a view may yet have to say so. */
+enum bport_state bport_state(const struct bport *p);
 /* Looks at the device's description, if it may be asked now. */
 void life_describe(struct bport *p);
 
 /* local.c */
-/* Follows ports as they come, go and change: address, MTU, carrier. */
+/* Follows ports as they come, go and change: address and MTU first, then what
+ * depends on their states. */
+void local_identity(struct bridge *b);
 void local_update(struct bridge *b);
 /* The interface itself changed. */
 void local_changed(struct bridge *b);
@@ -273,6 +298,25 @@ void table_purge_port(struct bport *p);
 /* Writes an entry now or, when the table must grow first, soon. */
 int table_set(struct bridge *b, uint64_t key, const struct fdb_value *v,
               struct changes *told);
+
+/* tree.c */
+/* On or off; the bridge is published anew.  -ENOMEM. */
+int tree_switch(struct bridge *b, bool on);
+/* Tells the engine what has changed of the bridge and its ports. */
+void tree_update(struct bridge *b);
+/* The port is about to be freed. */
+void tree_port_gone(struct bport *p);
+/* BPDUs from the forwarders, of all bridges. */
+void tree_poll(struct sw *sw);
+/* A grace period begins; it has ended. */
+void tree_grace(struct bridge *b);
+void tree_graced(struct bridge *b);
+/* Ageing time in force, 100 ms units. */
+uint16_t tree_ageing(const struct bridge *b);
+/* Why the tree keeps a port with link from forwarding; "" if it does not. */
+const char *tree_why_shut(const struct bport *p);
+/* The path cost it has: as set, or by the link's speed. */
+uint32_t bport_cost(const struct bport *p);
 
 /* bridge.c */
 struct bridge *bridge_by_number(struct sw *sw, uint32_t number);

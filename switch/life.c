@@ -57,11 +57,32 @@ static struct queue *of_mail_done(struct message *m)
                                     offsetof(struct queue, mail.done));
 }
 
-bool bport_forwarding(const struct bport *p)
+/* A device is there, and the tree may say what becomes of its frames. */
+static bool operational(const struct bport *p)
 {
     if (p->life != LIFE_RUNNING || !bridge_up(p->b))
         return false;
     return p->no == BRIDGE_LOCAL || p->caps.link;
+}
+
+enum bport_state bport_state(const struct bport *p)
+{
+    if (!operational(p))
+        return BPORT_DISABLED;
+    if (!p->b->tree.stp || p->no == BRIDGE_LOCAL)
+        return BPORT_FORWARDING;
+    if (p->stp_state == STP_FORWARDING)
+        return BPORT_FORWARDING;
+    if (p->stp_state == STP_LEARNING)
+        return BPORT_LEARN;
+    if (p->stp_role == STP_ROLE_ALTERNATE || p->stp_role == STP_ROLE_BACKUP)
+        return BPORT_BLOCKING;
+    return p->stp_role == STP_ROLE_DISABLED ? BPORT_DISABLED : BPORT_LISTENING;
+}
+
+bool bport_forwarding(const struct bport *p)
+{
+    return bport_state(p) == BPORT_FORWARDING;
 }
 
 static void detach(struct bport *p);
@@ -87,6 +108,7 @@ static void gone(struct bport *p)
     struct changes told;
 
     move(p, LIFE_GONE);
+    tree_port_gone(p);
     changes_init(&told);
     changes_move(&told, &p->on_add);
     changes_move(&told, &p->on_del);
@@ -216,10 +238,14 @@ static void tell_came_back(struct bport *p)
 }
 
 /* What is behind the port is known when it is open for the first time. */
-static void default_limit(struct bport *p)
+static void default_by_kind(struct bport *p)
 {
     uint32_t limit = bport_default(BPORT_FDB_LIMIT, p->caps.edge);
 
+    if (!p->edge_set)
+        p->param[BPORT_ADMIN_EDGE] =
+            bport_default(BPORT_ADMIN_EDGE, p->caps.edge);
+    p->edge_set = true;
     if (p->limit_set || p->no == BRIDGE_LOCAL)
         return;
     p->limit_set = true;
@@ -243,7 +269,7 @@ static void running(struct bport *p)
     move(p, LIFE_RUNNING);
     p->caps = port_caps_now(p->port); /* they may have changed since the open */
     tell_came_back(p);
-    default_limit(p);
+    default_by_kind(p);
     p->adding = false;
     p->why[0] = '\0';
     bport_dirty(p);

@@ -173,12 +173,18 @@ static void update_carrier(struct bridge *b)
         log_warn("bridge %s: %s", b->name, e.text);
 }
 
-void local_update(struct bridge *b)
+void local_identity(struct bridge *b)
 {
     if (b->deleting)
         return;
     update_mac(b);
     update_mtu(b);
+}
+
+void local_update(struct bridge *b)
+{
+    if (b->deleting)
+        return;
     update_carrier(b);
     local_entries(b);
 }

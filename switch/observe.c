@@ -47,7 +47,7 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
     text_copy(e.bridge, sizeof(e.bridge), p->b->name);
     text_copy(e.port, sizeof(e.port), p->port->spec.name);
     e.port_no = p->no;
-    e.state = bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
+    e.state = bport_state(p);
     e.failed = p->life == LIFE_FAILED;
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);
@@ -57,8 +57,9 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
 
 void observe_state(struct bport *p)
 {
-    enum bport_state now =
-        bport_forwarding(p) ? BPORT_FORWARDING : BPORT_DISABLED;
+    static const char *const word[] = {"disabled", "listening", "learning",
+                                       "forwarding", "blocking"};
+    enum bport_state now = bport_state(p);
     bool broken = p->life == LIFE_FAILED;
     const char *why = "";
 
@@ -68,13 +69,11 @@ void observe_state(struct bport *p)
     p->shown_failed = broken;
     if (broken)
         why = p->why;
-    else if (now != BPORT_FORWARDING && p->life == LIFE_RUNNING &&
-             !p->caps.link)
+    else if (now == BPORT_DISABLED && p->life == LIFE_RUNNING && !p->caps.link)
         why = p->no_link;
     observe_port(p, SW_EVENT_PORT_STATE, "port %s of bridge %s is %s%s%s",
-                 p->port->spec.name, p->b->name,
-                 now == BPORT_FORWARDING ? "forwarding" : "disabled",
-                 *why ? ": " : "", why);
+                 p->port->spec.name, p->b->name, word[now], *why ? ": " : "",
+                 why);
 }
 
 /* ---- of the table ---- */
@@ -186,6 +185,11 @@ static void on_drain(struct ev_loop *loop, ev_timer *w, int events)
 void observe_start(struct sw *sw)
 {
     ev_timer_init(&sw->drain, on_drain, HELPING_EVERY, 0.);
+}
+
+void sw_observe_bpdus(struct sw *sw, bool on)
+{
+    sw->observe_bpdus = on;
 }
 
 void sw_observe(struct sw *sw, void (*fn)(void *arg, const struct sw_event *e),

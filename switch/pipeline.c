@@ -39,10 +39,29 @@ static bool stage_sanity(const struct frame *f, struct fate *t, uint64_t *dst,
 }
 
 /*
- * Reserved addresses: not forwarded unless the mask says so.  With the
- * spanning tree off, 01:80:c2:00:00:00 passes whatever the mask, so that
- * other bridges see the loop that goes through us; the kernel does the same.
- * What the bridge's own host sends is not judged by the mask.
+ * The bridge group address: taken while the spanning tree is on, in whatever
+ * state the port is.  While it is off, such frames pass whatever the mask, so
+ * that other bridges see the loop that goes through us; the kernel does the
+ * same.  A BPDU filter keeps them out.
+ */
+static bool stage_bpdu(const struct scene *s, struct fate *t)
+{
+    if (s->view->stp && s->view->up) {
+        t->act = ACT_BPDU;
+        t->verdict = REASON_BPDU;
+        return false;
+    }
+    if (s->in->bpdu_filter) {
+        drop(t, REASON_BPDU_FILTERED);
+        return false;
+    }
+    t->reserved = true;
+    return true;
+}
+
+/*
+ * Reserved addresses: not forwarded unless the mask says so.  What the bridge's
+ * own host sends is not judged by the mask.
  */
 static bool stage_reserved(const struct scene *s, struct fate *t, uint64_t dst)
 {
@@ -50,7 +69,9 @@ static bool stage_reserved(const struct scene *s, struct fate *t, uint64_t dst)
 
     if (dst >> 4 != MAC_RESERVED || s->in->no == BRIDGE_LOCAL)
         return true;
-    if (!(s->in->fwd_mask & 1u << bit) && (bit != 0 || s->view->stp)) {
+    if (bit == 0)
+        return stage_bpdu(s, t);
+    if (!(s->in->fwd_mask & 1u << bit)) {
         drop(t, REASON_RESERVED_DROPPED);
         return false;
     }
@@ -64,15 +85,14 @@ static uint16_t stage_vlan(const struct frame *f)
     return f->vid;
 }
 
+/* In state learning the source is still of interest. */
 static bool stage_state(const struct scene *s, struct fate *t)
 {
     if (!s->view->up)
         drop(t, REASON_BRIDGE_DOWN);
     else if (!s->in->forwarding)
         drop(t, REASON_PORT_STATE);
-    else
-        return true;
-    return false;
+    return t->act != ACT_DROP || (s->view->up && s->in->learns_only);
 }
 
 static bool stage_source_form(struct fate *t, uint64_t src)
@@ -259,7 +279,7 @@ void pipeline_decide(const struct scene *s, struct fate *fate, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         uint64_t dst = fdb_key_mac(fate[i].dst);
 
-        if (fate[i].act == ACT_DROP)
+        if (fate[i].act != ACT_ONE)
             continue;
         if (dst & MAC_GROUP_BIT)
             stage_group(s, &fate[i], dst);

@@ -30,7 +30,12 @@ struct scene {
     struct fdb_now now;
 };
 
-enum act { ACT_DROP, ACT_ONE, ACT_FLOOD };
+enum act {
+    ACT_DROP,
+    ACT_ONE,
+    ACT_FLOOD,
+    ACT_BPDU /* to the control thread */
+};
 
 #define NO_NOTE REASON_COUNT /* fate.note: nothing to remark */
 

@@ -142,6 +142,8 @@ static struct view_port *record_new(const struct bport *p)
         .fwd_mask =
             (uint16_t)(b->param[BRIDGE_FWD_MASK] | p->param[BPORT_FWD_MASK]),
         .forwarding = bport_forwarding(p),
+        .learns_only = bport_state(p) == BPORT_LEARN,
+        .bpdu_filter = p->param[BPORT_BPDU_FILTER],
         .learning = p->param[BPORT_LEARNING] && !pending,
         .hairpin = p->param[BPORT_HAIRPIN],
         .isolated = p->param[BPORT_ISOLATED],
@@ -187,8 +189,8 @@ static int view_make(struct bridge *b, struct view **out)
     if (!*out)
         return -ENOMEM;
     (*out)->up = bridge_up(b);
-    (*out)->stp = b->param[BRIDGE_STP];
-    (*out)->ageing = (uint16_t)((b->param[BRIDGE_AGEING] + 9) / 10);
+    (*out)->stp = b->tree.stp != NULL;
+    (*out)->ageing = tree_ageing(b);
     return 0;
 }
 
@@ -205,6 +207,8 @@ static bool publish_bridge(struct bridge *b)
 {
     struct view *v, *old;
 
+    local_identity(b);
+    tree_update(b);
     local_update(b);
     if (view_make(b, &v)) {
         log_error("bridge %s: no memory for a new view", b->name);
@@ -258,6 +262,7 @@ static void grace_done(struct message *m)
         next = b->next;
         if (b->grace_running)
             table_graced(b);
+        tree_graced(b);
         for (unsigned i = 0; i < VIEW_PORTS; i++)
             if (b->port[i] && b->port[i]->in_grace)
                 life_graced(b->port[i]);
@@ -275,6 +280,7 @@ static void grace_start(struct sw *sw)
     for (struct bridge *b = sw->bridges; b; b = b->next) {
         b->grace_running = b->grace_wanted;
         b->grace_wanted = 0;
+        tree_grace(b);
         for (unsigned i = 0; i < VIEW_PORTS; i++)
             if (b->port[i] && b->port[i]->life == LIFE_GRACE)
                 b->port[i]->in_grace = true;

@@ -24,6 +24,11 @@
       "reserved address, forwarded because the group forward mask says so")    \
     X(RESERVED_DROPPED, "reserved",                                            \
       "reserved address (802.1D): not forwarded, see group-fwd-mask")          \
+    X(BPDU, "bpdu", "taken by the spanning tree")                              \
+    X(BPDU_FLOOD, "bpdu-flood",                                                \
+      "BPDU not looked at: more came by this port than a neighbour sends")     \
+    X(BPDU_FILTERED, "bpdu-filtered",                                          \
+      "BPDU of others dropped: the port's BPDU filter is on")                  \
     X(BAD_SOURCE, "bad-source", "source is a group address or all zeroes")     \
     X(BRIDGE_DOWN, "bridge-down", "the bridge interface is down")              \
     X(PORT_STATE, "port-state", "port is not forwarding")                      \

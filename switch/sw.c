@@ -28,6 +28,7 @@ static void forward(struct sw *sw)
         return;
     }
     (void)turn_run(sw->fwd);
+    tree_poll(sw);
     if (sw->fwd->news) {
         sw->fwd->news = false;
         inbox_wake(&sw->inbox);
@@ -88,6 +89,7 @@ static void on_wake(struct inbox *box)
         (struct sw *)(void *)((char *)box - offsetof(struct sw, inbox));
 
     observe_poll(sw);
+    tree_poll(sw);
     for (struct bridge *b = sw->bridges; b; b = b->next)
         if (atomic_exchange_explicit(&b->plane.pressed, false,
                                      memory_order_acquire))

@@ -28,10 +28,8 @@ static uint16_t now_100ms(void)
 
 struct fdb_now table_now(const struct bridge *b)
 {
-    struct fdb_now t = {.gens = b->gens,
-                        .now = now_100ms(),
-                        .ageing =
-                            (uint16_t)((b->param[BRIDGE_AGEING] + 9) / 10)};
+    struct fdb_now t = {
+        .gens = b->gens, .now = now_100ms(), .ageing = tree_ageing(b)};
 
     return t;
 }

@@ -164,23 +164,39 @@ static void deliver(struct forwarder *f, const struct fate *t, unsigned frame)
         emit_append(f, t->to, frame);
 }
 
+/* To the spanning tree, if the port is within its budget. */
+static void take_bpdu(struct forwarder *f, struct ingress *in, struct fate *t,
+                      const struct frame *frame)
+{
+    if (!bpdu_ring_push(&in->lane->bpdus, f->now, frame->seg[0].iov_base,
+                        (uint32_t)frame->seg[0].iov_len, frame->len)) {
+        t->verdict = REASON_BPDU_FLOOD;
+        return;
+    }
+    atomic_store_explicit(&in->plane->bpdus, true, memory_order_release);
+    f->news = true;
+}
+
 /*
  * The frames' ingress counters and their places in the lists.  Verdicts are
  * counted in runs, as neighbours mostly share theirs.
  */
 static void commit(struct forwarder *f, const struct scene *s,
-                   struct lane *lane, unsigned first, unsigned n)
+                   struct ingress *in, unsigned first, unsigned n)
 {
+    struct lane *lane = in->lane;
     enum reason run = REASON_COUNT;
     unsigned length = 0;
 
     for (unsigned i = 0; i < n; i++) {
-        const struct fate *t = &f->fate[i];
+        struct fate *t = &f->fate[i];
 
         if (t->act == ACT_ONE)
             deliver(f, t, first + i);
         else if (t->act == ACT_FLOOD)
             flood(f, s, t, first + i);
+        else if (t->act == ACT_BPDU)
+            take_bpdu(f, in, t, &f->frame[first + i]);
         if (t->note != NO_NOTE)
             lane_add(&lane->reason[t->note], 1);
         if (t->verdict != run) {
@@ -220,7 +236,7 @@ static void classify(struct forwarder *f, struct ingress *in, unsigned first,
         if (f->fate[i].learn)
             learn(f, in->plane, &s, f->fate[i].src);
     pipeline_decide(&s, f->fate, n);
-    commit(f, &s, in->lane, first, n);
+    commit(f, &s, in, first, n);
 }
 
 /* ---- receive ---- */

@@ -38,7 +38,9 @@ struct view_port {
     uint16_t no;
     uint16_t fwd_mask; /* reserved addresses it lets in, bridge's included */
     bool forwarding;
-    bool learning;
+    bool learns_only; /* state learning: frames go nowhere */
+    bool bpdu_filter;
+    bool learning; /* the user's switch */
     bool hairpin;
     bool isolated;
     bool flood[FLOOD_KINDS];
@@ -68,6 +70,7 @@ struct plane {
     _Atomic(struct view *) view;
     struct fdb *fdb;
     _Atomic bool pressed; /* set by a forwarder: the table wants its owner */
+    _Atomic bool bpdus;   /* set by a forwarder: a port's ring has some */
     uint32_t bridge;      /* the bridge's number, for events */
 };
 

@@ -89,12 +89,13 @@ struct stp_port {
     uint64_t tx_tick; /* when txCount is next decremented (17.22) */
 
     /* ours */
-    bool applying;       /* discarding was asked for and is not in force yet */
-    bool heard;          /* a BPDU has come since the port was enabled */
-    bool quiet;          /* bridge assurance: silence for three hello times */
-    bool loop_suspect;   /* loop guard: silence on a port that was shut */
-    bool bpdu_seen;      /* BPDU guard: error-disabled */
-    uint64_t self_until; /* it hears itself, until then */
+    bool applying;     /* discarding was asked for and is not in force yet */
+    bool heard;        /* a BPDU has come since the port was enabled */
+    bool quiet;        /* bridge assurance: silence for three hello times */
+    bool loop_suspect; /* loop guard: silence on a port that was shut */
+    bool bpdu_seen;    /* BPDU guard: error-disabled */
+    uint64_t dispute_until; /* disputed counts until then */
+    uint64_t self_until;    /* it hears itself, until then */
     uint64_t assured_until; /* bridge assurance: silence begins */
     uint64_t told_until;    /* a neighbour tells of a topology change */
     uint64_t recover_at;    /* from error-disabled; 0: not by itself */

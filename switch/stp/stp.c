@@ -156,7 +156,10 @@ static void add_port(struct stp *s, uint16_t number,
     p->next = *at;
     *at = number;
     p->config = *c;
-    if (c->up)
+    p->learning = p->forwarding = c->open;
+    if (c->open)
+        stp_blame(s, STP_CAUSE_START, 0, 0);
+    else if (c->up)
         stp_blame(s, STP_CAUSE_LINK_UP, number, 0);
     begin(s, p);
     stp_wake_all(s);

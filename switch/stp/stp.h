@@ -65,10 +65,12 @@ struct stp_config {
 };
 
 struct stp_port_config {
-    bool up;          /* MAC_Operational: link, and the bridge is up */
-    uint16_t id;      /* port identifier: priority << 10 | number */
-    uint32_t cost;    /* 1 .. 200000000 */
-    struct mac mac;   /* source of its BPDUs */
+    bool up;        /* MAC_Operational: link, and the bridge is up */
+    bool open;      /* it forwards already, from before the tree; looked at when
+                       the port is new */
+    uint16_t id;    /* port identifier: priority << 10 | number */
+    uint32_t cost;  /* 1 .. 200000000 */
+    struct mac mac; /* source of its BPDUs */
     bool admin_edge;  /* edge from the start (17.13.1) */
     bool auto_edge;   /* edge when nobody answers (17.13.3) */
     bool p2p;         /* operPointToPointMAC (6.4.3) */

@@ -23,10 +23,14 @@ static void set_state(struct stp *s, struct stp_port *p, enum stp_state state)
         p->counts.to_discarding++;
 }
 
-/* Figure 17-24. */
+/*
+ * Figure 17-24.  A port whose role is still to be selected waits for it: an
+ * edge port that was open before the tree begins stays open.
+ */
 bool stp_state_step(struct stp *s, struct stp_port *p)
 {
-    if (p->applying)
+    if (p->applying || !p->selected || p->updt_info ||
+        p->role != p->selected_role)
         return false;
     if ((p->learning && !p->learn) || (p->forwarding && !p->forward)) {
         p->applying = true;
@@ -86,9 +90,25 @@ static void release_timers(struct stp *s, struct stp_port *p)
     }
 }
 
+/* May the neighbour's agreement be hoped for, and come soon? */
+static bool can_agree(const struct stp_port *p)
+{
+    return p->send_rst && p->config.p2p;
+}
+
+/*
+ * A root port that becomes designated: the standard lets it forward on.  But
+ * its neighbour was promised that what is behind this bridge hangs on that
+ * neighbour, and goes on relying on that until it hears otherwise; by another
+ * way it may hear of the better root that this bridge now knows, and agree
+ * there, as if nothing had changed here: a loop.  So it is shut until the
+ * neighbour agrees, in a moment.
+ */
 static void take_role(struct stp *s, struct stp_port *p)
 {
     release_timers(s, p);
+    if (p->role == STP_ROLE_ROOT && p->selected_role == STP_ROLE_DESIGNATED)
+        p->sync |= can_agree(p);
     p->role = p->selected_role;
     if (is_shut(p->role))
         because(p, STP_CAUSE_ROLE);
@@ -267,7 +287,7 @@ static bool designated_must_shut(const struct stp *s, const struct stp_port *p,
         *why = STP_CAUSE_GUARD;
     else if (p->oper_edge)
         return false;
-    else if (p->disputed)
+    else if (p->disputed && running(s, p->dispute_until))
         *why = STP_CAUSE_DISPUTE;
     else if ((p->sync && !p->synced) || (p->re_root && rr_running(s, p)))
         *why = STP_CAUSE_SYNC;
@@ -300,7 +320,10 @@ static void designated_open(struct stp *s, struct stp_port *p,
     } else { /* DESIGNATED_FORWARD */
         p->forward = true;
         p->fd_while = 0;
-        p->agreed = p->send_rst;
+        /* Figure 17-22 sets it to sendRSTP.  Opened by forward delay, the port
+         * would count as agreed with and not be shut when this bridge agrees
+         * elsewhere, though nobody has agreed to anything. */
+        p->agreed = p->agreed && p->send_rst;
     }
 }
 

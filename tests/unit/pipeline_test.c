@@ -22,6 +22,7 @@ static struct {
     uint16_t gens[FDB_PORTS];
     struct view *view;
     struct scene scene;
+    bool stp;
     uint8_t bytes[64];
     struct frame frame;
 } t;
@@ -97,6 +98,7 @@ static struct fate explain_len(unsigned in, uint64_t dst, uint64_t src,
     t.view = view_new((const struct view_port *const *)t.port, t.gens);
     assert_non_null(t.view);
     t.view->up = up;
+    t.view->stp = t.stp;
     t.scene.view = t.view;
     t.scene.in = t.port[in];
     t.scene.fdb = t.fdb;
@@ -203,6 +205,50 @@ static void a_down_bridge(void **state)
     assert_drop(explain(1, mac(2), mac(1)), REASON_BRIDGE_DOWN);
 }
 
+#define GROUP 0x0180c2000000ULL /* the bridge group address */
+
+static void bpdus(void **state)
+{
+    (void)state;
+    t.port[1]->forwarding = false;
+    assert_drop(explain(1, GROUP, mac(1)), REASON_PORT_STATE);
+    t.port[1]->forwarding = true;
+    assert_int_equal(explain(1, GROUP, mac(1)).act, ACT_FLOOD);
+    t.port[1]->bpdu_filter = true;
+    assert_drop(explain(1, GROUP, mac(1)), REASON_BPDU_FILTERED);
+    /* taken in every state, and no other reserved address is */
+    t.stp = true;
+    for (int i = 0; i < 2; i++) {
+        struct fate f = explain(1, GROUP, mac(1));
+
+        assert_int_equal(f.act, ACT_BPDU);
+        assert_int_equal(f.verdict, REASON_BPDU);
+        assert_false(f.learn);
+        assert_drop(explain(1, GROUP + 3, mac(1)), REASON_RESERVED_DROPPED);
+        t.port[1]->forwarding = false;
+        t.port[1]->bpdu_filter = false;
+    }
+    /* what the host sends is not for us */
+    assert_int_equal(explain(0, GROUP, mac(0x99)).act, ACT_FLOOD);
+}
+
+static void state_learning(void **state)
+{
+    struct fate f;
+
+    (void)state;
+    t.port[1]->forwarding = false;
+    t.port[1]->learns_only = true;
+    f = explain(1, mac(2), mac(50));
+    assert_int_equal(f.act, ACT_DROP);
+    assert_int_equal(f.verdict, REASON_PORT_STATE);
+    assert_true(f.learn);
+    assert_drop(explain(1, mac(2), 0), REASON_BAD_SOURCE);
+    assert_drop(explain(2, mac(1), mac(2)), REASON_EGRESS_STATE);
+    t.port[1]->learns_only = false;
+    assert_drop(explain(1, mac(2), mac(50)), REASON_PORT_STATE);
+}
+
 static void explaining_changes_nothing(void **state)
 {
     struct fdb_stats a, b;
@@ -257,7 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(decisions),       T(sources),       T(lengths),
         T(what_is_learned), T(a_down_bridge), T(explaining_changes_nothing),
-        T(batches),
+        T(batches),         T(bpdus),         T(state_learning),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
