@@ -122,6 +122,23 @@ static json_t *bridge_timers(const struct stp_info *i)
     return finish(o, rc);
 }
 
+/* What the ports' counters mean. */
+static json_t *sentences_object(void)
+{
+    json_t *counters = json_object(), *bad = json_object(), *o = json_object();
+    int rc = 0;
+
+#define X(name, text) rc |= put(counters, #name, json_string(text));
+    STP_COUNT_LIST(X)
+#undef X
+#define X(id, name, text) rc |= put(bad, name, json_string(text));
+    BPDU_BAD_LIST(X)
+#undef X
+    rc |= put(o, "counters", counters);
+    rc |= put(o, "bad", bad);
+    return finish(o, rc);
+}
+
 static int put_tree(json_t *o, struct bridge *b, const struct stp_info *i)
 {
     int rc = 0;
@@ -137,6 +154,7 @@ static int put_tree(json_t *o, struct bridge *b, const struct stp_info *i)
     rc |= put(o, "times", times_object(&i->times));
     rc |= put(o, "tx_hold", json_integer(i->config.tx_hold_count));
     rc |= put(o, "timers", bridge_timers(i));
+    rc |= put(o, "sentences", sentences_object());
     return rc | put_changes(o, b, i);
 }
 

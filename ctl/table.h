@@ -13,9 +13,10 @@
 #ifndef CTL_TABLE_H
 #define CTL_TABLE_H
 
+#include "ctl/config/param_names.h"
+
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 enum command_flag {
@@ -242,36 +243,5 @@ const char *command_usage(const struct command *c, char *out, size_t n);
 /* brctl's own list of commands and its usage line, to the letter. */
 void command_brctl_help(FILE *out);
 void command_brctl_usage(const struct command *c, FILE *out);
-
-/*
- * Names of the parameters that "bridge set" and "port set" know, in the
- * order of the switch's enums (enum bridge_param, enum bport_param).
- */
-enum param_unit {
-    UNIT_NUMBER,
-    UNIT_CENTISECONDS,
-    UNIT_SWITCH,
-    UNIT_MASK,
-    UNIT_WORD /* one of 'word'; in JSON that word, "on" and "off" booleans */
-};
-struct param_word {
-    const char *text;
-    uint32_t value;
-};
-struct param_name {
-    const char *name; /* as typed */
-    const char *key;  /* in JSON */
-    enum param_unit unit;
-    const char *help;
-    const struct param_word *word; /* UNIT_WORD: the last has no text */
-};
-extern const struct param_name bridge_param_names[];
-extern const struct param_name port_param_names[];
-/* Index into the list, or -1. */
-int param_find(const struct param_name *list, const char *name);
-/* UNIT_WORD: the word for a value ("?": there is none), and the other way. */
-const char *param_word(const struct param_name *p, uint32_t value);
-bool param_word_value(const struct param_name *p, const char *text,
-                      uint32_t *value);
 
 #endif

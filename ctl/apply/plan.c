@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/apply/plan.h"
 
-#include "ctl/table.h"
+#include "ctl/config/param_names.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  * behind each port for those who want all of it.
  */
 #include "ctl/client/render.h"
-#include "switch/stp/stp.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const char *str(const json_t *o, const char *key)
@@ -188,25 +188,23 @@ static void port_flags(FILE *out, const json_t *p)
     fputc('\n', out);
 }
 
-static void count(FILE *out, long long n, const char *text)
+/* What is not zero, each with its sentence. */
+static void counts(FILE *out, const json_t *counters, const json_t *sentences,
+                   const char *before)
 {
-    if (n)
-        fprintf(out, "         %10lld %s\n", n, text);
+    /* json_object_foreach would want it writable */
+    for (void *i = json_object_iter((json_t *)(uintptr_t)counters); i;
+         i = json_object_iter_next((json_t *)(uintptr_t)counters, i)) {
+        const char *name = json_object_iter_key(i);
+        long long n = json_integer_value(json_object_iter_value(i));
+
+        if (n)
+            fprintf(out, "         %10lld %s%s\n", n, before,
+                    str(sentences, name));
+    }
 }
 
-static void port_counts(FILE *out, const json_t *p)
-{
-    const json_t *c = sub(p, "counters"), *bad = sub(p, "bad");
-
-#define X(name, text) count(out, num(c, #name), text);
-    STP_COUNT_LIST(X)
-#undef X
-#define X(id, name, text) count(out, num(bad, name), "no BPDU: " text);
-    BPDU_BAD_LIST(X)
-#undef X
-}
-
-static void port_details(FILE *out, const json_t *p)
+static void port_details(FILE *out, const json_t *p, const json_t *sentences)
 {
     if (json_is_null(sub(p, "role")))
         return;
@@ -214,12 +212,13 @@ static void port_details(FILE *out, const json_t *p)
     vector(out, "would say", sub(p, "designated"));
     port_times(out, p);
     port_flags(out, p);
-    port_counts(out, p);
+    counts(out, sub(p, "counters"), sub(sentences, "counters"), "");
+    counts(out, sub(p, "bad"), sub(sentences, "bad"), "no BPDU: ");
 }
 
-static void show_ports(FILE *out, const json_t *ports, bool details)
+static void show_ports(FILE *out, const json_t *b, bool details)
 {
-    const json_t *p;
+    const json_t *ports = sub(b, "ports"), *p;
     size_t i;
 
     if (json_array_size(ports) == 0)
@@ -230,7 +229,7 @@ static void show_ports(FILE *out, const json_t *ports, bool details)
     {
         port_row(out, p);
         if (details)
-            port_details(out, p);
+            port_details(out, p, sub(b, "sentences"));
     }
 }
 
@@ -253,7 +252,7 @@ void render_stp_show(FILE *out, const json_t *bridges, bool details)
         changes(out, b);
         if (details)
             bridge_details(out, b);
-        show_ports(out, sub(b, "ports"), details);
+        show_ports(out, b, details);
     }
 }
 

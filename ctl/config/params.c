@@ -4,8 +4,8 @@
  * ranges of switch/switch.h (a test compares them with the switch's own).
  */
 #include "ctl/config/draft.h"
+#include "ctl/config/param_names.h"
 #include "ctl/config/words.h"
-#include "ctl/table.h"
 
 #include <string.h>
 

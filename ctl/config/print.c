@@ -9,9 +9,9 @@
  */
 #include "ctl/config/print.h"
 
+#include "ctl/config/param_names.h"
 #include "ctl/config/print_l3.h"
 #include "ctl/config/words.h"
-#include "ctl/table.h"
 
 #include <stdio.h>
 #include <string.h>

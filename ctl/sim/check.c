@@ -92,28 +92,33 @@ static bool find_from(struct way *w, uint32_t bridge)
     return false;
 }
 
-/* "B1.p1 [hub] B2.p1, B2.p2 [L2] B1.p2" */
-static void loop_format(const struct sim *s, uint32_t closing, char *text,
-                        size_t size)
+/* All ports of the loop that 'closing' closes, in order. */
+static void find_way(struct way *w, const struct sim *s, uint32_t closing)
 {
-    struct way w = {.s = s, .avoid = closing, .lan = s->port[closing].lan};
+    *w = (struct way){.s = s, .avoid = closing, .lan = s->port[closing].lan};
+    (void)find_from(w, s->port[closing].bridge);
+    (void)push(w, closing);
+}
+
+/* "B1.p1 [hub] B2.p1, B2.p2 [L2] B1.p2" */
+static void way_format(const struct way *w, char *text, size_t size)
+{
+    const struct sim *s = w->s;
     char name[SIM_TEXT_MAX], lan[SIM_TEXT_MAX];
     size_t len = 0;
 
-    (void)find_from(&w, s->port[closing].bridge);
-    (void)push(&w, closing);
     text[0] = '\0';
-    for (unsigned i = 0; i < w.n && len < size; i++) {
-        const struct sim_port *p = &s->port[w.port[i]];
+    for (unsigned i = 0; i < w->n && len < size; i++) {
+        const struct sim_port *p = &s->port[w->port[i]];
 
         if (i % 2 == 0)
             len += (size_t)snprintf(text + len, size - len, "%s [%s] ",
-                                    sim_port_name(s, w.port[i], name),
+                                    sim_port_name(s, w->port[i], name),
                                     sim_lan_name(s, p->lan, lan));
         else
             len += (size_t)snprintf(text + len, size - len, "%s%s",
-                                    sim_port_name(s, w.port[i], name),
-                                    i + 1 < w.n ? ", " : "");
+                                    sim_port_name(s, w->port[i], name),
+                                    i + 1 < w->n ? ", " : "");
     }
 }
 
@@ -135,6 +140,88 @@ static uint32_t find_loop(struct sim *s)
     return SIM_NONE;
 }
 
+/* The other end of a cable; NULL: it is none. */
+static const struct sim_port *other_end(const struct sim *s, uint32_t port)
+{
+    const struct sim_lan *l = &s->lan[s->port[port].lan];
+
+    if (l->ports != 2)
+        return NULL;
+    return &s->port[l->port[l->port[0] == port]];
+}
+
+/* Does it think itself designated on the LAN? */
+static bool is_designated(const struct sim *s, const struct sim_port *p)
+{
+    const struct stp *stp = s->bridge[p->bridge].stp;
+    struct stp_port_info i;
+
+    return stp && stp_port_info(stp, p->number, s->now, &i) &&
+           i.role == STP_ROLE_DESIGNATED;
+}
+
+/* Has it an agreement that does not hold at the other end? */
+static bool overtaken(const struct sim *s, uint32_t port)
+{
+    const struct sim_port *p = &s->port[port], *q = other_end(s, port);
+    struct stp_port_info i;
+
+    if (!q || !is_designated(s, p))
+        return false;
+    (void)stp_port_info(s->bridge[p->bridge].stp, p->number, s->now, &i);
+    return i.agreed && (p->truth.stale || is_designated(s, q));
+}
+
+/* Opened after twice hello time, without an agreement. */
+static bool too_early(const struct sim *s, const struct sim_port *p)
+{
+    struct stp_port_info i;
+
+    (void)stp_port_info(s->bridge[p->bridge].stp, p->number, s->now, &i);
+    return p->truth.by_timer && !i.stp && i.role == STP_ROLE_DESIGNATED;
+}
+
+void sim_agrees(struct sim *s, uint32_t port)
+{
+    const struct sim_bridge *b = &s->bridge[s->port[port].bridge];
+
+    for (uint16_t n = 1; n <= b->ports; n++) {
+        uint32_t i = b->port[n];
+
+        if (i != SIM_NONE && i != port && s->port[i].state != STP_DISCARDING &&
+            overtaken(s, i))
+            s->port[i].truth.relied_until = s->now + SIM_CROSSED_GRACE;
+    }
+}
+
+void sim_agrees_no_more(struct sim *s, uint32_t port)
+{
+    const struct sim_lan *l = &s->lan[s->port[port].lan];
+    uint32_t other;
+
+    if (l->ports != 2)
+        return;
+    other = l->port[l->port[0] == port];
+    if (s->port[other].state != STP_DISCARDING && overtaken(s, other))
+        s->port[other].truth.relied_until = s->now + SIM_CROSSED_GRACE;
+}
+
+static bool crossed(const struct sim *s, uint32_t port)
+{
+    const struct sim_port *p = &s->port[port];
+
+    return s->now < p->truth.relied_until || too_early(s, p) ||
+           overtaken(s, port);
+}
+
+static bool way_crossed(const struct way *w)
+{
+    for (unsigned i = 0; i < w->n; i++)
+        if (crossed(w->s, w->port[i]))
+            return true;
+    return false;
+}
+
 static bool excused(const struct sim *s)
 {
     return s->now < s->lossy_until || s->edges;
@@ -143,11 +230,17 @@ static bool excused(const struct sim *s)
 static void loop_begins(struct sim *s, uint32_t port)
 {
     char way[256];
+    struct way w;
 
     s->looping = true;
     s->loop_since = s->now;
-    loop_format(s, port, way, sizeof(way));
-    if (excused(s)) {
+    find_way(&w, s, port);
+    way_format(&w, way, sizeof(way));
+    s->crossed = !excused(s) && way_crossed(&w);
+    if (s->crossed) {
+        s->result.crossed++;
+        sim_say(s, SIM_LINE_LOOP, "", "a loop, BPDUs having crossed: %s", way);
+    } else if (excused(s)) {
         s->result.excused++;
         sim_say(s, SIM_LINE_LOOP, "", "a loop: %s", way);
     } else {
@@ -158,12 +251,24 @@ static void loop_begins(struct sim *s, uint32_t port)
 
 static void loop_goes_on(struct sim *s)
 {
-    if (s->now < s->lossy_until || !s->edges ||
-        s->now - s->loop_since <= SIM_EDGE_GRACE)
+    uint64_t grace = s->crossed ? SIM_CROSSED_GRACE : SIM_EDGE_GRACE;
+
+    if (s->now < s->lossy_until || (!s->edges && !s->crossed) || s->loop_told ||
+        s->now - s->loop_since <= grace)
         return;
-    s->loop_since = STP_NEVER - SIM_EDGE_GRACE; /* say it once */
+    s->loop_told = true;
     s->result.loops++;
-    sim_fail(s, SIM_LINE_LOOP, "", "the loop of edge ports is still there");
+    sim_fail(s, SIM_LINE_LOOP, "", "the loop does not end");
+}
+
+static void loop_ends(struct sim *s)
+{
+    uint64_t lasted = s->now - s->loop_since;
+
+    s->looping = s->loop_told = false;
+    if (s->crossed && lasted > s->result.crossed_longest)
+        s->result.crossed_longest = lasted;
+    sim_say(s, SIM_LINE_LOOP, "", "the loop is gone");
 }
 
 void sim_check(struct sim *s)
@@ -179,8 +284,7 @@ void sim_check(struct sim *s)
     } else if (port != SIM_NONE) {
         loop_goes_on(s);
     } else if (s->looping) {
-        s->looping = false;
-        sim_say(s, SIM_LINE_LOOP, "", "the loop is gone");
+        loop_ends(s);
     }
 }
 

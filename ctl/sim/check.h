@@ -14,6 +14,21 @@
  *  edges   two edge ports face each other: both forward until they hear of
  *          each other.  Such a loop has to be gone after SIM_EDGE_GRACE.
  *
+ *  crossed what keeps a port of the loop open is overtaken by what is under way
+ *          to it.  The standard has no means against it, see below.  Such a
+ *          loop has to be gone after SIM_CROSSED_GRACE.
+ *
+ * Crossed, from the standard (802.1D-2004): an agreement does not say what it
+ * agrees to.  Any BPDU of the neighbour's that carries the flag and no better
+ * vector sets agreed (17.21.8, 17.21.9), also one that answers what the port
+ * said before it said something else; and what was agreed stays so when the
+ * port's own information gets better (17.21.1, figure 17-18), while the
+ * neighbour may have found a better root meanwhile and be designated itself.
+ * On a LAN where there can be no agreement a port opens after twice hello time
+ * (17.20.5), which BPDUs held back by txHoldCount may take longer than.  The
+ * simulator sees both ends, so it can tell: only loops with a port of which
+ * this is true are taken so.
+ *
  * Cables and hubs that are cut, mended, or joined by another bridge are no
  * excuse: a port whose link has come up begins by discarding.
  */
@@ -22,11 +37,16 @@
 
 #include "ctl/sim/net.h"
 
-#define SIM_SETTLE     (120 * SIM_SECOND)
-#define SIM_EDGE_GRACE (3 * SIM_SECOND)
+#define SIM_SETTLE        (120 * SIM_SECOND)
+#define SIM_EDGE_GRACE    (3 * SIM_SECOND)
+#define SIM_CROSSED_GRACE (10 * SIM_SECOND)
 
 /* After every step. */
 void sim_check(struct sim *s);
+/* The port's bridge agrees there: what does it rely on? */
+void sim_agrees(struct sim *s, uint32_t port);
+/* The port is designated now: does the other end rely on its agreement? */
+void sim_agrees_no_more(struct sim *s, uint32_t port);
 /* After every order: what the network is like now. */
 void sim_excuses(struct sim *s);
 /* The network is at rest: loops, reach and the tree. */

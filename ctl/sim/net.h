@@ -18,6 +18,21 @@
 #define SIM_MILLION     1000000U
 #define SIM_ACTIONS     256
 
+/*
+ * What an engine cannot know, of cables' ends: which of its words the other
+ * end has heard (check.h).
+ */
+struct sim_truth {
+    struct stp_vector vector; /* said last */
+    uint32_t said;            /* how often it has said something else */
+    uint32_t heard;           /* 'said' of the other end, as far as it came */
+    bool stale;    /* agreed is set by an answer to an earlier word */
+    bool by_timer; /* the state was reached by forward delay */
+    /* Until then what its bridge promised others may rest on an agreement here
+     * that held no more at the other end. */
+    uint64_t relied_until;
+};
+
 /* A bridge's port, or a host's. */
 struct sim_port {
     uint32_t bridge, lan;
@@ -31,6 +46,7 @@ struct sim_port {
     uint64_t up_at;       /* frames sent before do not arrive */
     enum stp_state state; /* what the data plane does */
     uint32_t asked;       /* changes of state asked for so far */
+    struct sim_truth truth;
 };
 
 struct sim_bridge {
@@ -91,6 +107,8 @@ struct sim_frame {
     uint32_t next; /* free list */
     uint32_t from;
     uint64_t sent;
+    uint32_t said, answers; /* sim_truth: of the sender, and what it heard */
+    bool agreement;
     uint8_t bytes[BPDU_FRAME_LEN];
 };
 
@@ -118,8 +136,10 @@ struct sim {
     struct stp_action action[SIM_ACTIONS];
 
     /* checking */
-    bool dirty;   /* more forwards than at the last look */
-    bool looping; /* now */
+    bool dirty;     /* more forwards than at the last look */
+    bool looping;   /* now */
+    bool loop_told; /* ... that it lasts too long */
+    bool crossed;   /* why it is excused */
     uint64_t loop_since;
     uint64_t lossy_until; /* check.h */
     bool edges;           /* edge ports lead to bridges */

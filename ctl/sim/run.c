@@ -44,9 +44,25 @@ static uint32_t new_frame(struct sim *s)
     return i;
 }
 
+/* What the frame says, and what it answers. */
+static void note_words(struct sim_port *p, struct sim_frame *f)
+{
+    struct bpdu b;
+
+    (void)bpdu_decode(&b, f->bytes, sizeof(f->bytes));
+    if (stp_vector_compare(&b.vector, &p->truth.vector) != 0) {
+        p->truth.vector = b.vector;
+        p->truth.said++;
+    }
+    f->said = p->truth.said;
+    f->answers = p->truth.heard;
+    f->agreement = b.type == BPDU_RST && (b.flags & BPDU_AGREEMENT) &&
+                   bpdu_role(&b) != BPDU_ROLE_DESIGNATED;
+}
+
 static void send(struct sim *s, uint32_t port, const uint8_t *bytes)
 {
-    const struct sim_port *p = &s->port[port];
+    struct sim_port *p = &s->port[port];
     struct sim_lan *l = &s->lan[p->lan];
     uint32_t i;
 
@@ -63,6 +79,9 @@ static void send(struct sim *s, uint32_t port, const uint8_t *bytes)
     s->frame[i].from = port;
     s->frame[i].sent = s->now;
     memcpy(s->frame[i].bytes, bytes, BPDU_FRAME_LEN);
+    note_words(p, &s->frame[i]);
+    if (s->frame[i].agreement)
+        sim_agrees(s, port);
     if (s->now + l->delay > l->last_at)
         l->last_at = s->now + l->delay;
     later(s, (struct sim_item){.at = l->last_at, .kind = SIM_DELIVER, .a = i});
@@ -81,6 +100,14 @@ static bool arrives(struct sim *s, const struct sim_port *q, uint64_t sent)
     return true;
 }
 
+/* Before the engine is told, since it may open the port at once. */
+static void note_answer(struct sim_port *q, const struct sim_frame *f)
+{
+    q->truth.heard = f->said;
+    if (f->agreement)
+        q->truth.stale = f->answers != q->truth.said;
+}
+
 static void deliver(struct sim *s, uint32_t frame)
 {
     const struct sim_frame f = s->frame[frame];
@@ -89,14 +116,16 @@ static void deliver(struct sim *s, uint32_t frame)
     s->frame[frame].next = s->frame_free;
     s->frame_free = frame;
     for (uint32_t i = 0; i < l->ports; i++) {
-        const struct sim_port *q = &s->port[l->port[i]];
+        struct sim_port *q = &s->port[l->port[i]];
         struct stp_event e = {.type = STP_BPDU,
                               .port = q->number,
                               .frame = f.bytes,
                               .len = sizeof(f.bytes)};
 
-        if ((l->port[i] != f.from || l->loop) && arrives(s, q, f.sent))
-            sim_tell(s, q->bridge, &e);
+        if ((l->port[i] == f.from && !l->loop) || !arrives(s, q, f.sent))
+            continue;
+        note_answer(q, &f);
+        sim_tell(s, q->bridge, &e);
     }
 }
 
@@ -126,16 +155,24 @@ static void set_state(struct sim *s, uint32_t port, enum stp_state state)
                                    .c = p->asked});
         return;
     }
+    p->truth.relied_until = 0;
     p->state = state;
     s->dirty |= state == STP_FORWARDING;
 }
 
 static void note(struct sim *s, uint32_t bridge, const struct stp_action *a)
 {
-    if (a->note.type == STP_NOTE_ROLE || a->note.type == STP_NOTE_ROOT)
+    uint32_t port = s->bridge[bridge].port[a->port];
+    const struct stp_note *n = &a->note;
+
+    if (n->type == STP_NOTE_ROLE || n->type == STP_NOTE_ROOT)
         changed(s);
+    if (n->type == STP_NOTE_STATE)
+        s->port[port].truth.by_timer = n->cause == STP_CAUSE_DELAY;
+    if (n->type == STP_NOTE_ROLE && n->role == STP_ROLE_DESIGNATED)
+        sim_agrees_no_more(s, port);
     if (s->line)
-        sim_say_note(s, bridge, a->port, &a->note);
+        sim_say_note(s, bridge, a->port, n);
 }
 
 static void act(struct sim *s, uint32_t bridge, const struct stp_action *a)

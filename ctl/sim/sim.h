@@ -76,10 +76,12 @@ struct sim_result {
     uint64_t steps, frames, lost;
     unsigned loops;   /* that must not be */
     unsigned excused; /* loops of a network that loses frames (check.h) */
-    unsigned wrong;   /* roles, reach and expectations that were not right */
-    unsigned quiets;  /* times that the network was quiet, and compared */
-    bool quiet;       /* at the end */
-    char first[320];  /* the first thing wrong; "" */
+    unsigned crossed; /* loops that the standard cannot prevent (check.h) */
+    uint64_t crossed_longest;
+    unsigned wrong;  /* roles, reach and expectations that were not right */
+    unsigned quiets; /* times that the network was quiet, and compared */
+    bool quiet;      /* at the end */
+    char first[320]; /* the first thing wrong; "" */
 };
 const struct sim_result *sim_result(const struct sim *s);
 

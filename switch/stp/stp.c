@@ -130,7 +130,8 @@ static void begin(struct stp *s, struct stp_port *p)
     p->learning = old.learning;
     p->forwarding = old.forwarding;
     p->applying = old.applying;
-    p->flush_due = old.flush_due || old.learning;
+    p->knows = old.knows;
+    p->flush_due = true;
     p->state_cause = s->cause;
     p->enabled = p->config.up && !p->bpdu_seen;
     p->migration = MIGRATION_CHECKING;
@@ -330,8 +331,8 @@ static void on_bpdu(struct stp *s, const struct stp_event *e)
     p->todo = true;
     if (!stp_guard_admit(s, p, &b) || stale(p, &b))
         return;
-    stp_guard_heard(s, p);
     p->msg = b;
+    stp_guard_heard(s, p);
     p->rcvd_bpdu = true;
 }
 
@@ -418,7 +419,7 @@ static bool port_step(struct stp *s, struct stp_port *p)
 {
     return stp_guard_tick(s, p) || stp_receive(s, p) || stp_migrate(s, p) ||
            stp_detect(s, p) || stp_information(s, p) || stp_role_step(s, p) ||
-           stp_state_step(s, p) || stp_change(s, p);
+           stp_forget(s, p) || stp_state_step(s, p) || stp_change(s, p);
 }
 
 static bool room(const struct stp *s)
@@ -470,7 +471,7 @@ static bool pending(const struct stp *s)
     each_port (s, p)
         if (due(s, p))
             return true;
-    return s->roles_due;
+    return s->roles_due || s->tc_due;
 }
 
 /* Machines of all ports until none moves, or there is no room for actions. */
@@ -480,8 +481,9 @@ static void run(struct stp *s)
         each_port (s, p)
             if (due(s, p) && room(s))
                 run_port(s, p);
+        stp_tc_prop_tree(s);
         if (room(s))
-            (void)stp_select_roles(s);
+            stp_select_roles(s);
     }
     each_port (s, p)
         if (room(s))

@@ -169,6 +169,9 @@ static void stp_to_the_letter(void **state)
     "\"recovery\":30000,\"timers\":{\"hello\":0,\"tcn\":50,"                   \
     "\"topology_change\":1234},\"topology_change\":true,"                      \
     "\"topology_change_detected\":true,\"topology_changes\":3,"                \
+    "\"sentences\":{\"counters\":{\"rx_config\":\"Configuration BPDUs "        \
+    "received"                                                                 \
+    "\"},\"bad\":{\"llc\":\"no LLC header\"}},"                                \
     "\"last_change_ago\":1250,\"last_change_port\":\"v0\""
 #define ROOT_PORT                                                              \
     "\"no\":1,\"state\":\"forwarding\",\"why\":\"\",\"admin_edge\":false,"     \
