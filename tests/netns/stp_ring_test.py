@@ -26,7 +26,7 @@ def test_cut_and_mend(lab):
     net = ring(lab, "a b c d e" if not lib.KERNEL else "a c")
     for x, y in ["ab", "cb", "dc"] if not lib.KERNEL else ["ab"]:
         with net.watched("a", pair="ac") as w:
-            time.sleep(0.3)
+            time.sleep(3)  # a port has six BPDUs, and one more each second (TxHoldCount)
             net.cut(x, y)
             w.resumes("c", THERE)
             time.sleep(0.3)
@@ -63,7 +63,8 @@ def test_root_change(lab):
             net.rooted(root)
             net.converged()
         w.resumes("a")
-    w.clean()
+    # frames in queues while the blocked link moves past them may turn round; no loop
+    w.clean(turned=10)
     gap = w.of("a")["gap_ms"], w.of("d")["gap_ms"]
     lib.need(max(gap) < 2 * LIMIT * 1e3, f"root change: silence of {gap} ms")
 
@@ -137,8 +138,10 @@ def our_bpdus(lab):
     time.sleep(1.5)  # the topology change is told of with the next hello
     net.bridges["a"].priority(0)
     net.rooted("a")
+    net.converged()
     net.cut("c", "b")
     net.converged()
+    time.sleep(2.5)
     return [c.end() for c in caps]
 
 

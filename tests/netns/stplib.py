@@ -49,6 +49,13 @@ def _netns_lib():
 
 lib = _netns_lib()
 
+def use_build(path):
+    """Another folder than $BUILD."""
+    global NUMBERED
+    lib.BUILD, lib.TOOLS = path, os.path.join(path, "tests", "tools")
+    NUMBERED = os.path.join(lib.TOOLS, "numbered")
+
+
 HELLO, MAX_AGE, FORWARD_DELAY = 1, 6, 4  # seconds; the kernel's and OVS's least max age is 6
 STP_LIMIT = MAX_AGE + 2 * FORWARD_DELAY  # what STP may take for anything
 NUMBERED = os.path.join(lib.TOOLS, "numbered")
