@@ -194,6 +194,12 @@ void sim_agrees(struct sim *s, uint32_t port)
     }
 }
 
+void sim_agreement_comes(struct sim *s, uint32_t port, uint32_t from)
+{
+    if (is_designated(s, &s->port[from]))
+        s->port[port].truth.relied_until = s->now + SIM_CROSSED_GRACE;
+}
+
 void sim_agrees_no_more(struct sim *s, uint32_t port)
 {
     const struct sim_lan *l = &s->lan[s->port[port].lan];
