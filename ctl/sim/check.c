@@ -397,7 +397,7 @@ void sim_judge(struct sim *s)
         took = 0;
     if (s->now < s->lossy_until) {
         sim_say(s, SIM_LINE_QUIET, "",
-                "at rest after %.3f s; frames are lost, so nothing is promised",
+                "at rest after %.6f s; frames are lost, so nothing is promised",
                 took);
         return;
     }
@@ -408,10 +408,10 @@ void sim_judge(struct sim *s)
     if (sim_compare_tree(s, &why)) {
         check_reach(s);
         sim_say(s, SIM_LINE_QUIET, "",
-                "at rest after %.3f s; compared with the standard's tree",
+                "at rest after %.6f s; compared with the standard's tree",
                 took);
     } else {
-        sim_say(s, SIM_LINE_QUIET, "", "at rest after %.3f s; not compared: %s",
+        sim_say(s, SIM_LINE_QUIET, "", "at rest after %.6f s; not compared: %s",
                 took, why);
     }
 }
