@@ -215,7 +215,7 @@ static int give_back(struct plan *p, enum step_kind kind, const char *bridge,
     if (!s)
         return -ENOMEM;
     s->owned_port = o;
-    memcpy(s->device, o->device, sizeof(s->device));
+    snprintf(s->device, sizeof(s->device), "%s", o->device);
     return 0;
 }
 
@@ -625,7 +625,7 @@ static int take_anew(struct maker *m, const struct owned_port *o)
 
         if (!s)
             return no_memory(m);
-        memcpy(s->device, o->device, sizeof(s->device));
+        snprintf(s->device, sizeof(s->device), "%s", o->device);
     }
     return 0;
 }

@@ -194,6 +194,12 @@ void sim_agrees(struct sim *s, uint32_t port)
     }
 }
 
+void sim_agreement_comes(struct sim *s, uint32_t port, uint32_t from)
+{
+    if (is_designated(s, &s->port[from]))
+        s->port[port].truth.relied_until = s->now + SIM_CROSSED_GRACE;
+}
+
 void sim_agrees_no_more(struct sim *s, uint32_t port)
 {
     const struct sim_lan *l = &s->lan[s->port[port].lan];
@@ -391,7 +397,7 @@ void sim_judge(struct sim *s)
         took = 0;
     if (s->now < s->lossy_until) {
         sim_say(s, SIM_LINE_QUIET, "",
-                "at rest after %.3f s; frames are lost, so nothing is promised",
+                "at rest after %.6f s; frames are lost, so nothing is promised",
                 took);
         return;
     }
@@ -402,10 +408,10 @@ void sim_judge(struct sim *s)
     if (sim_compare_tree(s, &why)) {
         check_reach(s);
         sim_say(s, SIM_LINE_QUIET, "",
-                "at rest after %.3f s; compared with the standard's tree",
+                "at rest after %.6f s; compared with the standard's tree",
                 took);
     } else {
-        sim_say(s, SIM_LINE_QUIET, "", "at rest after %.3f s; not compared: %s",
+        sim_say(s, SIM_LINE_QUIET, "", "at rest after %.6f s; not compared: %s",
                 took, why);
     }
 }

@@ -45,6 +45,8 @@
 void sim_check(struct sim *s);
 /* The port's bridge agrees there: what does it rely on? */
 void sim_agrees(struct sim *s, uint32_t port);
+/* An agreement comes from a port that may be designated meanwhile. */
+void sim_agreement_comes(struct sim *s, uint32_t port, uint32_t from);
 /* The port is designated now: does the other end rely on its agreement? */
 void sim_agrees_no_more(struct sim *s, uint32_t port);
 /* After every order: what the network is like now. */

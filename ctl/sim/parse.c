@@ -592,9 +592,12 @@ static int read_timed(struct reader *r)
 static bool next_word_is(const struct scan *c, const char *word)
 {
     size_t n = strlen(word);
+    struct scan end = *c;
 
-    return c->len - c->at > n && strncmp(c->text + c->at, word, n) == 0 &&
-           strchr(" \t[", c->text[c->at + n]) && c->text[c->at + n];
+    if (c->len - c->at < n || strncmp(c->text + c->at, word, n) != 0)
+        return false;
+    end.at += n;
+    return strchr(" \t\r[", sim_peek(&end)) != NULL;
 }
 
 static int read_default(struct reader *r)

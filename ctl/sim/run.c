@@ -125,6 +125,8 @@ static void deliver(struct sim *s, uint32_t frame)
         if ((l->port[i] == f.from && !l->loop) || !arrives(s, q, f.sent))
             continue;
         note_answer(q, &f);
+        if (f.agreement)
+            sim_agreement_comes(s, l->port[i], f.from);
         sim_tell(s, q->bridge, &e);
     }
 }
@@ -155,7 +157,6 @@ static void set_state(struct sim *s, uint32_t port, enum stp_state state)
                                    .c = p->asked});
         return;
     }
-    p->truth.relied_until = 0;
     p->state = state;
     s->dirty |= state == STP_FORWARDING;
 }

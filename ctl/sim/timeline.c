@@ -198,11 +198,18 @@ void sim_print_result(const struct sim *s, FILE *out)
     const struct sim_result *r = &s->result;
 
     if (r->changed_at > r->since)
-        fprintf(out, "converged %.3f s after %s; ",
+        fprintf(out, "converged %.6f s after %s; ",
                 (double)(r->changed_at - r->since) / 1e9,
                 r->since ? "the last order" : "the start");
+    else if (r->quiet)
+        fprintf(out, "nothing changed after the last order; ");
     fprintf(out, "%llu BPDUs, %llu steps\n", (unsigned long long)r->frames,
             (unsigned long long)r->steps);
+    if (r->crossed)
+        fprintf(out,
+                "%u loops by BPDUs that crossed, the longest of %.6f s: the "
+                "standard has no means against these\n",
+                r->crossed, (double)r->crossed_longest / 1e9);
     if (r->excused)
         fprintf(out,
                 "%u loops that a network that loses frames, or edge ports, "

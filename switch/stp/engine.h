@@ -217,6 +217,8 @@ struct stp_action *stp_do(struct stp *s, enum stp_action_type type,
 /* A note about the port, or the bridge (NULL); its cause filled in. */
 struct stp_note *stp_tell(struct stp *s, const struct stp_port *p,
                           enum stp_note_type type, const struct cause *why);
+/* The port's role, unless it has been told of already. */
+void stp_tell_role(struct stp *s, struct stp_port *p);
 
 /* ---- machines ---- */
 

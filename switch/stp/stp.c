@@ -91,6 +91,16 @@ struct stp_note *stp_tell(struct stp *s, const struct stp_port *p,
     return n;
 }
 
+void stp_tell_role(struct stp *s, struct stp_port *p)
+{
+    enum stp_role was = p->shown_role;
+
+    if (p->role == was)
+        return;
+    p->shown_role = p->role;
+    stp_tell(s, p, STP_NOTE_ROLE, &s->tree_cause)->was = was;
+}
+
 /* ---- ports ---- */
 
 static struct stp_port *find(struct stp *s, uint16_t port)
@@ -437,21 +447,11 @@ static void run_port(struct stp *s, struct stp_port *p)
         p->todo = true;
 }
 
-static void tell_role(struct stp *s, struct stp_port *p)
-{
-    enum stp_role was = p->shown_role;
-
-    if (p->role == was)
-        return;
-    p->shown_role = p->role;
-    stp_tell(s, p, STP_NOTE_ROLE, &s->tree_cause)->was = was;
-}
-
 /* What has become of the port, for people; and what it has to send.  Last, so
  * that BPDUs say what is, and one BPDU says all of it. */
 static void finish_port(struct stp *s, struct stp_port *p)
 {
-    tell_role(s, p);
+    stp_tell_role(s, p);
     if (p->shown_edge != p->oper_edge && p->enabled) {
         p->shown_edge = p->oper_edge;
         stp_tell(s, p, STP_NOTE_EDGE, &s->cause)->yes = p->oper_edge;

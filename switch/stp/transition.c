@@ -15,6 +15,7 @@
 
 static void set_state(struct stp *s, struct stp_port *p, enum stp_state state)
 {
+    stp_tell_role(s, p); /* people hear first what it follows from */
     stp_do(s, STP_DO_STATE, p->number)->state = state;
     stp_tell(s, p, STP_NOTE_STATE, &p->state_cause)->state = state;
     if (state == STP_FORWARDING)

@@ -221,8 +221,7 @@ void stprig_run(struct stprig *r, uint64_t ns)
         r->ticks++;
         stprig_event(r, STP_TICK, 0);
     }
-    r->now = end;
-    stprig_event(r, STP_TICK, 0);
+    r->now = end; /* of which it is not told: it has not asked */
 }
 
 void stprig_run_with(struct stprig *r, uint64_t ns, uint16_t port,

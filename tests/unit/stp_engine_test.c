@@ -250,6 +250,7 @@ static void alternate_agrees_when_applied(void **state)
     assert_role(1, STP_ROLE_ALTERNATE);
     assert_role(2, STP_ROLE_ROOT);
     assert_state(2, STP_DISCARDING); /* before the old one is shut */
+    assert_false(r.port[2].last.flags & BPDU_AGREEMENT);
     stprig_forget(&r);
     stprig_hear(&r, 1, &old);
     assert_int_equal(r.port[1].sent, 0);
@@ -257,6 +258,7 @@ static void alternate_agrees_when_applied(void **state)
     assert_true(r.port[1].sent > 0);
     assert_true(r.port[1].last.flags & BPDU_AGREEMENT);
     assert_int_equal(bpdu_role(&r.port[1].last), BPDU_ROLE_ALTERNATE_BACKUP);
+    assert_true(r.port[2].last.flags & BPDU_AGREEMENT);
     assert_state(2, STP_FORWARDING);
 }
 
@@ -492,9 +494,13 @@ static void stale_is_not_heard(void **state)
     assert_role(1, STP_ROLE_DESIGNATED);
     assert_int_equal(stprig_info(&r, 1).counts.rx_stale, 1);
     assert_false(stprig_info(&r, 1).edge);
-    a.times.message_age--;
+    a.times.message_age -= STP_SECOND;
     stprig_hear(&r, 1, &a);
     assert_int_equal(stprig_info(&r, 1).counts.rx_stale, 1);
+    assert_role(1, STP_ROLE_ROOT);
+    a.times.message_age += STP_SECOND; /* does not undo what it said before */
+    stprig_hear(&r, 1, &a);
+    assert_role(1, STP_ROLE_ROOT);
 }
 
 /* Zero from elsewhere is a bridge's word all the same. */
@@ -604,7 +610,8 @@ static void version_change_begins_anew(void **state)
     assert_role(1, STP_ROLE_DESIGNATED);
     assert_state(1, STP_DISCARDING);
     assert_int_equal(r.port[1].flushed, 1);
-    assert_int_equal(r.port[2].flushed, 1);
+    assert_int_equal(r.port[2].flushed, 0); /* an edge port is not shut */
+    assert_state(2, STP_FORWARDING);
     assert_int_equal(r.port[1].last.type, BPDU_CONFIG);
     r.config.force_version = 2;
     stprig_bridge(&r);
