@@ -11,7 +11,8 @@ from stplib import MAX_AGE, STP_LIMIT, lib
 
 # what RSTP may take where it needs no timer; it takes milliseconds
 RSTP_LIMIT = STP_LIMIT if lib.KERNEL else 2.0
-TURNED = 3  # see Watch.clean(); where there is an Open vSwitch
+# Where there is an Open vSwitch, see Watch.clean(); a loop makes that many in a moment.
+TURNED = 60
 
 
 def outage(w, what, host, limit, stream=stplib.BROADCAST):

@@ -617,9 +617,10 @@ class Watch:
             p.stdout.close()
 
     def clean(self, turned=0):
-        """No number came to any host more than once, and none back to its sender.  A
-        frame that is under way while the tree changes may turn round: in networks of
-        nothing but Open vSwitch one or two do at times.  So many may, once each."""
+        """No number came to any host more than once, and none back to its sender.  But
+        as many frames as `turned` may: Open vSwitch agrees to a proposal some
+        milliseconds, on a busy machine tens of them, before its datapath heeds that a
+        port is shut, and what goes through it meanwhile comes again."""
         lib.need(self.over, "finish first")
         for host, streams in self.got.items():
             for stream, s in streams.items():
