@@ -116,6 +116,8 @@ struct bport {
     enum stp_state stp_state;
     enum apply_stage apply;
     struct stp_port_config stp_told; /* to the engine */
+    void *note;                      /* the owner's; see bport_set_note */
+    void (*release)(void *note);
     /* from any thread, under the switch's event lock */
     struct message message;
     unsigned events; /* bits of enum port_event */
