@@ -234,7 +234,7 @@ static int read_options(struct ovs_line *l, struct words *w, bool first,
             c->options |= o->bit;
             c->columns = o->bit == OVS_COLUMNS ? value : c->columns;
         } else if (first) {
-            rc = apply_option(l, o->what, value, e);
+            rc = apply_option(l, o->what, value ? value : "", e);
         } else {
             rc = err_set(e, EINVAL, "%s stands before the first command", text);
         }

@@ -271,7 +271,10 @@ def test_hook(lab):
     lv = lab_with_libvirt(lab, hook=True)
     host = lab.host("h")
     meta = "<b:port xmlns:b='urn:bascule' bridge='br0'{}/>"
-    g = Guest(lv, "vm2", "<interface type='ethernet'>", meta.format(" isolated='yes'"))
+    g = Guest(lv, "vm2", "<interface type='ethernet'>")
+    lv.virsh("metadata", "vm2", "urn:bascule", "--config", "--key", "bascule", "--set",
+             "<ports><port bridge='br9' dev='other'/>"
+             f"<port bridge='br0' mac='{g.mac}' isolated='yes'/></ports>")
     lv.virsh("start", "vm2", "--paused")
     dev = g.device()
     lib.need(lib.port_info(lab.sw, "br0", dev)["isolated"], "the port is not isolated")
@@ -304,6 +307,14 @@ def test_errors(lab):
     g = Guest(lv, "vm6", BY_NETWORK.format(more=""))
     lib.need("br7" in lv.fails("start", "vm6"), "the bridge that is missing is not named")
     lab.sw.bridge("br7")
+    # what virt-manager calls a bridge device is the kernel's; with a type it is ours, too
+    bridge = "<interface type='bridge'><source bridge='br7'/>"
+    Guest(lv, "vm8", bridge)
+    lib.need("br7" in lv.fails("start", "vm8"), "the bridge is not named")
+    g8 = Guest(lv, "vm9", bridge + "<virtualport type='openvswitch'/>")
+    lv.virsh("start", "vm9", "--paused")
+    lib.need(g8.device() in port_names(lab.sw, "br7"), "the guest is no port")
+    g8.off()
     # tags are refused, and nothing of it stays
     Guest(lv, "vm7", BY_NETWORK.format(more="<vlan><tag id='5'/></vlan>"))
     lib.need("br7" in lv.fails("start", "vm7"), "virsh does not say where it failed")
