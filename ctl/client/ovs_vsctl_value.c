@@ -11,31 +11,31 @@
 
 /* ---- making ---- */
 
-static int by_key(const void *a, const void *b)
+static int by_text(const void *a, const void *b)
 {
-    const json_t *const *x = a, *const *y = b;
+    const char *const *x = a, *const *y = b;
 
-    return strcmp(json_string_value(json_array_get(*x, 0)),
-                  json_string_value(json_array_get(*y, 0)));
+    return strcmp(*x, *y);
 }
 
 json_t *ovs_map(const json_t *object)
 {
-    size_t n = json_object_size(object), i = 0;
-    json_t **pair = calloc(n + 1, sizeof(*pair)), *list = json_array();
-    json_t *o = json_deep_copy(object), *v;
+    const char **name = calloc(json_object_size(object) + 1, sizeof(*name));
+    json_t *list = json_array(), *o = json_deep_copy(object), *v;
     const char *key;
+    size_t n = 0;
 
     json_object_foreach(o, key, v)
     {
-        if (pair)
-            pair[i++] = json_pack("[s,O]", key, v);
+        if (name)
+            name[n++] = key;
     }
-    if (pair)
-        qsort(pair, i, sizeof(*pair), by_key);
-    for (size_t k = 0; k < i; k++)
-        json_array_append_new(list, pair[k]);
-    free(pair);
+    if (name)
+        qsort(name, n, sizeof(*name), by_text);
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_pack("[s,O]", name[i],
+                                              json_object_get(o, name[i])));
+    free(name);
     json_decref(o);
     return json_pack("[s,o]", "map", list);
 }
