@@ -33,8 +33,8 @@ json_t *ovs_map(const json_t *object)
     if (name)
         qsort(name, n, sizeof(*name), by_text);
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("[s,O]", name[i],
-                                              json_object_get(o, name[i])));
+        json_array_append_new(
+            list, json_pack("[s,O]", name[i], json_object_get(o, name[i])));
     free(name);
     json_decref(o);
     return json_pack("[s,o]", "map", list);
