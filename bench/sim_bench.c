@@ -67,7 +67,7 @@ static void bench(unsigned bridges, unsigned seconds)
 
 int main(int argc, char **argv)
 {
-    unsigned seconds = argc > 1 ? (unsigned)atoi(argv[1]) : 5;
+    unsigned seconds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 5;
 
     bench(16, seconds);
     bench(64, seconds);

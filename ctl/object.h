@@ -21,6 +21,8 @@ json_t *object_stp_port(struct bport *p);
 json_t *object_fdb(const struct fdb_stats *f);
 /* Counters that are not zero: {"name": n, ...} */
 json_t *object_reasons(const struct bport_stats *s);
+/* What others wanted remembered of a port: strings by name; ours to change. */
+json_t *object_labels(const struct bport *p);
 
 /*
  * An FDB entry with iproute2's keys, and our "port_no" and "age"

@@ -157,6 +157,9 @@ enum command_flag {
     X(mem_fail_after, "mem fail-after", "<port> <frames>|never", "",           \
       "let a mem port refuse frames after so many", 2, 2, CMD_CHANGE,          \
       "port:s frames:i")                                                       \
+    X(port_label, "port label", "<port> [<key>=[<value>]]...", "",             \
+      "show or set what others want remembered of a port; no value: forget",   \
+      1, CMD_ANY, CMD_CHANGE, "port:s bridge:s? all:b? clear:a? set:a?")       \
     X(version, "version", "", "", "versions of client and daemon", 0, 0,       \
       CMD_READ, "")                                                            \
     X(ping, "ping", "", "", "ask whether the daemon is there and well", 0, 0,  \

@@ -121,6 +121,8 @@ struct bport {
     uint32_t opened;     /* times that it was shut and is open again */
     uint32_t opened_out; /* ... as of the view that is out */
     struct stp_port_config stp_told; /* to the engine */
+    void *note;                      /* the owner's; see bport_set_note */
+    void (*release)(void *note);
     /* from any thread, under the switch's event lock */
     struct message message;
     unsigned events; /* bits of enum port_event */

@@ -106,6 +106,7 @@ static void free_port(struct bport *p)
 
     inbox_cancel(&sw->inbox, &p->message);
     netwatch_remove(p->watch);
+    bport_set_note(p, NULL, NULL);
     port_free(p->port);
     view_port_put(p->record);
     free(p->lane);

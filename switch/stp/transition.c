@@ -284,17 +284,15 @@ static bool designated_may(const struct stp *s, const struct stp_port *p,
 static bool designated_must_shut(const struct stp *s, const struct stp_port *p,
                                  enum stp_cause *why)
 {
-    if (stp_guard_shuts(s, p))
+    bool sync = (p->sync && !p->synced) || (p->re_root && rr_running(s, p));
+    bool dispute = p->disputed && running(s, p->dispute_until);
+
+    if (stp_guard_shuts(s, p)) {
         *why = STP_CAUSE_GUARD;
-    else if (p->oper_edge)
-        return false;
-    else if (p->disputed && running(s, p->dispute_until))
-        *why = STP_CAUSE_DISPUTE;
-    else if ((p->sync && !p->synced) || (p->re_root && rr_running(s, p)))
-        *why = STP_CAUSE_SYNC;
-    else
-        return false;
-    return true;
+        return true;
+    }
+    *why = dispute ? STP_CAUSE_DISPUTE : STP_CAUSE_SYNC;
+    return !p->oper_edge && (dispute || sync);
 }
 
 static void designated_discard(struct stp *s, struct stp_port *p,

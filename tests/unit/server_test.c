@@ -287,6 +287,49 @@ static void changes_and_answers(void **state)
     assert_int_equal(server->n_conns, 0);
 }
 
+static json_int_t labels_after(struct peer *p, const char *params)
+{
+    json_t *a = ask(p, "port.label", params);
+    json_t *labels = json_object_get(a, "result");
+    json_int_t n = labels ? (json_int_t)json_object_size(labels) : -1;
+
+    json_decref(a);
+    return n;
+}
+
+/* All or nothing, and gone with the port. */
+static void labels_stay_with_the_port(void **state)
+{
+    struct peer p;
+
+    (void)state;
+    peer_open(&p, true);
+    assert_true(ok(ask(&p, "addbr", "{\"bridge\":\"x\",\"local\":false}")));
+    for (int round = 0; round < 2; round++) {
+        assert_true(
+            ok(ask(&p, "addif", "{\"bridge\":\"x\",\"port\":\"mem:c\"}")));
+        assert_int_equal(labels_after(&p, "{\"port\":\"c\"}"), 0);
+        assert_int_equal(
+            labels_after(&p, "{\"port\":\"c\",\"set\":[\"a\",\"1\",\"b\","
+                             "\"2\"],\"clear\":[\"none\"]}"),
+            2);
+        assert_int_equal(
+            labels_after(&p, "{\"port\":\"c\",\"set\":[\"d\",\"\"]}"), -1);
+        assert_int_equal(labels_after(&p, "{\"port\":\"c\",\"set\":[\"d\"]}"),
+                         -1);
+        assert_int_equal(labels_after(&p, "{\"port\":\"c\",\"clear\":[\"a\"]}"),
+                         1);
+        assert_int_equal(
+            labels_after(&p,
+                         "{\"port\":\"c\",\"all\":true,\"set\":[\"z\",\"1\"]}"),
+            1);
+        assert_true(ok(ask(&p, "delif", "{\"bridge\":\"x\",\"port\":\"c\"}")));
+    }
+    assert_int_equal(labels_after(&p, "{\"port\":\"c\"}"), -1);
+    assert_true(ok(ask(&p, "delbr", "{\"bridge\":\"x\"}")));
+    peer_close(&p);
+}
+
 static void one_after_the_other(void **state)
 {
     char text[4096] = "";
@@ -1047,6 +1090,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sockets_are_the_owners, up, down),
         cmocka_unit_test_setup_teardown(descriptors_wait_for_their_line, up,
                                         down),
+        cmocka_unit_test_setup_teardown(labels_stay_with_the_port, up, down),
         cmocka_unit_test_setup_teardown(one_after_the_other, up, down),
         cmocka_unit_test_setup_teardown(readers_only_read, up, down),
         cmocka_unit_test_setup_teardown(clients_go, up, down),
