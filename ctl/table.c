@@ -54,6 +54,8 @@ const struct param_name port_param_names[] = {
     {"tcn-guard", "tcn_guard", UNIT_SWITCH, ""},
     {"loop-guard", "loop_guard", UNIT_SWITCH, ""},
     {"assurance", "assurance", UNIT_SWITCH, ""},
+    {"watch-addresses", "watch_addresses", UNIT_SWITCH,
+     "note the IP addresses of hosts behind the port"},
     {NULL, NULL, UNIT_NUMBER, NULL},
 };
 

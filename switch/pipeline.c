@@ -34,7 +34,9 @@ static bool stage_sanity(const struct frame *f, struct fate *t, uint64_t *dst,
         return false;
     }
     *dst = be64toh(a) >> 16;
-    *src = be64toh(b) >> 16;
+    b = be64toh(b);
+    *src = b >> 16;
+    t->type = (uint16_t)b;
     return true;
 }
 
@@ -145,6 +147,7 @@ static bool early(const struct scene *s, const struct frame *f, struct fate *t)
     t->note = NO_NOTE;
     t->act = ACT_ONE;
     t->src = t->dst = 0;
+    t->type = 0;
     if (!stage_sanity(f, t, &dst, &src))
         return false;
     vid = stage_vlan(f);

@@ -44,6 +44,7 @@ struct fate {
     uint64_t src, dst;          /* FDB keys */
     const struct view_port *to; /* ACT_ONE: the port */
     enum reason verdict;
+    uint16_t type; /* of the frame, at octet 12; set whatever becomes of it */
     uint8_t act;   /* enum act */
     uint8_t flood; /* enum flood, for ACT_FLOOD */
     uint8_t note;  /* enum reason counted beside the verdict; see NO_NOTE */
@@ -51,7 +52,8 @@ struct fate {
     bool learn;    /* the source is to be learned */
 };
 
-/* Stages up to the source checks: fills src, dst, learn and early drops. */
+/* Stages up to the source checks: fills src, dst, type, learn and early drops.
+ */
 void pipeline_ingress(const struct scene *s, const struct frame *f,
                       struct fate *fate, unsigned n);
 

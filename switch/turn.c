@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "switch/emit.h"
+#include "switch/watch.h"
 
 #include <errno.h>
 
@@ -235,6 +236,8 @@ static void classify(struct forwarder *f, struct ingress *in, unsigned first,
     for (unsigned i = 0; i < n; i++)
         if (f->fate[i].learn)
             learn(f, in->plane, &s, f->fate[i].src);
+    if (view->watches)
+        watch_frames(f, in, &s, first, n);
     pipeline_decide(&s, f->fate, n);
     commit(f, &s, in, first, n);
 }

@@ -140,6 +140,7 @@ static const struct word port_word[BPORT_PARAMS] = {
     [BPORT_FLOOD_BCAST] = {"bcast-flood", SWITCH},
     [BPORT_FWD_MASK] = {"group-fwd-mask", MASK},
     [BPORT_FDB_LIMIT] = {"fdb-limit", NUMBER},
+    [BPORT_WATCH_ADDRESSES] = {"watch-addresses", SWITCH},
 };
 
 static const char *in_words(enum unit unit, uint32_t v, char out[32])
@@ -372,8 +373,8 @@ static int new_param(struct maker *m, struct want_port *wp, unsigned w)
     struct step *s;
     char text[32];
 
-    /* The default of this one depends on what the device turns out to be. */
-    if (!c->set[w] || (w != BPORT_FDB_LIMIT &&
+    /* The defaults of two depend on what the device turns out to be. */
+    if (!c->set[w] || (w != BPORT_FDB_LIMIT && w != BPORT_WATCH_ADDRESSES &&
                        c->param[w] == bport_default((enum bport_param)w, 0)))
         return 0;
     s = add(m, STEP_PORT_SET, wp, wp->spec.name);

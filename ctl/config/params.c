@@ -37,6 +37,7 @@ static const struct range port_range[BPORT_PARAMS] = {
     [BPORT_FLOOD_BCAST] = {FORM_SWITCH, 0, 1},
     [BPORT_FWD_MASK] = {FORM_MASK, 0, 0xffff},
     [BPORT_FDB_LIMIT] = {FORM_NUMBER, 0, 1U << 30},
+    [BPORT_WATCH_ADDRESSES] = {FORM_SWITCH, 0, 1},
 };
 
 static int read_value(struct reader *r, const struct node *v,
@@ -144,6 +145,7 @@ const struct key own_port_params[] = {
     {"tcn-guard", own_port_param, BPORT_TCN_GUARD, NULL},
     {"loop-guard", own_port_param, BPORT_LOOP_GUARD, NULL},
     {"assurance", own_port_param, BPORT_ASSURANCE, NULL},
+    {"watch-addresses", own_port_param, BPORT_WATCH_ADDRESSES, NULL},
     {NULL, NULL, 0, NULL},
 };
 
