@@ -192,6 +192,7 @@ json_t *object_port(struct bport *p, const char *bridge)
     rc |= put_device(o, &i);
     rc |= put_params(o, port_param_names, i.param);
     rc |= put(o, "fdb_learned", json_integer(i.fdb_learned));
+    rc |= put(o, "addresses", object_addresses(p));
     rc |= put_counters(o, p);
     if (rc == 0)
         return o;

@@ -16,6 +16,8 @@ json_t *object_port(struct bport *p, const char *bridge);
 /* Of a port what events tell: how it is as a link, and its parameters. */
 json_t *object_link(struct bport *p, const char *bridge);
 json_t *object_fdb(const struct fdb_stats *f);
+/* IP addresses seen behind the port. */
+json_t *object_addresses(const struct bport *p);
 /* Counters that are not zero: {"name": n, ...} */
 json_t *object_reasons(const struct bport_stats *s);
 

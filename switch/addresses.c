@@ -117,7 +117,8 @@ unsigned bport_addresses(const struct bport *p, struct bport_address *out,
     for (unsigned i = 0; i < n; i++) {
         unsigned at = i;
 
-        for (; at > 0 && entry[at - 1]->seen < p->addresses.entry[i].seen; at--)
+        for (; at > 0 && entry[at - 1]->seen <= p->addresses.entry[i].seen;
+             at--)
             entry[at] = entry[at - 1];
         entry[at] = &p->addresses.entry[i];
     }
