@@ -44,15 +44,15 @@ struct fate {
     uint64_t src, dst;          /* FDB keys */
     const struct view_port *to; /* ACT_ONE: the port */
     enum reason verdict;
-    uint16_t type; /* of the frame, at octet 12; set whatever becomes of it */
     uint8_t act;   /* enum act */
     uint8_t flood; /* enum flood, for ACT_FLOOD */
     uint8_t note;  /* enum reason counted beside the verdict; see NO_NOTE */
     bool reserved; /* let in by a group forward mask */
     bool learn;    /* the source is to be learned */
+    bool tells;    /* it may name a host's IP address; see watch.h */
 };
 
-/* Stages up to the source checks: fills src, dst, type, learn and early drops.
+/* Stages up to the source checks: fills src, dst, learn, tells and early drops.
  */
 void pipeline_ingress(const struct scene *s, const struct frame *f,
                       struct fate *fate, unsigned n);

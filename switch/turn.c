@@ -198,6 +198,8 @@ static void commit(struct forwarder *f, const struct scene *s,
             flood(f, s, t, first + i);
         else if (t->act == ACT_BPDU)
             take_bpdu(f, in, t, &f->frame[first + i]);
+        if (t->tells)
+            watch_look(f, in, &f->frame[first + i], !s->in->watches);
         if (t->note != NO_NOTE)
             lane_add(&lane->reason[t->note], 1);
         if (t->verdict != run) {
@@ -236,8 +238,6 @@ static void classify(struct forwarder *f, struct ingress *in, unsigned first,
     for (unsigned i = 0; i < n; i++)
         if (f->fate[i].learn)
             learn(f, in->plane, &s, f->fate[i].src);
-    if (view->watches)
-        watch_frames(f, in, &s, first, n);
     pipeline_decide(&s, f->fate, n);
     commit(f, &s, in, first, n);
 }

@@ -33,8 +33,8 @@ static void announce(struct forwarder *f, struct ingress *in)
     f->news = true;
 }
 
-static void look(struct forwarder *f, struct ingress *in,
-                 const struct frame *frame, bool acks_only)
+void watch_look(struct forwarder *f, struct ingress *in,
+                const struct frame *frame, bool acks_only)
 {
     struct claim_ring *r = &in->lane->claims;
     struct claim_slot s = {.vid = frame->vid};
@@ -50,21 +50,4 @@ static void look(struct forwarder *f, struct ingress *in,
         return;
     if (claim_ring_push(r, &s))
         announce(f, in);
-}
-
-/* What the port's state or the frame's form has sealed is no observation. */
-void watch_frames(struct forwarder *f, struct ingress *in,
-                  const struct scene *s, unsigned first, unsigned n)
-{
-    bool acks_only = !s->in->watches;
-
-    for (unsigned i = 0; i < n; i++) {
-        const struct frame *frame = &f->frame[first + i];
-        const struct fate *t = &f->fate[i];
-
-        if (snoop_worth(t->type, frame->seg[0].iov_base, frame->seg[0].iov_len,
-                        acks_only) &&
-            t->act != ACT_DROP)
-            look(f, in, frame, acks_only);
-    }
 }

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Watching for the IP addresses of hosts behind a port, as part of a turn.
- *
- * Of a port that watches, frames that can name an address are parsed.  The
- * answers of DHCP come from where the server is, so they are looked for on the
- * other ports of such a bridge; the control thread finds the port of the host
- * they are for.
+ * IP addresses of the hosts behind a port: what a turn does with a frame that,
+ * as the pipeline says, may name one.
  *
  * Threads: a forwarder, online.
  */
@@ -14,9 +10,12 @@
 
 #include "switch/turn.h"
 
-/* Frames first .. first + n - 1 of one queue, behind pipeline_ingress; their
- * fates are at f->fate. */
-void watch_frames(struct forwarder *f, struct ingress *in,
-                  const struct scene *s, unsigned first, unsigned n);
+/*
+ * Parses the frame, if its port is within its budget, and passes what it says
+ * on to the control thread, which finds the port of a host that an answer of
+ * DHCP is for.  'acks_only': nothing but these is wanted.
+ */
+void watch_look(struct forwarder *f, struct ingress *in,
+                const struct frame *frame, bool acks_only);
 
 #endif

@@ -210,14 +210,13 @@ static bool parse_ipv4(struct cursor *c, struct snoop_claim *out)
     uint16_t fragment;
     uint32_t ports;
 
-    /* more fragments, or not the first of them (RFC 791, 3.1) */
-    if (!cursor_u8(c, &first) || first >> 4 != 4 || (first & 0xf) < 5 ||
-        !cursor_skip(c, 5) || !cursor_be16(c, &fragment) || fragment & 0x3fff)
+    /* no options, no more fragments, nor one behind the first (RFC 791, 3.1) */
+    if (!cursor_u8(c, &first) || first != 0x45 || !cursor_skip(c, 5) ||
+        !cursor_be16(c, &fragment) || fragment & 0x3fff)
         return false;
-    if (!cursor_skip(c, 1) || !cursor_u8(c, &protocol) ||
-        protocol != IPPROTO_UDP || !cursor_skip(c, (first & 0xfU) * 4 - 10))
-        return false;
-    return cursor_be32(c, &ports) && cursor_skip(c, 4) &&
+    return cursor_skip(c, 1) && cursor_u8(c, &protocol) &&
+           protocol == IPPROTO_UDP && cursor_skip(c, 10) &&
+           cursor_be32(c, &ports) && cursor_skip(c, 4) &&
            parse_dhcp(c, ports, out);
 }
 
