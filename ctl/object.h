@@ -15,6 +15,9 @@ json_t *object_bridge(struct bridge *b);
 json_t *object_port(struct bport *p, const char *bridge);
 /* Of a port what events tell: how it is as a link, and its parameters. */
 json_t *object_link(struct bport *p, const char *bridge);
+/* object_stp.c: its spanning tree but for the ports; a port's part in it. */
+json_t *object_stp(struct bridge *b);
+json_t *object_stp_port(struct bport *p);
 json_t *object_fdb(const struct fdb_stats *f);
 /* IP addresses seen behind the port. */
 json_t *object_addresses(const struct bport *p);

@@ -68,6 +68,7 @@ struct server {
     struct call_list calls; /* being carried out */
     struct waiter_list waiters;
     unsigned n_monitors;
+    unsigned n_stp_monitors; /* of them, those that want BPDUs */
     struct apply *apply;
 };
 
