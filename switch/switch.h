@@ -259,7 +259,7 @@ struct bport_address {
     uint8_t ip[16]; /* of IPv4 the first four */
     enum snoop_how how;
     uint32_t age_cs; /* since it was last seen */
-    char text[INET6_ADDRSTRLEN];
+    char text[SNOOP_IP_TEXT_MAX];
 };
 #define BPORT_ADDRESSES_MAX SNOOP_TABLE_MAX
 /*
@@ -351,8 +351,8 @@ struct sw_event {
     enum bport_state state;
     bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
-    char address[INET6_ADDRSTRLEN]; /* ADDRESS */
-    char text[336];                 /* for people; names are in it */
+    char address[SNOOP_IP_TEXT_MAX]; /* ADDRESS */
+    char text[336];                  /* for people; names are in it */
 };
 
 /* Called on the control thread for each event; one observer.  NULL: none. */

@@ -2,6 +2,7 @@
 #include "switch/snoop/snoop.h"
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 /* Moves from behind the two addresses to behind the type; at most two tags. */
 static bool skip_tags(struct cursor *c, uint16_t *type)
@@ -131,7 +132,7 @@ static bool parse_ipv6(struct cursor *c, struct snoop_claim *out)
 
     return cursor_skip(c, 6) && cursor_u8(c, &next) && cursor_u8(c, &hops) &&
            cursor_bytes(c, src, 16) && cursor_skip(c, 16) &&
-           next == IPPROTO_ICMPV6 && hops == 255 && cursor_u8(c, &type) &&
+           next == SNOOP_PROTO_ICMPV6 && hops == 255 && cursor_u8(c, &type) &&
            cursor_u8(c, &code) && cursor_skip(c, 2) && snoop_is_nd(type) &&
            code == 0 && parse_nd(c, src, type, out);
 }
@@ -215,7 +216,7 @@ static bool parse_ipv4(struct cursor *c, struct snoop_claim *out)
         !cursor_be16(c, &fragment) || fragment & 0x3fff)
         return false;
     return cursor_skip(c, 1) && cursor_u8(c, &protocol) &&
-           protocol == IPPROTO_UDP && cursor_skip(c, 10) &&
+           protocol == SNOOP_PROTO_UDP && cursor_skip(c, 10) &&
            cursor_be32(c, &ports) && cursor_skip(c, 4) &&
            parse_dhcp(c, ports, out);
 }
@@ -245,6 +246,8 @@ bool snoop_parse(const void *bytes, size_t n, struct snoop_claim *out)
 
 /* ---- in words ---- */
 
+_Static_assert(SNOOP_IP_TEXT_MAX == INET6_ADDRSTRLEN, "room for any");
+
 const char *snoop_how_name(enum snoop_how how)
 {
     static const char *const name[SNOOP_HOWS] = {
@@ -258,9 +261,9 @@ const char *snoop_how_name(enum snoop_how how)
 }
 
 const char *snoop_ip_format(const struct snoop_claim *c,
-                            char text[INET6_ADDRSTRLEN])
+                            char text[SNOOP_IP_TEXT_MAX])
 {
-    if (!inet_ntop(c->family, c->ip, text, INET6_ADDRSTRLEN))
+    if (!inet_ntop(c->family, c->ip, text, SNOOP_IP_TEXT_MAX))
         strcpy(text, "?");
     return text;
 }

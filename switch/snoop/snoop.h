@@ -23,9 +23,6 @@
 #include "base/cursor.h"
 #include "base/mac.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 /* In the order of their weight: an entry keeps the best it was told by. */
 enum snoop_how {
     SNOOP_DHCP_REQUEST,
@@ -40,14 +37,15 @@ const char *snoop_how_name(enum snoop_how how);
 
 struct snoop_claim {
     struct mac mac;
-    uint8_t family; /* AF_INET, AF_INET6 */
+    uint8_t family; /* AF_INET, AF_INET6 of <sys/socket.h> */
     uint8_t how;    /* enum snoop_how */
     uint8_t ip[16]; /* of IPv4 the first four */
 };
 
+#define SNOOP_IP_TEXT_MAX 46 /* INET6_ADDRSTRLEN */
 /* "10.0.0.5"; returns 'text'. */
 const char *snoop_ip_format(const struct snoop_claim *c,
-                            char text[INET6_ADDRSTRLEN]);
+                            char text[SNOOP_IP_TEXT_MAX]);
 
 /* ---- the parser ---- */
 
@@ -65,6 +63,9 @@ bool snoop_parse(const void *bytes, size_t n, struct snoop_claim *c);
 #define SNOOP_TYPE_IPV4 0x0800
 #define SNOOP_TYPE_ARP  0x0806
 #define SNOOP_TYPE_IPV6 0x86dd
+
+#define SNOOP_PROTO_UDP    17
+#define SNOOP_PROTO_ICMPV6 58
 
 /* Ports of DHCP's server and client (RFC 2131, 4.1), side by side. */
 #define SNOOP_TO_SERVER ((uint32_t)68 << 16 | 67)
@@ -95,7 +96,7 @@ static inline bool snoop_is_nd_packet(struct cursor c)
     uint8_t next, icmp;
 
     return cursor_skip(&c, 6) && cursor_u8(&c, &next) &&
-           next == IPPROTO_ICMPV6 && cursor_skip(&c, 33) &&
+           next == SNOOP_PROTO_ICMPV6 && cursor_skip(&c, 33) &&
            cursor_u8(&c, &icmp) && snoop_is_nd(icmp);
 }
 

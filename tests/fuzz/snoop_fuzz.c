@@ -7,6 +7,8 @@
 #include "switch/snoop/snoop.h"
 #include "tests/fuzz/check.h"
 
+#include <sys/socket.h>
+
 static bool worth(const uint8_t *data, size_t size, bool acks_only)
 {
     struct cursor c = cursor_over(data, size);
@@ -19,7 +21,7 @@ static bool worth(const uint8_t *data, size_t size, bool acks_only)
 static void check_claim(const struct snoop_claim *c)
 {
     static const uint8_t none[16];
-    char text[INET6_ADDRSTRLEN];
+    char text[SNOOP_IP_TEXT_MAX];
 
     CHECK(!mac_is_group(&c->mac) && !mac_is_zero(&c->mac));
     CHECK(c->how < SNOOP_HOWS);

@@ -84,7 +84,7 @@ static void ack(const char *port, unsigned ip)
 
     memcpy(f, m.octet, 6);
     f[6] = 2;
-    f[23] = IPPROTO_UDP;
+    f[23] = SNOOP_PROTO_UDP;
     f[35] = 67;
     f[37] = 68;
     f[42] = 2;
