@@ -146,10 +146,16 @@ class Echo:
         self.over = True
         for t in self.threads:
             t.join(20)
-        lib.need(not self.bad, self.bad)
+        lib.need(not self.bad, f"TCP, {self.sent} lines sent, {self.got} back: {self.bad}")
         lib.need(self.got == self.sent and self.got > 100,
                  f"{self.sent} lines were sent to the guest, {self.got} came back")
         return self.got
+
+
+def _monotonic(stamp):
+    """QEMU's time of day as seconds of the monotonic clock."""
+    ago = time.time() - stamp["seconds"] - stamp["microseconds"] / 1e6
+    return time.monotonic() - ago
 
 
 class Qmp:
@@ -180,11 +186,16 @@ class Qmp:
         while True:
             m = self._next()
             if "event" in m:
-                self.events.append(m["event"])
+                self.events.append((m["event"], _monotonic(m["timestamp"])))
             elif "error" in m:
                 raise lib.Failed(f"QEMU: {what}: {m['error']['desc']}")
             else:
                 return m["return"]
+
+    def when(self, event):
+        """The last event of that name; None if there was none."""
+        self.call("query-status")  # what it has told before
+        return max((t for e, t in self.events if e == event), default=None)
 
     def close(self):
         self.f.close()
@@ -270,14 +281,15 @@ class Two:
         lib.sh("ip", "-n", self.a.ns, "link", "add", "move", "type", "veth", "peer", "name",
                "move", "netns", self.b.ns)
         for side, n in ((self.a, 1), (self.b, 2)):
-            lib.sh("ip", "-n", side.ns, "addr", "add", f"10.98.0.{n}/24", "dev", "move")
+            side.move_address = f"10.98.0.{n}"
+            lib.sh("ip", "-n", side.ns, "addr", "add", f"{side.move_address}/24", "dev", "move")
             for dev in ("move", "trunk"):
                 lib.sh("ip", "-n", side.ns, "link", "set", dev, "up")
         lib.sh("ip", "-n", self.third, "addr", "add", f"{THIRD}/{NET}", "dev", "eth0")
         lib.sh("ip", "-n", self.third, "link", "set", "eth0", "up")
         for side, dev in ((self.a, "trunk"), (self.b, "trunk"), (self.a, "up0")):
             side.join(dev)
-        self.guest = None
+        self.guest, self.at, self.moves = None, self.a, 0
 
     def boot(self):
         """The guest, on host A."""
@@ -288,14 +300,16 @@ class Two:
         return g
 
     def move(self, **parameters):
-        """To host B; what QEMU says of it, and when the guest went on there."""
-        src = self.guest
-        dst = Mover(self.lab, "target", self.b.ns, src)
+        """To the other host; what QEMU says of it, and when the guest stopped here and
+        went on there, in seconds of the monotonic clock."""
+        src, to = self.guest, self.b if self.at is self.a else self.a
+        self.moves += 1
+        dst = Mover(self.lab, f"target{self.moves}", to.ns, src)
         dst.start()
-        self.b.sw.wait_forwarding("vm1")
-        src.qmp.call("migrate-set-parameters", **{"max-bandwidth": 1 << 30,
-                                                  "downtime-limit": 100, **parameters})
-        src.qmp.call("migrate", uri=f"tcp:10.98.0.2:{MOVE_PORT}")
+        to.sw.wait_forwarding("vm1")
+        src.qmp.call("migrate-set-parameters", **{"downtime-limit": 100,
+                                                  **parameters})
+        src.qmp.call("migrate", uri=f"tcp:{to.move_address}:{MOVE_PORT}")
 
         def done():
             m = src.qmp.call("query-migrate")
@@ -303,7 +317,8 @@ class Two:
             return m if m.get("status") == "completed" else None
         said = lib.wait_until(done, 40, "the guest has moved", 0.01)
         lib.wait_until(lambda: dst.qmp.call("query-status")["running"], 10, "it runs again")
-        self.guest = dst
+        said["stopped-at"], said["resumed-at"] = src.qmp.when("STOP"), dst.qmp.when("RESUME")
+        self.guest, self.at = dst, to
         src.leave()
         return said
 
