@@ -127,13 +127,11 @@ static int add_role(struct text *out, struct sw *sw, const struct sw_event *e)
     struct bridge *b = e->port[0] ? bridge_find(sw, e->bridge) : NULL;
     struct bport *p = b ? bport_find(b, e->port) : NULL;
     struct stp_port_info tree;
-    struct bport_info i;
     int rc;
 
     if (!p)
         return 0;
-    bport_info(p, &i);
-    rc = text_addf(out, ",\"state\":\"%s\"", object_state(i.state));
+    rc = text_addf(out, ",\"state\":\"%s\"", object_state(e->state));
     if (bport_stp_info(p, &tree))
         rc |= text_addf(out, ",\"role\":\"%s\"", stp_role_name(tree.role));
     return rc;

@@ -218,8 +218,10 @@ static int parse(struct run *r, int argc, char **argv)
             r->network = argv[i];
         }
     }
-    if (!r->network)
-        return complain(r->client, "sim: which network?  See bascule help sim");
+    if (!r->network) {
+        (void)complain(r->client, "sim: which network?  See bascule help sim");
+        return 1;
+    }
     if (r->step && r->client->json)
         return complain(r->client, "sim: --step and -j do not go together");
     return 0;

@@ -387,6 +387,18 @@ static void check_reach(struct sim *s)
         }
 }
 
+static void judge_oneway(struct sim *s)
+{
+    if (s->lossy_until != STP_NEVER || !sim_oneway_only(s))
+        return;
+    s->result.oneways++;
+    if (!sim_oneway_loop(s))
+        return;
+    s->result.wrong++;
+    sim_fail(s, SIM_LINE_WRONG, "",
+             "at rest, and frames go round though cables are one-way only");
+}
+
 void sim_judge(struct sim *s)
 {
     double took = (double)(s->result.changed_at - s->result.since) / 1e9;
@@ -396,6 +408,7 @@ void sim_judge(struct sim *s)
     if (s->result.changed_at < s->result.since)
         took = 0;
     if (s->now < s->lossy_until) {
+        judge_oneway(s);
         sim_say(s, SIM_LINE_QUIET, "",
                 "at rest after %.6f s; frames are lost, so nothing is promised",
                 took);

@@ -10,7 +10,8 @@
  *  lossy   BPDUs are lost, or come through one way only: silence is what says
  *          that a segment has nobody else on it.  The promise is void while
  *          that is so, and SIM_SETTLE longer: what a bridge came to believe
- *          has to age.  After that it must hold.
+ *          has to age.  After that it must hold.  (One-way cables by
+ *          themselves make no loop at rest: oneway.c.)
  *  edges   two edge ports face each other: both forward until they hear of
  *          each other.  Such a loop has to be gone after SIM_EDGE_GRACE.
  *
@@ -67,6 +68,13 @@ static inline uint32_t sim_lan_node(const struct sim *s, uint32_t lan)
 {
     return s->bridges + lan;
 }
+
+/* ---- oneway.c ---- */
+
+/* Are frames lost on one-way cables and nowhere else, among RSTP bridges? */
+bool sim_oneway_only(const struct sim *s);
+/* Do frames go round? */
+bool sim_oneway_loop(const struct sim *s);
 
 /* ---- tree.c ---- */
 

@@ -81,7 +81,7 @@ static int percent_parse(const char *text, uint64_t *value, struct err *e)
 
     if (number_parse(text, &v, &unit) || strcmp(unit, "%") != 0 || v > 100)
         return err_set(e, EINVAL, "%s is no part of a hundred: say 5%%", text);
-    *value = (uint64_t)(v * (SIM_MILLION / 100) + 0.5);
+    *value = (uint64_t)(v * 1e4 + 0.5);
     return 0;
 }
 

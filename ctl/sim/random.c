@@ -125,6 +125,8 @@ static void put_member(struct maker *m, unsigned bridge)
             one_in(m, 3) ? 1 + upto(m, 200000) : cost[upto(m, 5)]);
     else if (one_in(m, 8))
         put(m, "[portprio=%u]", upto(m, 64));
+    else if (one_in(m, 40))
+        put(m, "[edge]");
     else if (one_in(m, 12))
         put(m, "[shared]");
 }

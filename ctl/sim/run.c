@@ -405,8 +405,10 @@ bool sim_next(struct sim *s, uint64_t until)
 {
     struct sim_item it;
 
-    if (!s->started)
+    if (!s->started) {
         start(s);
+        return !s->over;
+    }
     if (s->over)
         return false;
     /* Without bridges nothing is in the queue; time passes all the same. */

@@ -78,10 +78,11 @@ struct sim_result {
     unsigned excused; /* loops of a network that loses frames (check.h) */
     unsigned crossed; /* loops that the standard cannot prevent (check.h) */
     uint64_t crossed_longest;
-    unsigned wrong;  /* roles, reach and expectations that were not right */
-    unsigned quiets; /* times that the network was quiet, and compared */
-    bool quiet;      /* at the end */
-    char first[320]; /* the first thing wrong; "" */
+    unsigned wrong;   /* roles, reach and expectations that were not right */
+    unsigned quiets;  /* times that the network was quiet, and compared */
+    unsigned oneways; /* ... of these with one-way cables */
+    bool quiet;       /* at the end */
+    char first[320];  /* the first thing wrong; "" */
 };
 const struct sim_result *sim_result(const struct sim *s);
 

@@ -168,7 +168,9 @@ static void check_round_trip(const uint8_t *frame, size_t len)
     memcpy(&from, frame + 6, sizeof(from));
     bpdu_encode(&b, &from, again);
     CHECK(bpdu_decode(&back, again, sizeof(again)) == BPDU_OK);
-    CHECK(memcmp(&b, &back, sizeof(b)) == 0);
+    CHECK(b.type == back.type && b.version == back.version &&
+          b.flags == back.flags && stp_times_same(&b.times, &back.times) &&
+          stp_vector_compare(&b.vector, &back.vector) == 0);
     CHECK(memcmp(again + 6, frame + 6, 6) == 0);
     CHECK(memcmp(again + 14, frame + 14, again[13]) == 0);
     CHECK(strlen(bpdu_format(&b, text)) < BPDU_TEXT_MAX - 1);

@@ -175,4 +175,4 @@ def test_ovs_stp(lab):
     outage(w, "ring with OVS's STP, unicast", "b", STP_LIMIT + 1, stplib.THERE)
 
 
-lib.main(at_once=4)
+lib.main(at_once=5)

@@ -26,7 +26,7 @@ def test_cut_and_mend(lab):
     net = ring(lab, "a b c d e" if not lib.KERNEL else "a c")
     for x, y in ["ab", "cb", "dc"] if not lib.KERNEL else ["ab"]:
         with net.watched("a", pair="ac") as w:
-            time.sleep(0.3)
+            time.sleep(3)  # a port has six BPDUs, and one more each second (TxHoldCount)
             net.cut(x, y)
             w.resumes("c", THERE)
             time.sleep(0.3)
@@ -63,7 +63,8 @@ def test_root_change(lab):
             net.rooted(root)
             net.converged()
         w.resumes("a")
-    w.clean()
+    # frames in queues while the blocked link moves past them may turn round; no loop
+    w.clean(turned=10)
     gap = w.of("a")["gap_ms"], w.of("d")["gap_ms"]
     lib.need(max(gap) < 2 * LIMIT * 1e3, f"root change: silence of {gap} ms")
 
@@ -72,15 +73,20 @@ def test_unicast_elsewhere(lab):
     """Unicast between hosts whose way does not change, while a link elsewhere goes and
     comes: addresses are flushed, so that frames are flooded for a moment; none is lost."""
     net = ring(lab, "a b e")
-    # d's way to the root is by e; c's by b: the cut link c-b is not between a and e
+
+    def flooded():
+        return w.now("b").get(THERE, {"numbers": 0})["numbers"]
+    # c's way to the root is by b, d's by e: the link c-b is not between a and e
     with net.watched(pair="ae", back_rate=20) as w:
         time.sleep(0.5)
+        before = flooded()  # e's host was not known at first
         net.cut("c", "b")
         time.sleep(0.5)
         net.converged()
-        cut = w.now("b").get(THERE, {"frames": 0})["frames"]
+        # forwarding again, b tells a, which forgets what is behind a_e
         net.mend("c", "b")
-        time.sleep(0.5)
+        if net.ours:
+            lib.wait_until(lambda: flooded() > before, 6, "frames are flooded")
         net.converged()
     w.clean()
     for host, stream in (("e", THERE), ("a", BACK)):
@@ -89,16 +95,17 @@ def test_unicast_elsewhere(lab):
                  s["last"] + 1 == w.sent[stream]["sent"],
                  f"stream {stream} to {host}: some of it was lost: {s}, sent "
                  f"{w.sent[stream]}")
-    flooded = w.got["b"].get(THERE, {"numbers": 0})["numbers"]
-    print(f"     of {w.sent[THERE]['sent']} frames {flooded} were flooded, {cut} by the cut")
-    lib.need(flooded < w.sent[THERE]["sent"] / 2, f"{flooded} were flooded: nothing is learned")
-    lib.need(cut > 0, "no frame was flooded when the topology changed")
+    n = w.got["b"].get(THERE, {"numbers": 0})["numbers"]
+    print(f"     of {w.sent[THERE]['sent']} frames {n - before} were flooded")
+    lib.need(n < w.sent[THERE]["sent"] / 2, f"{n} were flooded: nothing is learned")
 
 
 def test_switched_on_in_a_loop(lab):
     """A loop storms until the spanning tree is on, and not after."""
     net = stplib.Net(lab, "a:bascule b:bascule c:bascule", "a-b b-c c-a", hosts="a b",
                      stp=False, rate="2mbit")
+    lib.wait_until(lambda: all(p.state == "forwarding" for p in net.ports().values()), 5,
+                   "all ports forward")
     with net.watched("a", rate=20) as w:
         time.sleep(0.5)
         storm = w.now("b")[BROADCAST]
@@ -134,11 +141,12 @@ def our_bpdus(lab):
     net.cut("a", "b")
     net.mend("a", "b")
     net.converged()
-    time.sleep(1.5)  # the topology change is told of with the next hello
+    time.sleep(2.5)  # the topology change is told of with the next hello
     net.bridges["a"].priority(0)
     net.rooted("a")
-    net.cut("c", "b")
     net.converged()
+    net.cut("c", "b")
+    time.sleep(4.5)  # two hellos: TCN, and what answers it
     return [c.end() for c in caps]
 
 
@@ -226,4 +234,4 @@ def test_loop_behind_one_edge_port(lab):
         w.clean()
 
 
-lib.main(at_once=3)
+lib.main(at_once=4)

@@ -49,7 +49,16 @@ def _netns_lib():
 
 lib = _netns_lib()
 
-HELLO, MAX_AGE, FORWARD_DELAY = 1, 6, 4  # seconds; the kernel's and OVS's least max age is 6
+def use_build(path):
+    """Another folder than $BUILD."""
+    global NUMBERED
+    lib.BUILD, lib.TOOLS = path, os.path.join(path, "tests", "tools")
+    NUMBERED = os.path.join(lib.TOOLS, "numbered")
+
+
+# Seconds: everybody's hello time by default, and with it the least max age.  A hello
+# time of 1 would leave a port no BPDUs for what happens (TxHoldCount, 17.13.12).
+HELLO, MAX_AGE, FORWARD_DELAY = 2, 6, 4
 STP_LIMIT = MAX_AGE + 2 * FORWARD_DELAY  # what STP may take for anything
 NUMBERED = os.path.join(lib.TOOLS, "numbered")
 BROADCAST, THERE, BACK = 1, 2, 3  # streams

@@ -274,16 +274,15 @@ static void receive(struct receiver *r)
     do {
         for (unsigned i = 0; i < BATCH; i++) {
             r->iov[i] = (struct iovec){r->buf[i], LEN_MAX};
-            r->msg[i].msg_hdr = (struct msghdr){
-                .msg_iov = &r->iov[i],
-                .msg_iovlen = 1,
-                .msg_control = r->control[i],
-                .msg_controllen = sizeof(r->control[i])};
+            r->msg[i].msg_hdr =
+                (struct msghdr){.msg_iov = &r->iov[i],
+                                .msg_iovlen = 1,
+                                .msg_control = r->control[i],
+                                .msg_controllen = sizeof(r->control[i])};
         }
         n = recvmmsg(r->fd, r->msg, BATCH, MSG_DONTWAIT, NULL);
         for (int i = 0; i < n; i++)
-            take(r, r->buf[i], r->msg[i].msg_len,
-                 arrival(&r->msg[i].msg_hdr));
+            take(r, r->buf[i], r->msg[i].msg_len, arrival(&r->msg[i].msg_hdr));
     } while (n == BATCH);
 }
 
@@ -312,10 +311,11 @@ static void report_stream(const struct stream *s, unsigned no, bool more)
     unsigned most = 0;
     for (uint32_t n = s->first; n <= s->last; n++)
         most = s->copies[n] > most ? s->copies[n] : most;
-    printf(", \"copies\": %u, \"first\": %u, \"last\": %u, \"missing\": %" PRIu64
-           ", \"disorder\": %" PRIu64,
-           most, s->first, s->last, s->last - s->first + 1 - s->numbers,
-           s->disorder);
+    printf(
+        ", \"copies\": %u, \"first\": %u, \"last\": %u, \"missing\": %" PRIu64
+        ", \"disorder\": %" PRIu64,
+        most, s->first, s->last, s->last - s->first + 1 - s->numbers,
+        s->disorder);
     printf(", \"gap_ms\": %.3f, \"gap_at\": %" PRIu64
            ", \"hole_ms\": %.3f, \"late_ms\": %.3f, \"examples\": [",
            (double)s->gap / 1e6, s->gap_at, longest_hole(s),

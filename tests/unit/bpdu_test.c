@@ -95,7 +95,9 @@ static void every_bit_counts(void **state)
 
         frame[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
         assert_int_equal(bpdu_decode(&other, frame, sizeof(frame)), BPDU_OK);
-        assert_true(memcmp(&first, &other, sizeof(first)) != 0);
+        assert_false(first.flags == other.flags &&
+                     stp_times_same(&first.times, &other.times) &&
+                     stp_vector_compare(&first.vector, &other.vector) == 0);
         bpdu_encode(&other, &src, again);
         assert_memory_equal(frame, again, sizeof(frame));
         frame[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);

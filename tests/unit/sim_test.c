@@ -250,7 +250,7 @@ static void edges(void **state)
 /* ---- random networks ---- */
 
 struct tally {
-    unsigned networks, excused, crossed, unquiet;
+    unsigned networks, excused, crossed, oneways, unquiet;
     uint64_t longest, steps, frames, quiets;
 };
 
@@ -269,6 +269,7 @@ static void add(struct tally *t, const struct sim_result *r)
     t->networks++;
     t->excused += r->excused;
     t->crossed += r->crossed;
+    t->oneways += r->oneways;
     if (r->crossed_longest > t->longest)
         t->longest = r->crossed_longest;
     t->unquiet += !r->quiet;
@@ -362,9 +363,9 @@ static int soak(unsigned seconds)
         failed += !seed_holds(seed + FAULTS, &t, NULL);
     }
     printf("%u networks, the last seed %llu; %u loops by crossed BPDUs, the "
-           "longest %.3f s; %u failed\n",
+           "longest %.3f s; %u times at rest with one-way cables; %u failed\n",
            t.networks, (unsigned long long)seed - 1, t.crossed,
-           (double)t.longest / 1e9, failed);
+           (double)t.longest / 1e9, t.oneways, failed);
     return failed > 0;
 }
 

@@ -98,6 +98,7 @@ static void detected(void **state)
     stprig_link(&r, 2, true);
     stprig_forget(&r);
     yes = stprig_rst(BETTER, 100, WORSE, BPDU_ROLE_ROOT, BPDU_AGREEMENT);
+    yes.times.message_age = 2 * STP_SECOND; /* a hop behind us */
     stprig_hear(&r, 2, &yes);
     assert_int_equal(r.port[2].state, STP_FORWARDING);
     assert_flushed(1, 0, 1, 0);
@@ -153,6 +154,7 @@ static void tcn_guard(void **state)
     struct bpdu tcn = {.type = BPDU_TCN};
 
     (void)state;
+    tc.times.message_age = 2 * STP_SECOND; /* a hop behind us */
     r.port[3].config.tcn_guard = true;
     stprig_set(&r, 3);
     stprig_hear(&r, 3, &tc);
