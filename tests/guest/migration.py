@@ -329,8 +329,8 @@ class Two:
 
 def lost_memory(guest):
     """Has QEMU's emulator lost some of the guest's memory on the way?  It marks a page
-    that is written to as changed too late at times (QEMU 7.2: one move in a dozen or
-    two on a busy machine, whatever the switch), and then the guest breaks by itself."""
+    that is written to as changed too late at times (QEMU 7.2: one move in some dozens
+    on a busy machine, whatever the switch), and then the guest breaks by itself."""
     if guest.proc is None or accelerated():
         return False
     if re.search(rb"general protection|Oops|BUG:|Kernel panic|segfault|[Ss]egmentation fault",
