@@ -264,6 +264,6 @@ const char *snoop_ip_format(const struct snoop_claim *c,
                             char text[SNOOP_IP_TEXT_MAX])
 {
     if (!inet_ntop(c->family, c->ip, text, SNOOP_IP_TEXT_MAX))
-        strcpy(text, "?");
+        memcpy(text, "?", 2);
     return text;
 }

@@ -79,6 +79,7 @@ static void arp(const char *port, uint64_t mac, unsigned ip)
 /* A server's answer to HOST: it may have 10.0.0.ip. */
 static void ack(const char *port, unsigned ip)
 {
+    static const uint8_t is_ack[] = {0x63, 0x82, 0x53, 0x63, 53, 1, 5};
     uint8_t f[290] = {[12] = 8, 0, 0x45};
     struct mac m = mac_from_u64(HOST);
 
@@ -93,7 +94,7 @@ static void ack(const char *port, unsigned ip)
     f[58] = 10;
     f[61] = (uint8_t)ip;
     memcpy(f + 70, m.octet, 6);
-    memcpy(f + 278, "\x63\x82\x53\x63\x35\x01\x05", 7);
+    memcpy(f + 278, is_ack, sizeof(is_ack));
     inject(port, f, sizeof(f), 1);
 }
 
