@@ -67,7 +67,7 @@ LIBS_C   := -ljansson -lyaml -lmnl
 # ---- what is built from what ------------------------------------------------
 
 # Every .c of a folder belongs to it; nothing has to be listed here.
-CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c)
+CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c switch/snoop/*.c)
 # ctl/: daemon.c is basculed's main, the rest of the folder its library.
 # ctl/client/ is the client; it shares the command table and the paths, and
 # how specifications are read and namespaces opened: it opens what netns=

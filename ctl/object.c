@@ -205,6 +205,7 @@ json_t *object_port(struct bport *p, const char *bridge)
     rc |= put_device(o, &i);
     rc |= put_params(o, port_param_names, i.param);
     rc |= put(o, "fdb_learned", json_integer(i.fdb_learned));
+    rc |= put(o, "addresses", object_addresses(p));
     rc |= put_counters(o, p);
     rc |= put(o, "labels", object_labels(p));
     if (rc == 0)

@@ -102,6 +102,9 @@ enum command_flag {
     X(port_set, "port set", "<port> <parameter> <value>", "",                  \
       "set a parameter of a port", 3, 3, CMD_CHANGE,                           \
       "port:s parameter:s value:w bridge:s?")                                  \
+    X(port_addresses, "port addresses", "[<port>]", "",                        \
+      "show IP addresses of hosts behind ports, and who told of them", 0, 1,   \
+      CMD_READ, "port:s? bridge:s?")                                           \
     X(fdb_show, "fdb show",                                                    \
       "[br <bridge>] [brport <port>] [vlan <vid>] [state <state>] [dynamic]",  \
       "", "show the forwarding database", 0, CMD_ANY, CMD_READ,                \

@@ -16,6 +16,7 @@
 #include "fdb/fdb.h"
 #include "ports/spec.h"
 #include "switch/reason.h"
+#include "switch/snoop/snoop.h"
 #include "switch/stp/stp.h"
 
 #include <linux/virtio_net.h>
@@ -200,6 +201,7 @@ enum bport_param {
     BPORT_TCN_GUARD,
     BPORT_LOOP_GUARD,
     BPORT_ASSURANCE,
+    BPORT_WATCH_ADDRESSES, /* 0, 1: for IP addresses of hosts behind it */
     BPORT_PARAMS
 };
 /* What a new port has; 'edge': behind it are guests, not a network. */
@@ -254,6 +256,25 @@ struct bport_stats {
 };
 /* Sum over forwarders and of the kernel's own counts; not a snapshot. */
 void bport_stats(const struct bport *p, struct bport_stats *s);
+
+/* ---- addresses ---- */
+
+/* An IP address seen behind a port; see switch/snoop/snoop.h. */
+struct bport_address {
+    struct mac mac;
+    uint8_t family; /* AF_INET, AF_INET6 */
+    uint8_t ip[16]; /* of IPv4 the first four */
+    enum snoop_how how;
+    uint32_t age_cs; /* since it was last seen */
+    char text[SNOOP_IP_TEXT_MAX];
+};
+#define BPORT_ADDRESSES_MAX SNOOP_TABLE_MAX
+/*
+ * Addresses of hosts behind the port, the newest first; how many.  They are
+ * forgotten when the port loses its link or BPORT_WATCH_ADDRESSES is taken off.
+ */
+unsigned bport_addresses(const struct bport *p, struct bport_address *out,
+                         unsigned max);
 
 /* ---- forwarding database ---- */
 
@@ -320,7 +341,9 @@ enum sw_event_type {
     SW_EVENT_STP,  /* roles, states, guards, the root, topology changes; of the
                       bridge if port is "" */
     SW_EVENT_BPDU, /* received or sent; see sw_observe_bpdus */
-    SW_EVENT_LOST, /* 'count' events were lost: look again */
+    SW_EVENT_ADDRESS, /* an IP address is behind the port, new or by another
+                         MAC; key: the MAC */
+    SW_EVENT_LOST,    /* 'count' events were lost: look again */
 };
 
 struct sw_event {
@@ -330,12 +353,13 @@ struct sw_event {
     char port[PORT_NAME_MAX];
     char old_port[PORT_NAME_MAX];
     uint16_t port_no; /* port events; the port may be on its way out */
-    uint64_t key;     /* FDB events */
+    uint64_t key;     /* FDB events, ADDRESS */
     uint8_t flags;
     enum bport_state state;
     bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
-    char text[336]; /* for people; names are in it */
+    char address[SNOOP_IP_TEXT_MAX]; /* ADDRESS */
+    char text[336];                  /* for people; names are in it */
 };
 
 /* Called on the control thread for each event; one observer.  NULL: none. */
