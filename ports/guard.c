@@ -96,6 +96,7 @@ static void put_back(const struct watched *w)
     if (d->filter)
         ingress_remove_filter(d->ifindex, d->made_hook);
     settings_restore(d->ifindex, &d->saved);
+    kbridge_restore(d->ifindex, &d->bridge);
     netns_leave(&scope);
 }
 

@@ -13,6 +13,7 @@
 #define PORTS_GUARD_H
 
 #include "base/err.h"
+#include "ports/kbridge.h"
 #include "ports/settings.h"
 
 #include <stdbool.h>
@@ -22,7 +23,8 @@ struct guard_device {
     uint64_t netns; /* inode of the namespace */
     int ifindex;
     struct settings saved;
-    bool filter;    /* a clsact filter of ours is on it */
+    struct kbridge_saved bridge;
+    bool filter;    /* clsact filters of ours are on it */
     bool made_hook; /* ... and the qdisc is ours too */
 };
 

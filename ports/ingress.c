@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/filter.h>
 #include <linux/pkt_cls.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -22,9 +23,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* The name of a constant newer than the headers we build with. */
+/* Names of constants newer than the headers we build with. */
 #ifndef BPF_TCX_INGRESS
 #define BPF_TCX_INGRESS 46
+#define BPF_TCX_EGRESS  47
+#endif
+#ifndef BPF_F_BEFORE
+#define BPF_F_BEFORE (1U << 3)
 #endif
 
 /* Where our filter sits on clsact: nobody else picks these by accident. */
@@ -78,9 +83,9 @@ static int take_lock(int ifindex, const char *name, struct err *e)
 
 /*
  * An ordinary user's own network namespace gives him all over its devices, but
- * not the right to load this; the classic program on clsact then does it.
+ * not the right to load these; classic programs on clsact then do it.
  */
-static int load(void)
+static int load_drop(void)
 {
     static const struct bpf_insn prog[] = {
         {.code = BPF_ALU64 | BPF_MOV | BPF_K,
@@ -93,11 +98,47 @@ static int load(void)
                          "Dual BSD/GPL", prog, 2, NULL);
 }
 
+#define SKB_MARK ((int16_t)offsetof(struct __sk_buff, mark))
+
+/* The mark has done its work then: who comes after us finds the frame as a
+ * packet socket without one would have sent it. */
+static int load_marked(void)
+{
+    static const struct bpf_insn prog[] = {
+        {.code = BPF_LDX | BPF_MEM | BPF_W,
+         .dst_reg = BPF_REG_2,
+         .src_reg = BPF_REG_1,
+         .off = SKB_MARK},
+        {.code = BPF_JMP | BPF_JNE | BPF_K,
+         .dst_reg = BPF_REG_2,
+         .off = 4,
+         .imm = EGRESS_MARK},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 0},
+        {.code = BPF_STX | BPF_MEM | BPF_W,
+         .dst_reg = BPF_REG_1,
+         .src_reg = BPF_REG_2,
+         .off = SKB_MARK},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+         .dst_reg = BPF_REG_0,
+         .imm = TC_ACT_UNSPEC},
+        {.code = BPF_JMP | BPF_EXIT},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+         .dst_reg = BPF_REG_0,
+         .imm = TC_ACT_SHOT},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+
+    return bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "bascule_mark",
+                         "Dual BSD/GPL", prog, sizeof(prog) / sizeof(prog[0]),
+                         NULL);
+}
+
 /*
  * bpf(2) itself: libbpf of Debian 12 does not know the attach type.  The
- * attributes behind the flags stay zero: at the end, whatever is there.
+ * attributes behind the flags stay zero: at the end, whatever is there; at
+ * egress before it, since a program that passes a frame ends the list.
  */
-static int link_tcx(int prog, int ifindex)
+static int link_tcx(int prog, int ifindex, bool egress)
 {
     union bpf_attr attr;
     int fd;
@@ -105,7 +146,8 @@ static int link_tcx(int prog, int ifindex)
     memset(&attr, 0, sizeof(attr));
     attr.link_create.prog_fd = (uint32_t)prog;
     attr.link_create.target_ifindex = (uint32_t)ifindex;
-    attr.link_create.attach_type = BPF_TCX_INGRESS;
+    attr.link_create.attach_type = egress ? BPF_TCX_EGRESS : BPF_TCX_INGRESS;
+    attr.link_create.flags = egress ? BPF_F_BEFORE : 0;
     fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
     return fd < 0 ? -errno : fd;
 }
@@ -128,24 +170,40 @@ static bool in_a_crowd(void)
 }
 
 /* The link's descriptor or -errno. */
-static int attach_tcx(int ifindex)
+static int attach_tcx(int ifindex, bool egress)
 {
     int prog, fd;
 
-    if (in_a_crowd() || getenv("BASCULE_NO_TCX"))
-        return -EINVAL;
-    prog = load();
+    prog = egress ? load_marked() : load_drop();
     if (prog < 0)
         return prog;
-    fd = link_tcx(prog, ifindex);
+    fd = link_tcx(prog, ifindex, egress);
     close(prog); /* the link holds it now */
     return fd;
 }
 
-static int attach_filter(struct ingress *g, struct err *e)
+static int add_filter(int ifindex, bool egress)
 {
-    bool old = false;
-    int rc = netdev_clsact_add(g->ifindex);
+    static const struct sock_filter drop[] = {
+        BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT),
+    };
+    static const struct sock_filter marked[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 (uint32_t)(SKF_AD_OFF + SKF_AD_MARK)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, EGRESS_MARK, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, (uint32_t)TC_ACT_UNSPEC),
+        BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT),
+    };
+
+    return egress ? netdev_filter_add(ifindex, true, FILTER_HANDLE,
+                                      FILTER_PRIORITY, marked, 4)
+                  : netdev_filter_add(ifindex, false, FILTER_HANDLE,
+                                      FILTER_PRIORITY, drop, 1);
+}
+
+static int make_hook(struct ingress *g, struct err *e)
+{
+    int ours = 0, rc = netdev_clsact_add(g->ifindex);
 
     if (rc == -EPERM)
         return err_set(e, rc,
@@ -154,24 +212,42 @@ static int attach_filter(struct ingress *g, struct err *e)
     if (rc && rc != -EEXIST)
         return err_sys(e, rc, "tc ingress (clsact qdisc)");
     g->made_hook = rc == 0;
-    /* We hold the lock, so a filter of ours is what a killed daemon left:
-     * it is replaced, and if it is alone the qdisc was that daemon's too. */
-    if (rc == -EEXIST &&
-        netdev_clsact_filters(g->ifindex, FILTER_HANDLE, &old) == 1)
-        g->made_hook = old;
-    rc = netdev_drop_add(g->ifindex, FILTER_HANDLE, FILTER_PRIORITY);
-    g->filter = rc == 0;
-    return rc ? err_sys(e, rc, "tc ingress (BPF filter)") : 0;
+    /* We hold the lock, so filters of ours are what a killed daemon left: they
+     * are replaced, and if they are alone the qdisc was that daemon's too. */
+    if (rc == -EEXIST)
+        g->made_hook =
+            netdev_clsact_filters(g->ifindex, FILTER_HANDLE, &ours) == ours &&
+            ours > 0;
+    return 0;
 }
 
-static int block(struct ingress *g, struct err *e)
+static int attach_filter(struct ingress *g, bool egress, struct err *e)
 {
-    g->link_fd = attach_tcx(g->ifindex);
-    if (g->link_fd >= 0)
+    int rc = g->filter ? 0 : make_hook(g, e);
+
+    if (rc)
+        return rc;
+    rc = add_filter(g->ifindex, egress);
+    if (rc)
+        return err_sys(e, rc, "tc %s (BPF filter)",
+                       egress ? "egress" : "ingress");
+    g->filter = true;
+    return 0;
+}
+
+static int attach(struct ingress *g, bool egress, struct err *e)
+{
+    int *fd = egress ? &g->out_fd : &g->link_fd;
+
+    /* Egress goes the way that ingress went. */
+    if (egress ? g->filter : in_a_crowd() || getenv("BASCULE_NO_TCX") != NULL)
+        return attach_filter(g, egress, e);
+    *fd = attach_tcx(g->ifindex, egress);
+    if (*fd >= 0)
         return 0;
-    if (g->link_fd == -EMFILE || g->link_fd == -ENFILE)
-        return err_sys(e, g->link_fd, "tc ingress");
-    return attach_filter(g, e);
+    if (*fd == -EMFILE || *fd == -ENFILE)
+        return err_sys(e, *fd, "tc %s", egress ? "egress" : "ingress");
+    return attach_filter(g, egress, e);
 }
 
 static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -205,15 +281,22 @@ int ingress_take(struct ingress *g, int ifindex, const char *name,
         return rc;
     /* What libbpf says on standard error is said better by our sentence. */
     libbpf_set_print(silent);
-    rc = block(g, e);
+    rc = attach(g, false, e);
     if (rc)
         ingress_release(g);
     return rc;
 }
 
+int ingress_shut_egress(struct ingress *g, struct err *e)
+{
+    return attach(g, true, e);
+}
+
 void ingress_remove_filter(int ifindex, bool made_hook)
 {
-    (void)netdev_drop_del(ifindex, FILTER_HANDLE, FILTER_PRIORITY);
+    for (int egress = 0; egress < 2; egress++)
+        (void)netdev_filter_del(ifindex, egress, FILTER_HANDLE,
+                                FILTER_PRIORITY);
     if (made_hook && netdev_clsact_filters(ifindex, 0, NULL) == 0)
         (void)netdev_clsact_del(ifindex);
 }
@@ -222,6 +305,8 @@ void ingress_release(struct ingress *g)
 {
     if (g->link_fd >= 0)
         close(g->link_fd);
+    if (g->out_fd >= 0)
+        close(g->out_fd);
     if (g->filter || g->made_hook)
         ingress_remove_filter(g->ifindex, g->made_hook);
     if (g->lock_fd >= 0)
