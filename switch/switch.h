@@ -140,9 +140,9 @@ struct bridge_info {
     bool mac_set;
     bool mtu_set; /* by the user, not by the ports */
     uint32_t param[BRIDGE_PARAMS];
-    bool local; /* has an interface */
+    bool local;                 /* has an interface */
     char device[PORT_NAME_MAX]; /* ... called so; "": as the bridge */
-    bool up;    /* ... which is up (true without one) */
+    bool up;                    /* ... which is up (true without one) */
     bool carrier;
     uint32_t mtu;
     int ifindex;    /* of the interface; 0 without one */
