@@ -157,7 +157,8 @@ static int link_tcx(int prog, int ifindex, bool egress)
  * holds the lock of all network settings meanwhile: a thousand devices would
  * be 15 seconds in which nobody on this host changes an interface.  So when
  * several come at once, all but the first go on clsact, which takes no time;
- * the guard removes those if we are killed.
+ * the guard removes those if we are killed.  Not so when a whole bridge hangs
+ * on it that is to go on even if the guard is killed with us.
  */
 #define CROWD_NS (10 * NSEC_PER_MSEC)
 
@@ -235,12 +236,11 @@ static int attach_filter(struct ingress *g, bool egress, struct err *e)
     return 0;
 }
 
-static int attach(struct ingress *g, bool egress, struct err *e)
+static int attach(struct ingress *g, bool egress, bool clsact, struct err *e)
 {
     int *fd = egress ? &g->out_fd : &g->link_fd;
 
-    /* Egress goes the way that ingress went. */
-    if (egress ? g->filter : in_a_crowd() || getenv("BASCULE_NO_TCX") != NULL)
+    if (clsact)
         return attach_filter(g, egress, e);
     *fd = attach_tcx(g->ifindex, egress);
     if (*fd >= 0)
@@ -272,16 +272,18 @@ int ingress_lock(struct ingress *g, int ifindex, const char *name,
     return 0;
 }
 
-int ingress_take(struct ingress *g, int ifindex, const char *name,
+int ingress_take(struct ingress *g, int ifindex, const char *name, bool mortal,
                  struct err *e)
 {
     int rc = ingress_lock(g, ifindex, name, e);
+    bool crowd;
 
     if (rc)
         return rc;
     /* What libbpf says on standard error is said better by our sentence. */
     libbpf_set_print(silent);
-    rc = attach(g, false, e);
+    crowd = in_a_crowd();
+    rc = attach(g, false, (crowd && !mortal) || getenv("BASCULE_NO_TCX"), e);
     if (rc)
         ingress_release(g);
     return rc;
@@ -289,7 +291,7 @@ int ingress_take(struct ingress *g, int ifindex, const char *name,
 
 int ingress_shut_egress(struct ingress *g, struct err *e)
 {
-    return attach(g, true, e);
+    return attach(g, true, g->filter, e); /* the way that ingress went */
 }
 
 void ingress_remove_filter(int ifindex, bool made_hook)

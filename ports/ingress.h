@@ -45,10 +45,12 @@ struct ingress {
 
 /*
  * Takes the device and blocks its ingress.  0, or -errno with a sentence and
- * nothing held; -EBUSY: another daemon has it.  BASCULE_NO_TCX in the
- * environment leaves tcx unused (tests of the way for older kernels).
+ * nothing held; -EBUSY: another daemon has it.  'mortal': where the kernel has
+ * tcx what blocks dies with our process, however many devices come at once.
+ * BASCULE_NO_TCX in the environment leaves tcx unused (tests of the way for
+ * older kernels).
  */
-int ingress_take(struct ingress *g, int ifindex, const char *name,
+int ingress_take(struct ingress *g, int ifindex, const char *name, bool mortal,
                  struct err *e);
 
 /* Only the lock: the host's stack goes on seeing what the device receives. */

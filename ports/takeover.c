@@ -50,7 +50,7 @@ static int shut(struct takeover *t, const struct takeover_how *how,
 
     if (!how->block)
         return ingress_lock(&t->ingress, d->ifindex, d->name, e);
-    rc = ingress_take(&t->ingress, d->ifindex, d->name, e);
+    rc = ingress_take(&t->ingress, d->ifindex, d->name, how->adopt != NULL, e);
     if (rc || !how->adopt)
         return rc;
     rc = ingress_shut_egress(&t->ingress, e);
