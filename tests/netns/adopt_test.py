@@ -220,6 +220,8 @@ def test_there_and_back(lab):
     need(b["ageing_time"] == 12400 and b["priority"] == 4096, b)
     need(b["device"] == "basc-br0", b)
     need(lib.port_info(net.sw, "br0", "p3")["hairpin"] is True, "hairpin was not taken over")
+    text = net.sw.cli("config").stdout
+    need("# br0 is the kernel's" in text and "p1" not in text, text)
     macs = net.sw.cli("fdb", "show", "br", "br0").stdout
     need("02:09:00:00:00:aa dev p2" in macs and "static" in macs, macs)
     shown = sh("brctl", "show", "br0", ns=net.ns, check=False).stdout
