@@ -27,7 +27,7 @@
 enum { ADD, REMOVE };
 
 /* What comes with ADD. */
-enum { NETNS_FD, LOCK_FD, FDS };
+enum { NETNS_FD, LOCK_FD, GATE_FD, FDS };
 
 struct message {
     int what;
@@ -118,7 +118,8 @@ static bool hear(int sock, struct message *m, int fd[FDS])
     do
         n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
-    fd[NETNS_FD] = fd[LOCK_FD] = -1;
+    for (int i = 0; i < FDS; i++)
+        fd[i] = -1;
     if (n != (ssize_t)sizeof(*m))
         return false;
     c = CMSG_FIRSTHDR(&h);
@@ -185,6 +186,9 @@ static void run_guard(int sock)
         if (send(sock, &ok, 1, 0) != 1)
             break;
     }
+    for (struct watched *w = list; w; w = w->next)
+        if (w->fd[GATE_FD] >= 0)
+            ingress_open_gate(w->fd[GATE_FD]);
     for (struct watched *w = list; w; w = w->next) {
         put_back(w);
         close_fds(w->fd); /* now others may have it */
@@ -197,6 +201,30 @@ static void run_guard(int sock)
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int guard = -1;  /* our end of the socket */
 static pid_t guard_pid; /* whose guard that is: a fork of us has none */
+
+/*
+ * The kernel lets go of a dead process's files in reverse order of their
+ * numbers (its task works run last in, first out), and some of a device take
+ * it 20 ms each.  The guard is to hear of our end before that, so its socket
+ * gets a number higher than any device's.
+ */
+#define NUMBERS_MAX 16384
+
+static int last_number(int fd)
+{
+    struct rlimit r;
+    rlim_t top;
+    int high;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return fd;
+    top = r.rlim_cur < NUMBERS_MAX ? r.rlim_cur : NUMBERS_MAX;
+    high = fcntl(fd, F_DUPFD_CLOEXEC, (int)top - 1);
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
+}
 
 static int start(struct err *e)
 {
@@ -221,6 +249,7 @@ static int start(struct err *e)
         close(pair[0]);
         return err_sys(e, rc, "starting the guard of devices");
     }
+    pair[0] = last_number(pair[0]);
     (void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     guard = pair[0];
     guard_pid = getpid();
@@ -236,14 +265,17 @@ static int lose(int rc)
     return rc;
 }
 
+/* The last one may be missing. */
 static void put_fds(struct msghdr *h, const int fd[FDS])
 {
+    size_t n = (fd[GATE_FD] < 0 ? FDS - 1 : FDS) * sizeof(int);
     struct cmsghdr *c = CMSG_FIRSTHDR(h);
 
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(FDS * sizeof(int));
-    memcpy(CMSG_DATA(c), fd, FDS * sizeof(int));
+    c->cmsg_len = CMSG_LEN(n);
+    memcpy(CMSG_DATA(c), fd, n);
+    h->msg_controllen = CMSG_SPACE(n);
 }
 
 /* Tells the guard and waits for its answer.  0 or -errno. */
@@ -275,9 +307,9 @@ static int say(const struct message *m, const int *fd)
     return ok ? 0 : -ENOMEM;
 }
 
-static int add(const struct message *m, int lock_fd, struct err *e)
+static int add(const struct message *m, int lock_fd, int gate_fd, struct err *e)
 {
-    int fd[FDS] = {-1, lock_fd};
+    int fd[FDS] = {-1, lock_fd, gate_fd};
     int rc = start(e);
 
     if (rc)
@@ -290,7 +322,8 @@ static int add(const struct message *m, int lock_fd, struct err *e)
     return rc ? err_sys(e, rc, "telling the guard of devices") : 0;
 }
 
-int guard_add(const struct guard_device *d, int lock_fd, struct err *e)
+int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
+              struct err *e)
 {
     struct message m;
     int rc;
@@ -299,7 +332,7 @@ int guard_add(const struct guard_device *d, int lock_fd, struct err *e)
     m.what = ADD;
     m.device = *d;
     pthread_mutex_lock(&lock);
-    rc = add(&m, lock_fd, e);
+    rc = add(&m, lock_fd, gate_fd, e);
     pthread_mutex_unlock(&lock);
     return rc;
 }

@@ -31,13 +31,15 @@ struct ingress {
     int lock_fd;    /* -1: not taken */
     int link_fd;    /* tcx; -1: none */
     int out_fd;     /* the same at egress */
+    int gate_fd;    /* opens both, see ingress_open_gate; not ours to close */
     bool filter;    /* cls_bpf instead, at one of them at least */
     bool made_hook; /* the clsact qdisc is ours */
 };
 
 /* A struct ingress that holds nothing. */
 #define INGRESS_NONE                                                           \
-    ((struct ingress){.lock_fd = -1, .link_fd = -1, .out_fd = -1})
+    ((struct ingress){                                                         \
+        .lock_fd = -1, .link_fd = -1, .out_fd = -1, .gate_fd = -1})
 
 /* The mark (SO_MARK) of frames that may leave by a shut device.  Below 2^31,
  * as a BPF instruction extends its sign. */
@@ -63,6 +65,10 @@ int ingress_shut_egress(struct ingress *g, struct err *e);
 
 /* Undoes all of it; idempotent.  The device may be gone. */
 void ingress_release(struct ingress *g);
+
+/* Lets all devices that share the gate receive and send as if there was no
+ * program on them.  For the one who cleans up after a crash. */
+void ingress_open_gate(int fd);
 
 /* "tcx", "clsact" or "none" */
 const char *ingress_how(const struct ingress *g);

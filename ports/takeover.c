@@ -95,7 +95,7 @@ int takeover_settings(struct takeover *t, const struct netdev *d,
         g.saved.addr_gen = -1; /* the host goes on using it */
     if (!how->gro)
         g.saved.gro = -1;
-    rc = guard_add(&g, t->ingress.lock_fd, e);
+    rc = guard_add(&g, t->ingress.lock_fd, t->ingress.gate_fd, e);
     if (rc)
         return rc;
     t->guarded = true;
