@@ -19,5 +19,6 @@ void rpc_adopt(struct call *c)
         return;
     }
     if (call_netns(c, &netns_fd) == 0)
-        adopt_begin(a, name, netns_fd, call_done, c);
+        adopt_begin(a, name, netns_fd, rpc_bool(c->params, "disable", false),
+                    call_done, c);
 }

@@ -86,17 +86,20 @@ static bool keep(struct watched **list, const struct guard_device *d,
     return true;
 }
 
-static void put_back(const struct watched *w)
+/* 'urgent': what keeps frames from passing; settings can wait for that. */
+static void put_back(const struct watched *w, bool urgent)
 {
     const struct guard_device *d = &w->device;
     struct netns_scope scope;
 
     if (netns_enter(&scope, w->fd[NETNS_FD], NULL) != 0)
         return;
-    if (d->filter)
+    if (urgent && d->filter)
         ingress_remove_filter(d->ifindex, d->made_hook);
-    settings_restore(d->ifindex, &d->saved);
-    kbridge_restore(d->ifindex, &d->bridge);
+    if (urgent)
+        kbridge_restore(d->ifindex, &d->bridge);
+    else
+        settings_restore(d->ifindex, &d->saved);
     netns_leave(&scope);
 }
 
@@ -189,8 +192,10 @@ static void run_guard(int sock)
     for (struct watched *w = list; w; w = w->next)
         if (w->fd[GATE_FD] >= 0)
             ingress_open_gate(w->fd[GATE_FD]);
+    for (struct watched *w = list; w; w = w->next)
+        put_back(w, true);
     for (struct watched *w = list; w; w = w->next) {
-        put_back(w);
+        put_back(w, false);
         close_fds(w->fd); /* now others may have it */
     }
     _exit(0);

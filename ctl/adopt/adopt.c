@@ -294,37 +294,37 @@ static void on_surveyed(void *arg, int rc, const struct err *e)
 
 /* ---- beginning ---- */
 
-static void refuse(struct adopt *a, int netns_fd, sw_done done, void *arg,
-                   int rc, const struct err *e)
+static void refuse(int netns_fd, sw_done done, void *arg, int rc,
+                   const struct err *e)
 {
-    (void)a;
     if (netns_fd >= 0)
         close(netns_fd);
     done(arg, rc, e);
 }
 
-void adopt_begin(struct adopt *a, const char *name, int netns_fd, sw_done done,
-                 void *arg)
+void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
+                 sw_done done, void *arg)
 {
     struct adoption *ad;
     struct err e;
 
     if (port_name_check(name, &e)) {
-        refuse(a, netns_fd, done, arg, -EINVAL, &e);
+        refuse(netns_fd, done, arg, -EINVAL, &e);
         return;
     }
     if (find(a, name)) {
         err_set(&e, EALREADY, "%s is adopted already", name);
-        refuse(a, netns_fd, done, arg, -EALREADY, &e);
+        refuse(netns_fd, done, arg, -EALREADY, &e);
         return;
     }
     ad = calloc(1, sizeof(*ad));
     if (!ad) {
         err_set(&e, ENOMEM, "out of memory");
-        refuse(a, netns_fd, done, arg, -ENOMEM, &e);
+        refuse(netns_fd, done, arg, -ENOMEM, &e);
         return;
     }
     ad->a = a;
+    ad->disable = disable;
     ad->netns_fd = ad->look.netns_fd = netns_fd;
     ad->look.ad = ad;
     ad->look.nl_fd = -1;

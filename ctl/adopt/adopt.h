@@ -37,9 +37,13 @@ void adopt_free(struct adopt *a);
 /*
  * Takes the kernel's bridge 'name' over; 'netns_fd' (taken over, -1: the
  * daemon's own) is where it is.  All of it or nothing.
+ *
+ * 'disable': the kernel's bridge shows its ports as disabled instead of in the
+ * state they have with us.  It makes no copies for them then, which our
+ * programs would drop; but somebody has to set the states again after a crash.
  */
-void adopt_begin(struct adopt *a, const char *name, int netns_fd, sw_done done,
-                 void *arg);
+void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
+                 sw_done done, void *arg);
 /* Gives it back.  -ENXIO: none of that name is adopted. */
 void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg);
 

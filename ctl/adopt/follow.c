@@ -261,7 +261,8 @@ static void wish(struct adoption *ad)
             continue;
         bport_info(p, &i);
         l->want[l->n_want].ifindex = m->known.ifindex;
-        l->want[l->n_want++].state = (enum kbridge_state)i.state;
+        l->want[l->n_want++].state =
+            ad->disable ? KBRIDGE_DISABLED : (enum kbridge_state)i.state;
     }
 }
 

@@ -80,6 +80,7 @@ struct adoption {
     struct kbridge known; /* parameters as last taken over; no ports */
     struct member_list members;
     unsigned pending; /* answers of the switch that are still to come */
+    bool disable;     /* see adopt_begin */
     bool bridge;      /* the switch has one */
     bool told_stp;
     int rc; /* the first failure */

@@ -340,6 +340,42 @@ def test_killed(lab):
     net.reach_all()
 
 
+def test_disabled(lab):
+    """--disable: the kernel's bridge shows the ports as disabled, also after it was
+    down; the guard puts that back."""
+    net = Net(lab)
+    net.ip("link", "set", "br0", "down")  # its address by its MAC is made anew by that
+    net.ip("link", "set", "br0", "up")
+    net.reach_all()
+    before = net.snapshot()
+    net.sw.start()
+
+    def states(word):
+        text = net.bridge("link").stdout
+        return all(f"state {word}" in x for x in text.splitlines() if "basc-br0" not in x)
+    s = Streams(net)
+    net.adopt("--disable")
+    s.end("adopted with --disable")
+    wait_until(lambda: states("disabled"), 3, "ports are disabled")
+    net.reach_all()
+    net.ip("link", "set", "br0", "down")
+    net.ip("link", "set", "br0", "up")
+    wait_until(lambda: states("disabled"), 3, "ports are disabled again")
+    net.reach_all()
+    need("LOWER_UP" in net.ip("link", "show", "br0").stdout, "br0 has lost its carrier")
+    s = Streams(net)
+    net.sw.stop(signal.SIGKILL)
+    s.end("killed with --disable")
+    wait_until(lambda: net.same(before), 3, lambda: "all is put back:\n" + net.left)
+    net.sw.start()
+    net.adopt("--disable")
+    wait_until(lambda: states("disabled"), 3, "ports are disabled")
+    s = Streams(net)
+    net.adopt("--undo")
+    s.end("given back with --disable")
+    need(net.same(before), lambda: "left behind:\n" + net.left)
+
+
 def test_killed_clsact(lab):
     """The same with filters on clsact, which outlive the daemon without its guard."""
     crash(lab, ("env", "BASCULE_NO_TCX=1"), "clsact")
