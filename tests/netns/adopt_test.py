@@ -347,6 +347,8 @@ def test_disabled(lab):
     net.ip("link", "set", "br0", "down")  # its address by its MAC is made anew by that
     net.ip("link", "set", "br0", "up")
     net.reach_all()
+    wait_until(lambda: "state UP" in net.ip("link", "show", "br0").stdout and
+               "fe80" in net.ip("addr", "show", "br0").stdout, 5, "br0 has come up")
     before = net.snapshot()
     net.sw.start()
 
