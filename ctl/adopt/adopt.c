@@ -185,8 +185,12 @@ static void import_all(struct adoption *ad)
 
 static void members_in(struct adoption *ad)
 {
+    struct err e;
+
     if (ad->pending)
         return;
+    if (!adoption_bridge(ad)) /* delbr was quicker */
+        note(ad, err_set(&e, ECANCELED, "bridge %s was deleted", ad->name), &e);
     if (ad->rc || ad->a->ending)
         drop_bridge(ad);
     else
@@ -232,7 +236,7 @@ static void on_front(void *arg, int rc, const struct err *e)
     ad->looking = false;
     note(ad, rc, e);
     if (ad->rc || ad->a->ending || !adoption_bridge(ad)) {
-        drop_bridge(ad);
+        members_in(ad);
         return;
     }
     follow_params(ad, &ad->look.k, true);
@@ -431,11 +435,13 @@ void adopt_end(struct adopt *a)
 
 void adopt_free(struct adopt *a)
 {
-    struct adoption *ad;
+    struct adoption *ad, *next;
 
     if (!a)
         return;
-    while ((ad = LIST_FIRST(&a->all)) != NULL)
+    for (ad = LIST_FIRST(&a->all); ad; ad = next) {
+        next = LIST_NEXT(ad, link);
         adoption_free(ad);
+    }
     free(a);
 }
