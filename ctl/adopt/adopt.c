@@ -5,7 +5,7 @@
  *   survey     (task)   reads the kernel's bridge, its ports and table
  *   bridge     (switch) one of that name, with the tap
  *   front      (task)   the tap becomes a port of the kernel's bridge
- *   members    (switch) all at once
+ *   members    (switch) a few at a time
  *   addresses  (switch) what the kernel's bridge had learned
  *
  * A failure on the way deletes the switch's bridge, and everything is as it
@@ -183,10 +183,26 @@ static void import_all(struct adoption *ad)
 
 /* ---- members ---- */
 
+/*
+ * A member is without frames from the moment it leaves one side until it is on
+ * the other, and the kernel takes them one at a time (its lock of all network
+ * settings).  So a few change sides while the others go on where they are.
+ */
+#define AT_ONCE 4
+
+static void add_members(struct adoption *ad);
+
 static void members_in(struct adoption *ad)
 {
     struct err e;
 
+    if (ad->pending >= AT_ONCE)
+        return;
+    if (!ad->rc && !ad->a->ending && adoption_bridge(ad) &&
+        ad->next < ad->look.k.n_ports) {
+        add_members(ad);
+        return;
+    }
     if (ad->pending)
         return;
     if (!adoption_bridge(ad)) /* delbr was quicker */
@@ -215,16 +231,17 @@ static void add_members(struct adoption *ad)
 {
     const struct kbridge *k = &ad->look.k;
 
-    ad->pending++;
-    for (unsigned i = 0; i < k->n_ports; i++) {
+    while (ad->next < k->n_ports && ad->pending < AT_ONCE) {
+        const struct kbridge_port *p = &k->port[ad->next++];
         struct err e;
 
-        if (k->port[i].ifindex != ad->look.tap &&
-            !member_add(ad, &k->port[i], on_member))
+        if (p->ifindex != ad->look.tap && !member_add(ad, p, on_member)) {
             note(ad, err_set(&e, ENOMEM, "out of memory"), &e);
+            ad->next = k->n_ports;
+        }
     }
-    ad->pending--;
-    members_in(ad);
+    if (!ad->pending)
+        members_in(ad);
 }
 
 /* ---- the bridge ---- */
@@ -240,7 +257,7 @@ static void on_front(void *arg, int rc, const struct err *e)
         return;
     }
     follow_params(ad, &ad->look.k, true);
-    add_members(ad);
+    members_in(ad);
 }
 
 /* Its table was read by the first look and is still to be used. */
@@ -347,6 +364,19 @@ void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
 
 /* ---- undoing ---- */
 
+static void on_member_out(void *arg, int rc, const struct err *e);
+
+static void members_out(struct adoption *ad)
+{
+    struct member *m, *next;
+
+    for (m = LIST_FIRST(&ad->members); m && ad->pending < AT_ONCE; m = next) {
+        next = LIST_NEXT(m, link);
+        if (m->stage == MEMBER_IN || m->stage == MEMBER_REFUSED)
+            member_remove(m, on_member_out);
+    }
+}
+
 static void on_member_out(void *arg, int rc, const struct err *e)
 {
     struct member *m = arg;
@@ -356,13 +386,14 @@ static void on_member_out(void *arg, int rc, const struct err *e)
     (void)e;
     ad->pending--;
     member_free(m);
+    if (!ad->a->ending)
+        members_out(ad);
     adoption_check(ad);
 }
 
 void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg)
 {
     struct adoption *ad = find(a, name);
-    struct member *m, *next;
     struct err e;
 
     if (!ad || ad->phase != FOLLOWING || ad->done) {
@@ -379,13 +410,7 @@ void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg)
     ad->done = done;
     ad->arg = arg;
     follow_stop(ad);
-    ad->pending++;
-    for (m = LIST_FIRST(&ad->members); m; m = next) {
-        next = LIST_NEXT(m, link);
-        if (m->stage == MEMBER_IN || m->stage == MEMBER_REFUSED)
-            member_remove(m, on_member_out);
-    }
-    ad->pending--;
+    members_out(ad);
     adoption_check(ad);
 }
 

@@ -79,6 +79,7 @@ struct adoption {
     bool again;           /* ... and is out of date */
     struct kbridge known; /* parameters as last taken over; no ports */
     struct member_list members;
+    unsigned next;    /* ADOPTING: of look.k.port, which is to come in */
     unsigned pending; /* answers of the switch that are still to come */
     bool disable;     /* see adopt_begin */
     bool bridge;      /* the switch has one */
