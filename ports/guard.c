@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -204,8 +205,9 @@ static void run_guard(int sock)
 /* ---- our side ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int guard = -1;  /* our end of the socket */
-static pid_t guard_pid; /* whose guard that is: a fork of us has none */
+static int guard = -1;         /* our end of the socket */
+static pid_t guard_pid;        /* whose guard that is: a fork of us has none */
+static int guard_process = -1; /* a pidfd */
 
 /*
  * The kernel lets go of a dead process's files in reverse order of their
@@ -256,15 +258,22 @@ static int start(struct err *e)
     }
     pair[0] = last_number(pair[0]);
     (void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    guard_process = (int)syscall(SYS_pidfd_open, pid, 0);
     guard = pair[0];
     guard_pid = getpid();
     return 0;
 }
 
 /* Gives the guard up: it was ended, or does not answer.  There is a new one
- * next time. */
+ * next time.  One that was merely stopped must not take it for our end later
+ * and open what we have shut. */
 static int lose(int rc)
 {
+    if (guard_process >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, guard_process, SIGKILL, NULL, 0);
+        close(guard_process);
+    }
+    guard_process = -1;
     close(guard);
     guard = -1;
     return rc;

@@ -400,6 +400,30 @@ def test_killed_with_guard(lab):
     net.reach_all()
 
 
+def test_guard_stopped(lab):
+    """A guard that does not answer is replaced, and opens nothing when it goes on."""
+    net = Net(lab)
+    net.sw.start()
+    net.adopt()
+    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
+    guard = next(p for p in pids
+                 if open(f"/proc/{p}/comm").read().strip() == "bascule-guard")
+    h = net.host(4, master=False)
+    os.kill(guard, signal.SIGSTOP)
+    net.ip("link", "set", "p4", "master", "br0")
+    time.sleep(2.5)  # it has two seconds for an answer
+    try:
+        os.kill(guard, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+    lib.reaches(h.ns, "10.9.0.254", 5)
+    s = Streams(net)
+    time.sleep(0.5)
+    s.end("a guard was stopped and went on")
+    net.adopt("--undo")
+    net.reach_all()
+
+
 def test_two_daemons(lab):
     """A second daemon is told who has it, and changes nothing."""
     net = Net(lab, hosts=2, vm=False)
