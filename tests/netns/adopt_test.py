@@ -117,6 +117,7 @@ class Streams:
 
     def __init__(self, net):
         self.ends, self.over, self.sent = {}, threading.Event(), []
+        self.tag = os.urandom(4)  # on a busy machine frames of an earlier one may be late
         for h in net.hosts:
             self.ends[h.name] = lib.Wire(h.ns, h.dev)
         self.ends["br0"] = lib.Wire(net.ns, "br0")
@@ -149,7 +150,7 @@ class Streams:
                 f = end.recv()
                 if f is None:
                     break
-                if f[12:14] == b"\x88\xb5" and f[14:18] == b"BASC":
+                if f[12:14] == b"\x88\xb5" and f[14:18] == self.tag:
                     way, seq = struct.unpack("!HI", f[18:24])
                     k = self.got.get((way, name))
                     if k is not None:
@@ -164,7 +165,7 @@ class Streams:
                 time.sleep(due - now)
             for i, (_, src, head, _to) in enumerate(self.way):
                 try:
-                    self.ends[src].send(head + b"BASC" + struct.pack("!HI", i, seq) + bytes(40))
+                    self.ends[src].send(head + self.tag + struct.pack("!HI", i, seq) + bytes(40))
                 except OSError:
                     pass  # a device that is just changing hands
             self.sent.append(time.monotonic())
