@@ -4,6 +4,7 @@
  * wait for a port to forward.
  */
 #include "base/clock.h"
+#include "ctl/adopt/adopt.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
 #include "ctl/object.h"
@@ -328,6 +329,7 @@ void monitor_event(void *arg, const struct sw_event *e)
     struct text line = {0};
     struct conn *c;
 
+    adopt_event(s->adopt, e);
     if (class & MONITOR_PORT) {
         check_waiters(s, e);
         apply_event(s->apply, e);

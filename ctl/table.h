@@ -141,6 +141,9 @@ enum command_flag {
     X(config, "config", "[<file>]", "",                                        \
       "print the running configuration as a file, or a file as understood", 0, \
       1, CMD_READ, "netns:b?")                                                 \
+    X(adopt, "adopt", "<bridge>", "[--disable] [--undo]",                      \
+      "take over a bridge of the kernel's that is in use, or give it back", 1, \
+      2, CMD_CHANGE, "bridge:s undo:b? disable:b? netns:b?")                   \
     X(stats, "stats", "[<bridge>|<port>]", "",                                 \
       "what became of the frames, and the daemon's health", 0, 1, CMD_READ,    \
       "name:s?")                                                               \

@@ -174,6 +174,8 @@ struct bridge {
     /* the bridge's own interface */
     struct mac mac, id_mac; /* of the interface; of the bridge id */
     bool mac_set, mtu_set;
+    bool unsettled;             /* carrier and MTU are not to be touched */
+    char device[PORT_NAME_MAX]; /* its name, if not the bridge's */
     uint32_t mtu;
     struct mac entry; /* local entry of the bridge's own address */
     bool entries_due; /* local entries could not be written: try again */
