@@ -118,6 +118,7 @@ struct bport {
     /* spanning tree; see tree.c */
     enum stp_role stp_role;
     enum stp_state stp_state;
+    bool stp_guarded; /* a guard shuts it */
     enum apply_stage apply;
     uint32_t opened;     /* times that it was shut and is open again */
     uint32_t opened_out; /* ... as of the view that is out */

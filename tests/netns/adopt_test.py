@@ -298,7 +298,7 @@ def test_following(lab):
     # states of the spanning tree are shown by the kernel's bridge, which would
     # forward otherwise
     net.sw.cli("bridge", "set", "br0", "forward-delay", "4")
-    net.sw.cli("bridge", "set", "br0", "force-version", "0")
+    net.sw.cli("bridge", "set", "br0", "force-version", "stp")
     net.sw.cli("stp", "br0", "on")
     wait_until(lambda: "state forwarding" not in net.bridge("link", "show", "dev", "p1").stdout,
                3, "the kernel shows a port that does not forward")
