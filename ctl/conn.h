@@ -37,8 +37,9 @@ struct conn {
     bool closing; /* close when 'out' is empty */
 };
 
-#define MONITOR_FDB  1u
-#define MONITOR_PORT 2u
+#define MONITOR_FDB   1u
+#define MONITOR_PORT  2u
+#define MONITOR_GUEST 4u
 
 /* Takes 'fd' over; NULL when out of memory (fd is then closed). */
 struct conn *conn_new(struct server *s, int fd, enum authority authority);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
+#include "ctl/guest/guest.h"
 #include "ctl/object.h"
 
 #include <errno.h>
@@ -22,14 +23,16 @@ void rpc_monitor(struct call *c)
     unsigned m;
 
     if (!what || strcmp(what, "all") == 0)
-        m = MONITOR_FDB | MONITOR_PORT;
+        m = MONITOR_FDB | MONITOR_PORT | MONITOR_GUEST;
+    else if (strcmp(what, "guest") == 0)
+        m = MONITOR_GUEST;
     else if (strcmp(what, "fdb") == 0)
         m = MONITOR_FDB;
     else if (strcmp(what, "port") == 0 || strcmp(what, "link") == 0)
         m = MONITOR_PORT;
     else {
-        call_bad_params(c, "monitor: %.20s: known are fdb, link, port, all",
-                        what);
+        call_bad_params(
+            c, "monitor: %.20s: known are fdb, link, port, guest, all", what);
         return;
     }
     conn->server->n_monitors += conn->monitor == 0;
@@ -289,6 +292,7 @@ void monitor_event(void *arg, const struct sw_event *e)
     if (class & MONITOR_PORT) {
         check_waiters(s, e);
         apply_event(s->apply, e);
+        guests_event(s->guests, e);
     }
     if (s->n_monitors == 0)
         return;
@@ -298,6 +302,31 @@ void monitor_event(void *arg, const struct sw_event *e)
             if (c->monitor & class)
                 tell(c, &line);
         }
+    }
+    text_free(&line);
+}
+
+void monitor_guest(void *arg, const char *guest, const char *name,
+                   const char *text)
+{
+    struct server *s = arg;
+    struct text line = {0};
+    struct conn *c;
+    int rc;
+
+    if (s->n_monitors == 0)
+        return;
+    rc = text_addf(&line,
+                   "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":"
+                   "{\"event\":\"guest-%s\",\"time\":%llu",
+                   name, (unsigned long long)clock_now());
+    rc |= add_name(&line, "guest", guest);
+    rc |= add_name(&line, "text", text);
+    rc |= text_add(&line, "}}\n", 3);
+    TAILQ_FOREACH(c, &s->conns, all)
+    {
+        if (rc == 0 && c->monitor & MONITOR_GUEST)
+            tell(c, &line);
     }
     text_free(&line);
 }

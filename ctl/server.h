@@ -39,6 +39,7 @@
 #define CONN_READER_FDS   8             /* of a client without authority */
 
 struct apply;
+struct guests;
 struct conn;
 struct call;
 struct dump;
@@ -69,6 +70,7 @@ struct server {
     struct waiter_list waiters;
     unsigned n_monitors;
     struct apply *apply;
+    struct guests *guests; /* NULL: this server has none */
 };
 
 enum authority { AUTHORITY_READ, AUTHORITY_CHANGE, AUTHORITY_OWNER };
@@ -78,6 +80,7 @@ struct server_config {
     struct sw *sw;
     int fd; /* listening; taken over.  -1: clients come by server_adopt */
     gid_t group;
+    const char *socket;    /* its path, for the daemon's main; or NULL */
     const char *state_dir; /* for what has to survive a crash; NULL: none */
 };
 

@@ -8,7 +8,7 @@
 
 static void list_commands(FILE *out)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
@@ -86,7 +86,7 @@ static void put_folded(FILE *out, const char *text)
 
 static void one_command(FILE *out, const struct command *c)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
             c->help);
@@ -134,7 +134,7 @@ static void roff_commands(FILE *out, const char *title, unsigned mask,
     fprintf(out, ".SH %s\n", title);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
-        char usage[320];
+        char usage[COMMAND_USAGE_MAX];
 
         if ((c->flags & mask) != want)
             continue;
@@ -362,7 +362,7 @@ static const char *usage_word(const char *at, char *word, size_t n)
 static void offer_keyword(struct client *c, const struct command *cmd,
                           const char *before, const char *begun)
 {
-    char usage[320], word[40], last[40] = "";
+    char usage[COMMAND_USAGE_MAX], word[40], last[40] = "";
     const char *at = command_usage(cmd, usage, sizeof(usage));
 
     bool value = false;
