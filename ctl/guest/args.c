@@ -169,6 +169,8 @@ static const char *boot_key(int index, char out[24])
     return out;
 }
 
+/* By itself QEMU opens every disk for reading first, for which there is no
+ * descriptor if it is to be written. */
 static void add_disk(struct args *a, const struct guest_def *d, unsigned i)
 {
     static const char *const device[] = {"virtio-blk-pci", "scsi-hd,bus=scsi.0",
@@ -181,7 +183,9 @@ static void add_disk(struct args *a, const struct guest_def *d, unsigned i)
     add(a, "-drive");
     add(a, "if=none,id=disk%u,file=/dev/fdset/%u,format=%s%s%s", i, fd,
         guest_format_word(k->format), k->readonly ? ",readonly=on" : "",
-        d->snapshot && !k->readonly ? ",snapshot=on" : "");
+        d->snapshot && !k->readonly ? ",snapshot=on"
+        : read                      ? ""
+                                    : ",auto-read-only=off");
     add(a, "-device");
     add(a, "%s,drive=disk%u%s", device[k->bus], i,
         boot_key(boot_index(d, GUEST_BOOT_DISK, i), boot));

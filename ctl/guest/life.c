@@ -158,6 +158,8 @@ static void fail_start(struct guest *g, int rc, const struct err *e)
         g->failure_rc = rc;
     }
     g->failed = true;
+    if (strncmp(g->failure.text, "guest ", 6) != 0)
+        err_wrap(&g->failure, rc, "guest %s", g->def->name);
     snprintf(g->why, sizeof(g->why), "%s", g->failure.text);
     g->will_again = is_end_for_policy(g, false);
     guest_tell(g, "failed", "%s", g->failure.text);

@@ -123,7 +123,7 @@ static int fresh_dir(struct launch *l, struct err *e)
     if (!rc)
         rc = run_dir_make(l->dir, 0711, e);
     l->made_dir = !rc;
-    return rc ? err_wrap(e, rc, "guest %s", l->def->name) : 0;
+    return rc;
 }
 
 /* For what QEMU has to make by itself. */
@@ -164,8 +164,9 @@ void run_log_tail(const char *dir, char *out, size_t n)
         const char *said =
             strncmp(line, "qemu-system-", 12) == 0 ? strstr(line, ": ") : NULL;
 
-        /* a socket that is not its own to remove is no news */
-        if (!strstr(line, "unlink socket"))
+        /* neither is what was wrong: a socket that it may not remove, and how
+         * to ask what there is */
+        if (!strstr(line, "unlink socket") && !strstr(line, "help to list"))
             snprintf(out, n, "%s", said ? said + 2 : line);
     }
 }
@@ -232,23 +233,21 @@ static int listen_at(const struct launch *l, const char *file, int *fd,
 
     if (n >= (int)sizeof(a.sun_path))
         return err_set(e, ENAMETOOLONG,
-                       "guest %s: the socket's path %s/%s is longer than %zu "
+                       "the socket's path %s/%s is longer than %zu "
                        "characters: give the daemon a shorter --socket",
-                       l->def->name, l->dir, file, sizeof(a.sun_path) - 1);
+                       l->dir, file, sizeof(a.sun_path) - 1);
     *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd < 0 || bind(*fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
         chmod(a.sun_path, 0600) < 0 || listen(*fd, 4) < 0)
-        return err_sys(e, errno, "guest %s: socket %s", l->def->name,
-                       a.sun_path);
+        return err_sys(e, errno, "socket %s", a.sun_path);
     return 0;
 }
 
 static int open_taps(struct launch *l, unsigned first, struct err *e)
 {
     const struct guest_net *n = &l->def->net[l->args.pass[first].net];
-    int rc = tap_make(n->port, &n->mac, n->queues, &l->fd[first], e);
 
-    return rc ? err_wrap(e, rc, "guest %s", l->def->name) : 0;
+    return tap_make(n->port, &n->mac, n->queues, &l->fd[first], e);
 }
 
 static int open_pass(struct launch *l, unsigned i, struct err *e)

@@ -53,7 +53,6 @@ static void added(void *arg, int rc, const struct err *e)
     if (rc && g->state == GUEST_STARTING && !g->failed) {
         g->failed = true;
         g->failure = *e;
-        err_wrap(&g->failure, rc, "guest %s", g->def->name);
         g->failure_rc = rc;
     } else if (rc) {
         log_warn("guest %s: port %s: %s", g->def->name, net_of(p)->port,
