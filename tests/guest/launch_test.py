@@ -19,7 +19,8 @@ from guestlib import lib
 BUTTON = ("button", "evdev")
 ACPID = ("mkdir -p /tmp/acpi/PWRF && printf '#!/bin/sh\\npoweroff -f\\n' "
          ">/tmp/acpi/PWRF/00000080 && chmod +x /tmp/acpi/PWRF/00000080 && "
-         "acpid -c /tmp/acpi -l /tmp/acpi.log")
+         "acpid -c /tmp/acpi -l /tmp/acpi.log && for i in $(seq 200); do "
+         "ls -l /proc/$(pidof acpid)/fd | grep -q /dev/input && break; usleep 50000; done")
 
 
 def configure(g, ip4):
@@ -135,7 +136,7 @@ def test_launch(lab):
     g1.run(ACPID)
     g2.post("poweroff -f")
     t0 = time.monotonic()
-    sw.cli("guest", "stop", "g1", timeout=20)
+    sw.cli("guest", "stop", "g1", timeout=40)
     print(f"     g1 powered down in {time.monotonic() - t0:.1f} s")
     state(g1, "stopped")
     r = lib.sh("ip", "-n", sw.ns, "link", "show", "g1", check=False)
