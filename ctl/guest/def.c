@@ -515,6 +515,17 @@ static int check_boot(const struct guest_def *d, struct err *e)
     return 0;
 }
 
+static int check_disks(const struct guest_def *d, struct err *e)
+{
+    for (unsigned i = 0; i < d->n_disks; i++)
+        if (d->disk[i].readonly && d->disk[i].bus == GUEST_IDE)
+            return err_set(e, EINVAL,
+                           "--disk %.80s: a disk on the bus ide cannot be "
+                           "read-only; use virtio or scsi",
+                           d->disk[i].path);
+    return 0;
+}
+
 /* They become part of options, where a comma would begin another. */
 static int check_plain(const char *option, const char *s, const char *also,
                        struct err *e)
@@ -550,6 +561,8 @@ static int check(struct guest_def *d, struct err *e)
         rc = check_numa(d, e);
     if (!rc)
         rc = check_boot(d, e);
+    if (!rc)
+        rc = check_disks(d, e);
     if (!rc)
         rc = check_plain("--machine", d->machine, ".-_", e);
     if (!rc)

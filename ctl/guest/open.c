@@ -140,6 +140,20 @@ static int own_dir(const struct launch *l, struct err *e)
     return 0;
 }
 
+/* A line of the log without who says it.  NULL: a socket that it may not
+ * remove, and how to ask what there is, were not what was wrong. */
+static const char *what_was_wrong(const char *line)
+{
+    const char *said =
+        strncmp(line, "qemu-system-", 12) == 0 ? strstr(line, ": ") : NULL;
+
+    said = said ? said + 2 : line;
+    return strncmp(said, "Failed to unlink", 16) == 0 ||
+                   strstr(said, "help to list")
+               ? NULL
+               : said;
+}
+
 void run_log_tail(const char *dir, char *out, size_t n)
 {
     char path[PATH_MAX], text[2048], *line, *save = NULL;
@@ -161,13 +175,10 @@ void run_log_tail(const char *dir, char *out, size_t n)
     text[got > 0 ? got : 0] = '\0';
     for (line = strtok_r(text, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
-        const char *said =
-            strncmp(line, "qemu-system-", 12) == 0 ? strstr(line, ": ") : NULL;
+        const char *said = what_was_wrong(line);
 
-        /* neither is what was wrong: a socket that it may not remove, and how
-         * to ask what there is */
-        if (!strstr(line, "unlink socket") && !strstr(line, "help to list"))
-            snprintf(out, n, "%s", said ? said + 2 : line);
+        if (said)
+            snprintf(out, n, "%s", said);
     }
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests without a kernel: started and ended many times, and everything that
 is refused.  Nothing may be left behind."""
+import json
 import os
 import re
 import shutil
@@ -216,6 +217,103 @@ def test_refusals(lab):
     sw.cli("guest", "undefine", "r1")
     before.files = [f for f in before.files if not f.endswith("r1.json")]
     settled(lab, before, "after refused starts")
+
+
+def test_kinds(lab):
+    """QEMU takes what we make of every option."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    disk, kernel, seed = (os.path.join(lab.dir, x) for x in ("disk,1.raw", "kernel", "seed"))
+    for f in (disk, kernel):
+        with open(f, "wb") as out:
+            out.truncate(1 << 20)
+        os.chmod(f, 0o600)  # root's, and QEMU is somebody else
+    os.chmod(lab.dir, 0o711)  # QEMU makes VNC's socket by itself
+    os.mkdir(seed)
+    for f, text in (("user-data", "#cloud-config\n"), ("meta-data", "instance-id: x\n")):
+        with open(os.path.join(seed, f), "w") as out:
+            out.write(text)
+    if shutil.which("qemu-img"):
+        qcow2 = os.path.join(lab.dir, "disk.qcow2")
+        lib.sh("qemu-img", "create", "-f", "qcow2", qcow2, "8M")
+    else:
+        qcow2 = None
+
+    def disk_by(**keys):
+        return {"path": disk, **keys}
+    kinds = {
+        "v1": {"disks": [disk_by(bus="ide")]},
+        "v2": {"disks": [disk_by(bus="scsi", readonly=True), disk_by(bus="virtio", readonly=True)],
+               "cdrom": disk},
+        "v3": {"disks": [disk_by(bus="virtio")], "snapshot": True, "machine": "q35"},
+        "v5": {"cpus": 2, "memory": 64, "numa": [{"node": 0, "cpus": "0", "memory": 32},
+                                                 {"node": 1, "cpus": "1", "memory": 32}]},
+        "v6": {"ksm": "off", "vnc": "on", "boot": "network",
+               "nets": [{"bridge": "br0", "queues": 4}, {"bridge": "br0", "kind": "stream"}]},
+    }
+    if qcow2:
+        kinds["v7"] = {"disks": [{"path": qcow2}]}
+    if shutil.which("genisoimage"):
+        kinds["v8"] = {"cloud_init": seed}
+    for name, d in kinds.items():
+        d.update(name=name, qemu_args=["-S"])
+        d.setdefault("memory", 32)
+        answer = rpc(sw, "guest.define", d)
+        lib.need("result" in answer, f"{name}: {answer}")
+        sw.cli("guest", "start", name)
+        i = sw.json("guest", "show", name)
+        lib.need(i["state"] == "prelaunch", f"{name}: {i['state']}")
+        if name == "v6":
+            lib.need(all(n["attached"] for n in i["nets"]), str(i["nets"]))
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(i["vnc_socket"])
+                lib.need(s.recv(3) == b"RFB", "no VNC at its socket")
+        if name == "v8":
+            with open(os.path.join(lab.dir, "ctl.guests/run/v8/seed.iso"), "rb") as f:
+                lib.need(b"cidata" in f.read(), "the seed has no such label")
+        sw.cli("guest", "kill", name)
+        sw.cli("guest", "undefine", name)
+    sw.cli("guest", "define", "v9", "--kernel", kernel, "--initrd", kernel, "--append", "a=b, c")
+    # QEMU has read it, and is not content with zeros
+    refused(lab, "linux kernel too old", "guest", "start", "v9")
+    xml(sw)
+
+
+def xml(sw):
+    sw.cli("guest", "define", "x1", "--net", "br0")
+    text = sw.cli("guest", "xml", "x1").stdout
+    lib.need(re.search(r"<interface type='ethernet'>.*<target dev='x1' managed='no'/>", text,
+                       re.S) and "<interface type='network'>" in text, text)
+    sw.cli("guest", "undefine", "x1")
+
+
+def rpc(sw, method, params):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(sw.sock)
+        s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                              "params": params}).encode() + b"\n")
+        return json.loads(s.makefile().readline())
+
+
+def test_store(lab):
+    """Definitions outlive the daemon; a broken one harms nobody."""
+    need_qemu()
+    os.environ["BASCULE_GUESTS"] = os.path.join(lab.dir, "defs")
+    try:
+        sw = lab.switch(quiet=True)
+        sw.cli("guest", "define", "s1", "--net", "br0", "--memory", "1G")
+        sw.cli("guest", "define", "s2", "--restart", "always")
+        before = sw.json("guest", "show", "s1")
+        sw.stop()
+        with open(os.path.join(lab.dir, "defs", "s2.json"), "w") as f:
+            f.write("{")
+        sw.start()
+    finally:
+        del os.environ["BASCULE_GUESTS"]
+    lib.need([g["name"] for g in sw.json("guest", "list")] == ["s1"], "not s1 alone is there")
+    lib.need(sw.json("guest", "show", "s1") == before, "s1 has changed")
+    lib.need("s2.json" in sw.log_tail(), sw.log_tail())
 
 
 def test_no_qemu(lab):

@@ -291,13 +291,17 @@ class Guest:
 class Launched(Guest):
     """A guest that `bascule guest` launches; its console is a socket."""
 
-    def __init__(self, lab, name, *nets, memory=128, modules=(), extra=()):
+    def __init__(self, lab, name, *nets, memory=128, modules=(), extra=(), private=False):
+        """private: its kernel is root's alone."""
         Guest.serial += 1
         self.lab, self.name, self.sw = lab, name, lab.sw
         self.log = os.path.join(lab.dir, f"{name}.console")
         self.proc, self.ip4, self.sock = None, None, None
         self.count = self.boots = self.seen = 0
         kernel, initramfs = made((), modules)
+        if private:
+            kernel = shutil.copy(kernel, os.path.join(lab.dir, "vmlinuz"))
+            os.chmod(kernel, 0o600)
         boot = ["--qemu-arg", "-bios", "--qemu-arg", QBOOT] if os.path.exists(QBOOT) else []
         args = [x for n in nets for x in ("--net", n)]
         self.sw.cli("guest", "define", name, "--memory", memory, "--kernel", kernel, "--initrd",

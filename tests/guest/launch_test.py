@@ -74,7 +74,7 @@ def test_launch(lab):
     h = lab.host("host")
     events = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "events", "guest",
                        ns=sw.ns, stdout=open(os.path.join(lab.dir, "events.log"), "w"))
-    g1 = guestlib.Launched(lab, "g1", "br0", modules=BUTTON)
+    g1 = guestlib.Launched(lab, "g1", "br0", modules=BUTTON, private=True)
     g2 = guestlib.Launched(lab, "g2", "br0,kind=stream", extra=("--restart", "always"))
     t0 = time.monotonic()
     g1.start()

@@ -185,6 +185,9 @@ static void refusals(void **state)
     refused("{'name':'a','kernel':'/k','append':'x\\ny'}", "control");
     refused("{'name':'a','disks':[{}]}", "path is missing");
     refused("{'name':'a','disks':[{'path':'/x','bus':'floppy'}]}", "floppy");
+    refused("{'name':'a','disks':[{'path':'/x','bus':'ide',"
+            "'readonly':true}]}",
+            "cannot be read-only");
     refused("{'name':'a','disks':{}}", "a list");
     refused("{'name':'a','disks':['/x']}", "an object");
     refused("{'name':'a','nets':[{'kind':'tap'}]}", "bridge is missing");
