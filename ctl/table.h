@@ -187,7 +187,7 @@ enum command_flag {
       "[{hairpin|isolated|learning|flood|mcast_flood|bcast_flood} "            \
       "{on|off}]...",                                                          \
       "", "set parameters of a port", 2, CMD_ANY, CMD_CLIENT, "")              \
-    X(events, "events", "[fdb|port|all]", "",                                  \
+    X(events, "events", "[fdb|port|guest|all]", "",                            \
       "tell what happens in sentences, until interrupted", 0, 1, CMD_CLIENT,   \
       "")                                                                      \
     X(guest_console, "guest console", "<guest>", "",                           \

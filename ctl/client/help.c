@@ -64,6 +64,25 @@ static const char *more_help(const struct command *c)
         return "prints what Bascule was told, by files and commands, in the "
                "words of basculed.conf(5); addresses that ip(8) gave to a "
                "bridge's interface are not in it";
+    case CMD_ID_guest_define:
+        return "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
+               "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
+               "[,queues=N]; <size> is in MB, or as in 2G; <accel> is auto, "
+               "kvm or tcg; <node> is NODE:CPUS:SIZE; <on> is on or off; "
+               "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
+               "user-data and meta-data; <from> is network, disk or cdrom; "
+               "<when> is no, on-failure or always.  The name comes first";
+    case CMD_ID_guest_start:
+        return "answers when QEMU runs, or with what it said when it ended";
+    case CMD_ID_guest_stop:
+        return "as its power button would; a guest that does not listen to "
+               "it runs on when the seconds are over";
+    case CMD_ID_guest_console:
+        return "what is typed goes to the guest as it is, Ctrl-C too; one at "
+               "a time: a second one waits until the first leaves";
+    case CMD_ID_guest_xml:
+        return "for a guest that libvirt is to run: as an unmanaged tap, and "
+               "in a comment as a member of a network";
     default:
         return NULL;
     }
@@ -185,7 +204,8 @@ static void manual(FILE *out)
         out,
         ".SH AUTHORITY\nRoot, the user that runs the daemon and the "
         "members of the group given to it may change things; everybody "
-        "who can connect may read.\n"
+        "who can connect may read.  Guests are changed by root and the "
+        "daemon's user only.\n"
         ".SH ENVIRONMENT\n.TP\n.B BASCULE_SOCKET\nThe control socket, "
         "unless \\-S names one.\n"
         ".SH FILES\n.TP\n.B /run/bascule/control.sock\nThe control socket "
@@ -333,6 +353,8 @@ static void offer_argument(struct client *c, const struct command *cmd, int k,
     if (strstr(word, "<port>") ||
         (strstr(word, "<device>") && command_id_of(cmd) == CMD_ID_delif))
         offer_names(c, "port.show", begun);
+    if (strstr(word, "<guest>"))
+        offer_names(c, "guest.list", begun);
     if (strcmp(word, "<parameter>") == 0)
         offer_params(command_id_of(cmd) == CMD_ID_bridge_set
                          ? bridge_param_names
