@@ -343,8 +343,12 @@ static void loaded(void *arg, struct guest_def *d)
         guest_def_free(d);
         return;
     }
-    if (!run_state(g->dir, &pid, &start, &kvm))
+    if (!run_state(g->dir, &pid, &start, &kvm)) {
+        /* of a start that was cut short, if anything */
+        if (run_dir_remove(g->dir, &e) < 0)
+            log_warn("guest %s: %s", d->name, e.text);
         return;
+    }
     if (process_start(pid) == start)
         life_adopt(g, pid, start, kvm);
     else

@@ -63,6 +63,8 @@ struct guest {
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
     bool panicked;
+    bool farewell;    /* QEMU has said that it ends, as it should */
+    bool deaf;        /* QMP could not be reached, and we have said so */
     bool restart;     /* somebody asked for it: when it has ended */
     bool by_policy;   /* this start is the policy's */
     bool will_again;  /* ... which will start it again */

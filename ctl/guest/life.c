@@ -200,8 +200,8 @@ static bool explain(struct guest *g, struct err *e)
     int status = 0;
 
     known = exit_status(g, &status);
-    well = known && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    /* a file that the kernel holds in memory, and the end of it at that */
+    well = known ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : g->farewell;
+    /* it is short, and the kernel has it in memory: no wait for a disk */
     if (!well)
         run_log_tail(g->dir, said, sizeof(said));
     if (well)
@@ -355,7 +355,7 @@ void talk_running(struct guest *g)
 static void begin_anew(struct guest *g)
 {
     g->failed = g->wanted_end = g->killed = g->panicked = false;
-    g->will_again = false;
+    g->farewell = g->deaf = g->will_again = false;
     g->failure.text[0] = '\0';
     g->failure_rc = 0;
     g->why[0] = '\0';

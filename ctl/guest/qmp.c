@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define LINE_MAX_ (1 << 20) /* of one message; more is nonsense */
-#define ASKED_MAX 32        /* commands under way */
+#define LINE_MAX_ (64 << 10) /* of one message; more is nonsense */
+#define ASKED_MAX 32         /* commands under way */
 
 struct asked {
     qmp_answer answer;

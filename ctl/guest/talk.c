@@ -25,6 +25,7 @@ static void on_status(void *arg, const json_t *result, const char *text)
     if (!word)
         return;
     set_status(g, word);
+    g->deaf = false;
     talk_running(g);
 }
 
@@ -41,6 +42,8 @@ static void on_shutdown(struct guest *g, const json_t *data)
 
     if (reason && strcmp(reason, "guest-panic") == 0)
         g->panicked = true;
+    g->farewell = !reason || (strcmp(reason, "guest-panic") != 0 &&
+                              strcmp(reason, "host-error") != 0);
     guest_tell(g, "shutdown", "guest %s shuts down%s%.40s", g->def->name,
                reason ? ": " : "", reason ? reason : "");
 }
@@ -53,7 +56,7 @@ static void on_event(void *arg, const char *name, const json_t *data)
         on_shutdown(g, data);
     } else if (strcmp(name, "RESET") == 0) {
         guest_tell(g, "reset", "guest %s was reset", g->def->name);
-    } else if (strcmp(name, "STOP") == 0) {
+    } else if (strcmp(name, "STOP") == 0 && !g->farewell) {
         set_status(g, "paused");
         guest_tell(g, "paused", "guest %s is paused", g->def->name);
     } else if (strcmp(name, "RESUME") == 0) {
@@ -85,7 +88,9 @@ void talk_open(struct guest *g)
     snprintf(path, sizeof(path), "%.4000s/" ARGS_QMP, g->dir);
     if (qmp_open(&g->qmp, g->all->loop, path, &user, &e) == 0)
         return;
-    log_warn("guest %s: %s", g->def->name, e.text);
+    if (!g->deaf)
+        log_warn("guest %s: %s", g->def->name, e.text);
+    g->deaf = true;
     ev_timer_set(&g->again, RETRY, 0.);
     ev_timer_start(g->all->loop, &g->again);
 }

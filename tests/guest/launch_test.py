@@ -103,6 +103,12 @@ def test_launch(lab):
     console_by_hand(g1)
     g1.relisten()
 
+    with open(os.path.join(lab.dir, "events.log")) as f:
+        said = f.read()
+    for word in ("guest-defined", "guest-started", "guest-link-down", "guest-link-up"):
+        lib.need(word in said, f"no {word} among the events: {said}")
+    events.terminate()
+
     # the daemon is killed: the guests do not notice
     pids = g1.info()["pid"], g2.info()["pid"]
     os.kill(sw.json("version")["pid"], signal.SIGKILL)
@@ -139,6 +145,7 @@ def test_launch(lab):
     sw.cli("guest", "stop", "g1", timeout=40)
     print(f"     g1 powered down in {time.monotonic() - t0:.1f} s")
     state(g1, "stopped")
+    lib.need(g1.info()["why"] == "", f"g1 says {g1.info()['why']!r}")  # no child of this daemon
     r = lib.sh("ip", "-n", sw.ns, "link", "show", "g1", check=False)
     lib.need(r.returncode != 0, f"the tap is still there: {r.stdout}")
     lib.wait_until(lambda: g2.info().get("pid") not in (None, pids[1]), 10, "g2 is back")
@@ -154,7 +161,6 @@ def test_launch(lab):
     lib.wait_until(lambda: g2.info()["starts"] == 2, 10, "g2 was started again")
     sw.cli("guest", "kill", "g2")
     state(g2, "stopped")
-    events.terminate()
 
 
 def test_network_boot(lab):
