@@ -133,7 +133,9 @@ static void end(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     guest_move(g, GUEST_ENDING);
-    if (g->will_again || g->restart)
+    if (g->will_again && !g->launch)
+        ended(g); /* its directory tells the next daemon of it */
+    else if (g->will_again || g->restart)
         clean_up(g); /* its ports wait for it */
     else
         ports_detach(g);

@@ -137,6 +137,17 @@ def test_restart_policy(lab):
     lib.need(state(lab, "p1") == "stopped", state(lab, "p1"))
     settled(lab, before, "after a stop while it waited")
 
+    # it waits, and so does the next daemon
+    sw.cli("guest", "start", "p1")
+    os.kill(sw.json("guest", "show", "p1")["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: state(lab, "p1") == "waiting", 3, "p1 waits")
+    sw.stop()
+    sw.start()
+    sw.bridge("br0")
+    lib.wait_until(lambda: state(lab, "p1") == "prelaunch", 8, "p1 is back with the daemon")
+    lib.need(sw.json("guest", "show", "p1")["nets"][0]["attached"], "p1 has no port")
+    sw.cli("guest", "kill", "p1")
+
 
 def test_refusals(lab):
     need_qemu()
