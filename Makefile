@@ -172,7 +172,7 @@ check-tsan:  ## unit and torture tests under TSan
 fuzz:  ## fuzz every target for FUZZ_SECONDS (60) with libFuzzer
 	@tests/fuzz/run $(or $(FUZZ_SECONDS),60)
 
-soak: all tools torture  ## long campaigns: SOAK_SECONDS (600) of torture and traffic
+soak: all tools torture $(BUILD)/tests/unit/sim_test  ## long campaigns: SOAK_SECONDS (600) of torture, spanning trees and traffic
 	@tests/soak $(BUILD) $(or $(SOAK_SECONDS),600)
 
 bench: benches  ## all benchmarks with their peers (quiet machine, root)

@@ -9,6 +9,7 @@ import re
 import socket
 import time
 
+import stp
 from apply import apply1000
 from guest import launch
 from lib import Series, cpu_busy, ratio, run, wait_for, wait_quiet
@@ -441,4 +442,5 @@ PARTS = {
     "pipeline": lambda c: program(c, "pipeline", "frames over mem ports"),
     "flood": lambda c: program(c, "flood", "broadcast over mem ports"),
     "replay": lambda c: program(c, "replay", "captures at full speed"),
+    **stp.PARTS,
 }

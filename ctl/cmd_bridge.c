@@ -116,36 +116,72 @@ void rpc_delif(struct call *c)
 
 /* ---- parameters ---- */
 
+/* "rstp, stp" */
+static const char *known_words(const struct param_name *p, char *out, size_t n)
+{
+    *out = '\0';
+    for (const struct param_word *w = p->word; w->text; w++)
+        snprintf(out + strlen(out), n - strlen(out), "%s%s", *out ? ", " : "",
+                 w->text);
+    return out;
+}
+
+/* Words have numbers in the switch, which nobody else needs to know. */
+static bool word_value(struct call *c, const struct param_name *p, uint32_t *v)
+{
+    const json_t *json = json_object_get(c->params, "value");
+    const char *text = json_string_value(json);
+    char known[64];
+
+    if (json_is_boolean(json))
+        text = json_is_true(json) ? "on" : "off";
+    if (text && param_word_value(p, text, v))
+        return true;
+    call_bad_params(c, "%s: one of %s", p->name,
+                    known_words(p, known, sizeof(known)));
+    return false;
+}
+
+/* The parameter "value" as the switch has it; false after an answer. */
+static bool take_value(struct call *c, const struct param_name *p, uint32_t *v)
+{
+    uint64_t n = rpc_value(c->params, "value");
+
+    if (p->unit == UNIT_WORD)
+        return word_value(c, p, v);
+    if (json_is_string(json_object_get(c->params, "value"))) {
+        call_bad_params(c, "%s: %s, not a string", p->name,
+                        p->unit == UNIT_SWITCH ? "true or false" : "a number");
+        return false;
+    }
+    if (n > UINT32_MAX) {
+        call_fail(c, ERANGE, "value", "%s: the value is out of range", p->name);
+        return false;
+    }
+    *v = (uint32_t)n;
+    return true;
+}
+
 static void set_bridge(struct call *c, enum bridge_param p)
 {
-    uint64_t v = rpc_value(c->params, "value");
     struct bridge *b = call_bridge(c);
+    uint32_t v;
 
-    if (!b)
+    if (!b || !take_value(c, &bridge_param_names[p], &v))
         return;
-    if (v > UINT32_MAX) {
-        call_fail(c, ERANGE, "value", "%s: the value is out of range",
-                  bridge_param_names[p].name);
-        return;
-    }
     c->what = "value";
-    bridge_set(b, p, (uint32_t)v, call_done, c);
+    bridge_set(b, p, v, call_done, c);
 }
 
 static void set_port(struct call *c, enum bport_param p)
 {
-    uint64_t v = rpc_value(c->params, "value");
     struct bport *port = call_port(c, rpc_string(c->params, "port"));
+    uint32_t v;
 
-    if (!port)
+    if (!port || !take_value(c, &port_param_names[p], &v))
         return;
-    if (v > UINT32_MAX) {
-        call_fail(c, ERANGE, "value", "%s: the value is out of range",
-                  port_param_names[p].name);
-        return;
-    }
     c->what = "value";
-    bport_set(port, p, (uint32_t)v, call_done, c);
+    bport_set(port, p, v, call_done, c);
 }
 
 void rpc_setageing(struct call *c)
@@ -173,11 +209,6 @@ void rpc_setmaxage(struct call *c)
     set_bridge(c, BRIDGE_MAX_AGE);
 }
 
-void rpc_stp(struct call *c)
-{
-    set_bridge(c, BRIDGE_STP);
-}
-
 void rpc_hairpin(struct call *c)
 {
     set_port(c, BPORT_HAIRPIN);
@@ -201,7 +232,7 @@ void rpc_setportprio(struct call *c)
 static int param_index(struct call *c, const struct param_name *list)
 {
     const char *name = rpc_string(c->params, "parameter");
-    char known[256] = "";
+    char known[512] = "";
     int i = param_find(list, name);
 
     for (int k = 0; i < 0 && list[k].name; k++) {

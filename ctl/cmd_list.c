@@ -18,6 +18,7 @@ struct list {
     struct dump dump;
     char (*bridge)[PORT_NAME_MAX];
     unsigned n_bridges, at;
+    json_t *(*item)(struct bport *p, const char *bridge);
     int port; /* number of the last port written; -1: none yet */
     bool want_local;
     char only_port[PORT_NAME_MAX]; /* "": all */
@@ -50,6 +51,7 @@ static struct list *list_new(struct call *c, const char *only, size_t head)
         return NULL;
     }
     l->port = -1;
+    l->item = object_port;
     l->dump.head = "[";
     l->dump.tail = "]";
     l->dump.free = list_free;
@@ -121,7 +123,7 @@ static enum dump_next next_port(struct dump *d, struct text *out)
     l->port = i.no;
     if (l->only_port[0] && strcmp(l->only_port, i.name) != 0)
         return DUMP_MORE;
-    return add_item(d, out, object_port(p, name));
+    return add_item(d, out, l->item(p, name));
 }
 
 static void list_bridges(struct call *c)
@@ -168,7 +170,8 @@ void rpc_port_show(struct call *c)
  * "ports":[ ... ].  Takes 'o' over.
  */
 static void list_behind(struct call *c, json_t *o, const char *only,
-                        const char *only_port, bool local)
+                        const char *only_port, bool local,
+                        json_t *(*item)(struct bport *p, const char *bridge))
 {
     char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
     size_t n = text ? strlen(text) : 0;
@@ -186,6 +189,7 @@ static void list_behind(struct call *c, json_t *o, const char *only,
         l->dump.tail = "]}";
         l->dump.next = next_port;
         l->want_local = local;
+        l->item = item;
         if (only_port)
             snprintf(l->only_port, sizeof(l->only_port), "%s", only_port);
         call_dump(c, &l->dump);
@@ -193,13 +197,27 @@ static void list_behind(struct call *c, json_t *o, const char *only,
     free(text);
 }
 
+static json_t *port_with_stp(struct bport *p, const char *bridge)
+{
+    json_t *o = object_port(p, bridge);
+
+    if (o)
+        json_object_set_new(o, "stp", object_stp_port(p));
+    return o;
+}
+
 void rpc_showstp(struct call *c)
 {
     struct bridge *b = call_bridge(c);
+    json_t *o;
 
-    if (b)
-        list_behind(c, json_pack("{s:o}", "bridge", object_bridge(b)),
-                    rpc_string(c->params, "bridge"), NULL, false);
+    if (!b)
+        return;
+    o = object_bridge(b);
+    if (o)
+        json_object_set_new(o, "stp", object_stp(b));
+    list_behind(c, json_pack("{s:o}", "bridge", o),
+                rpc_string(c->params, "bridge"), NULL, false, port_with_stp);
 }
 
 static json_t *workers_array(const struct sw_stats *s)
@@ -268,5 +286,5 @@ void rpc_stats(struct call *c)
         json_object_set_new(o, "bridge", text_value(i.name));
         json_object_set_new(o, "fdb", object_fdb(&i.fdb));
     }
-    list_behind(c, o, b ? i.name : NULL, port, true);
+    list_behind(c, o, b ? i.name : NULL, port, true, object_port);
 }

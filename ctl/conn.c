@@ -527,7 +527,7 @@ void conn_free(struct conn *c)
     TAILQ_REMOVE(&s->conns, c, all);
     s->n_conns--;
     s->n_readers -= !c->may_change;
-    s->n_monitors -= c->monitor != 0;
+    monitor_set(c, 0);
     if (c->parsing)
         c->parsing->owner = NULL;
     if (c->dump)

@@ -30,7 +30,7 @@ struct conn {
     struct dump *dump;         /* its answer, being written piece by piece */
     struct text held; /* events meanwhile: no line in another's midst */
 
-    unsigned monitor; /* MONITOR_* it listens to, 0: none */
+    unsigned monitor; /* MONITOR_* it listens to, 0: none; monitor_set */
     uint64_t lost;    /* events, since the last that went through */
 
     bool eof;     /* it sends no more */
@@ -39,7 +39,8 @@ struct conn {
 
 #define MONITOR_FDB   1u
 #define MONITOR_PORT  2u
-#define MONITOR_GUEST 4u
+#define MONITOR_STP   4u /* and BPDUs */
+#define MONITOR_GUEST 8u
 
 /* Takes 'fd' over; NULL when out of memory (fd is then closed). */
 struct conn *conn_new(struct server *s, int fd, enum authority authority);

@@ -16,10 +16,24 @@
 
 /* ---- monitor ---- */
 
+/* BPDUs cost something while anybody looks at them. */
+void monitor_set(struct conn *c, unsigned what)
+{
+    struct server *s = c->server;
+    unsigned before = s->n_stp_monitors;
+
+    s->n_monitors -= c->monitor != 0;
+    s->n_monitors += what != 0;
+    s->n_stp_monitors -= (c->monitor & MONITOR_STP) != 0;
+    s->n_stp_monitors += (what & MONITOR_STP) != 0;
+    c->monitor = what;
+    if ((before != 0) != (s->n_stp_monitors != 0))
+        sw_observe_bpdus(s->sw, s->n_stp_monitors != 0);
+}
+
 void rpc_monitor(struct call *c)
 {
     const char *what = rpc_string(c->params, "what");
-    struct conn *conn = c->conn;
     unsigned m;
 
     if (!what || strcmp(what, "all") == 0)
@@ -30,13 +44,15 @@ void rpc_monitor(struct call *c)
         m = MONITOR_FDB;
     else if (strcmp(what, "port") == 0 || strcmp(what, "link") == 0)
         m = MONITOR_PORT;
+    else if (strcmp(what, "stp") == 0)
+        m = MONITOR_STP;
     else {
         call_bad_params(
-            c, "monitor: %.20s: known are fdb, link, port, guest, all", what);
+            c, "monitor: %.20s: known are fdb, link, port, stp, guest, all",
+            what);
         return;
     }
-    conn->server->n_monitors += conn->monitor == 0;
-    conn->monitor = m;
+    monitor_set(c->conn, m);
     call_ok(c, json_true());
 }
 
@@ -54,6 +70,8 @@ static const char *event_name(enum sw_event_type t)
         [SW_EVENT_BRIDGE_ADD] = "bridge-add",
         [SW_EVENT_BRIDGE_DEL] = "bridge-del",
         [SW_EVENT_BRIDGE_PARAM] = "bridge-param",
+        [SW_EVENT_STP] = "stp",
+        [SW_EVENT_BPDU] = "bpdu",
         [SW_EVENT_LOST] = "lost",
     };
 
@@ -68,8 +86,12 @@ static unsigned event_class(enum sw_event_type t)
     case SW_EVENT_FDB_DEL:
     case SW_EVENT_FDB_FLUSH:
         return MONITOR_FDB;
+    case SW_EVENT_STP:
+        return MONITOR_PORT | MONITOR_STP;
+    case SW_EVENT_BPDU:
+        return MONITOR_STP;
     case SW_EVENT_LOST:
-        return MONITOR_FDB | MONITOR_PORT;
+        return MONITOR_FDB | MONITOR_PORT | MONITOR_STP;
     default:
         return MONITOR_PORT;
     }
@@ -102,6 +124,22 @@ static int add_port(struct text *out, struct sw *sw, const struct sw_event *e)
     return rc;
 }
 
+/* The port's part in the spanning tree, as it is now. */
+static int add_role(struct text *out, struct sw *sw, const struct sw_event *e)
+{
+    struct bridge *b = e->port[0] ? bridge_find(sw, e->bridge) : NULL;
+    struct bport *p = b ? bport_find(b, e->port) : NULL;
+    struct stp_port_info tree;
+    int rc;
+
+    if (!p)
+        return 0;
+    rc = text_addf(out, ",\"state\":\"%s\"", object_state(e->state));
+    if (bport_stp_info(p, &tree))
+        rc |= text_addf(out, ",\"role\":\"%s\"", stp_role_name(tree.role));
+    return rc;
+}
+
 static int write_event(struct text *out, struct sw *sw,
                        const struct sw_event *e)
 {
@@ -125,6 +163,8 @@ static int write_event(struct text *out, struct sw *sw,
     }
     if (event_class(e->type) == MONITOR_PORT)
         rc |= add_port(out, sw, e);
+    if (e->type == SW_EVENT_STP)
+        rc |= add_role(out, sw, e);
     if (e->type == SW_EVENT_PORT_STATE)
         rc |= text_addf(out, ",\"state\":\"%s\"", object_state(e->state));
     if (e->count)

@@ -4,6 +4,7 @@
 #include "ctl/table.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* object[key] = value; both may be NULL for want of memory */
 static int put(json_t *o, const char *key, json_t *v)
@@ -18,16 +19,28 @@ static json_t *mac_value(const struct mac *m)
     return json_string(mac_format(m, text));
 }
 
-/* Each parameter under its JSON name, switches as true and false. */
+static json_t *param_value(const struct param_name *p, uint32_t v)
+{
+    const char *word;
+
+    if (p->unit == UNIT_SWITCH)
+        return json_boolean(v);
+    if (p->unit != UNIT_WORD)
+        return json_integer(v);
+    word = param_word(p, v);
+    if (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)
+        return json_boolean(word[1] == 'n');
+    return json_string(word);
+}
+
+/* Each parameter under its JSON name. */
 static int put_params(json_t *o, const struct param_name *names,
                       const uint32_t *v)
 {
     int rc = 0;
 
     for (int i = 0; names[i].name; i++)
-        rc |= put(o, names[i].key,
-                  names[i].unit == UNIT_SWITCH ? json_boolean(v[i])
-                                               : json_integer(v[i]));
+        rc |= put(o, names[i].key, param_value(&names[i], v[i]));
     return rc;
 }
 
@@ -193,6 +206,7 @@ json_t *object_port(struct bport *p, const char *bridge)
     rc |= put_params(o, port_param_names, i.param);
     rc |= put(o, "fdb_learned", json_integer(i.fdb_learned));
     rc |= put_counters(o, p);
+    rc |= put(o, "labels", object_labels(p));
     if (rc == 0)
         return o;
     json_decref(o);

@@ -15,9 +15,14 @@ json_t *object_bridge(struct bridge *b);
 json_t *object_port(struct bport *p, const char *bridge);
 /* Of a port what events tell: how it is as a link, and its parameters. */
 json_t *object_link(struct bport *p, const char *bridge);
+/* object_stp.c: its spanning tree but for the ports; a port's part in it. */
+json_t *object_stp(struct bridge *b);
+json_t *object_stp_port(struct bport *p);
 json_t *object_fdb(const struct fdb_stats *f);
 /* Counters that are not zero: {"name": n, ...} */
 json_t *object_reasons(const struct bport_stats *s);
+/* What others wanted remembered of a port: strings by name; ours to change. */
+json_t *object_labels(const struct bport *p);
 
 /*
  * An FDB entry with iproute2's keys, and our "port_no" and "age"

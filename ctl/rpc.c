@@ -64,6 +64,8 @@ static bool type_fits(char type, const json_t *v)
         return json_is_array(v);
     case 'm':
         return json_is_string(v) && mac_parse(json_string_value(v), &mac);
+    case 'w':
+        return json_is_string(v) || type_fits('v', v);
     case 'v':
         return json_is_boolean(v) ||
                (json_is_integer(v) && json_integer_value(v) >= 0);
@@ -87,6 +89,8 @@ static const char *type_words(char type)
         return "an array";
     case 'm':
         return "a MAC address";
+    case 'w':
+        return "a word, a number, or true or false";
     default:
         return "a number or true or false";
     }

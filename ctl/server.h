@@ -69,6 +69,7 @@ struct server {
     struct call_list calls; /* being carried out */
     struct waiter_list waiters;
     unsigned n_monitors;
+    unsigned n_stp_monitors; /* of them, those that want BPDUs */
     struct apply *apply;
     struct guests *guests; /* NULL: this server has none */
 };

@@ -13,6 +13,8 @@
 #ifndef CTL_TABLE_H
 #define CTL_TABLE_H
 
+#include "ctl/config/param_names.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -34,7 +36,8 @@ enum command_flag {
  * min, max          number of arguments, options not counted
  * params            the method's parameters, "name:type" with a '?' behind
  *                   optional ones; types: s string, n number >= 0, i integer,
- *                   b boolean, m MAC address, v number or boolean, a array.
+ *                   b boolean, m MAC address, v number or boolean, w that or a
+ *                   string, a array.
  *                   "netns:b" and then "file:b" set take the next descriptor
  *                   received.
  */
@@ -73,20 +76,32 @@ enum command_flag {
       CMD_READ | CMD_BRCTL, "bridge:s")                                        \
     X(showstp, "showstp", "<bridge>", "", "show bridge stp info", 1, 1,        \
       CMD_READ | CMD_BRCTL, "bridge:s")                                        \
-    X(stp, "stp", "<bridge> {on|off}", "", "turn stp on/off", 2, 2,            \
-      CMD_CHANGE | CMD_BRCTL, "bridge:s value:v")
+    X(stp, "stp", "<bridge> {on|off}", "or rstp|stp", "turn stp on/off", 2, 2, \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s value:w")
 
 #define OWN_COMMAND_LIST(X)                                                    \
+    X(stp_show, "stp show", "[<bridge>]", "",                                  \
+      "show the spanning tree: root, roles, states; -d all of it", 0, 1,       \
+      CMD_READ, "bridge:s?")                                                   \
+    X(stp_why, "stp why", "<port>", "",                                        \
+      "say why a port is in its role and state", 1, 1, CMD_READ,               \
+      "port:s bridge:s?")                                                      \
+    X(stp_tcn, "stp tcn", "<bridge>", "",                                      \
+      "act as if the topology had changed", 1, 1, CMD_CHANGE, "bridge:s")      \
+    X(stp_mcheck, "stp mcheck", "<port>", "",                                  \
+      "find out anew whether the neighbour speaks RSTP, and let the port out " \
+      "of a guard",                                                            \
+      1, 1, CMD_CHANGE, "port:s bridge:s?")                                    \
     X(bridge_show, "bridge show", "[<bridge>]", "",                            \
       "show bridges with their parameters", 0, 1, CMD_READ, "bridge:s?")       \
     X(bridge_set, "bridge set", "<bridge> <parameter> <value>", "",            \
       "set a parameter of a bridge", 3, 3, CMD_CHANGE,                         \
-      "bridge:s parameter:s value:v")                                          \
+      "bridge:s parameter:s value:w")                                          \
     X(port_show, "port show", "[<bridge>]", "",                                \
       "show ports, their devices and counters", 0, 1, CMD_READ, "bridge:s?")   \
     X(port_set, "port set", "<port> <parameter> <value>", "",                  \
       "set a parameter of a port", 3, 3, CMD_CHANGE,                           \
-      "port:s parameter:s value:v bridge:s?")                                  \
+      "port:s parameter:s value:w bridge:s?")                                  \
     X(fdb_show, "fdb show",                                                    \
       "[br <bridge>] [brport <port>] [vlan <vid>] [state <state>] [dynamic]",  \
       "", "show the forwarding database", 0, CMD_ANY, CMD_READ,                \
@@ -129,9 +144,10 @@ enum command_flag {
     X(wait_forwarding, "wait-forwarding", "<port> [<seconds>]", "",            \
       "wait until a port forwards; exit 1 if it takes longer (30)", 1, 2,      \
       CMD_READ, "port:s timeout:n?")                                           \
-    X(monitor, "monitor", "[link|fdb|all]", "",                                \
-      "print changes of ports and addresses as bridge(8) does", 0, CMD_ANY,    \
-      CMD_READ, "what:s?")                                                     \
+    X(monitor, "monitor", "[link|fdb|all|stp]", "",                            \
+      "print changes of ports and addresses as bridge(8) does; stp: BPDUs, "   \
+      "roles and states in sentences",                                         \
+      0, CMD_ANY, CMD_READ, "what:s?")                                         \
     X(mem_inject, "mem inject", "<port> <hex> [<copies>]", "",                 \
       "let a mem port receive a frame", 2, 3, CMD_CHANGE,                      \
       "port:s frame:s copies:n?")                                              \
@@ -170,6 +186,9 @@ enum command_flag {
       CMD_READ, "")                                                            \
     X(guest_show, "guest show", "<guest>", "", "show all about a guest", 1, 1, \
       CMD_READ, "name:s")                                                      \
+    X(port_label, "port label", "<port> [<key>=[<value>]]...", "",             \
+      "show or set what others want remembered of a port; no value: forget",   \
+      1, CMD_ANY, CMD_CHANGE, "port:s bridge:s? all:b? clear:a? set:a?")       \
     X(version, "version", "", "", "versions of client and daemon", 0, 0,       \
       CMD_READ, "")                                                            \
     X(ping, "ping", "", "", "ask whether the daemon is there and well", 0, 0,  \
@@ -184,12 +203,16 @@ enum command_flag {
       "show ports; -d adds their flags", 0, CMD_ANY, CMD_CLIENT, "")           \
     X(link_set, "link set",                                                    \
       "dev <port> [cost <cost>] [priority <prio>] "                            \
-      "[{hairpin|isolated|learning|flood|mcast_flood|bcast_flood} "            \
-      "{on|off}]...",                                                          \
+      "[{hairpin|isolated|learning|flood|mcast_flood|bcast_flood|guard|"       \
+      "root_block} {on|off}]...",                                              \
       "", "set parameters of a port", 2, CMD_ANY, CMD_CLIENT, "")              \
-    X(events, "events", "[fdb|port|guest|all]", "",                            \
+    X(events, "events", "[fdb|port|stp|guest|all]", "",                        \
       "tell what happens in sentences, until interrupted", 0, 1, CMD_CLIENT,   \
       "")                                                                      \
+    X(sim, "sim", "<file>|<network>",                                          \
+      "[--step] [--seed <n>] [--until <seconds>]",                             \
+      "simulate spanning trees of a network and check them", 1, CMD_ANY,       \
+      CMD_CLIENT, "")                                                          \
     X(guest_console, "guest console", "<guest>", "",                           \
       "the guest's serial line; Ctrl-] leaves it", 1, 1, CMD_CLIENT, "")       \
     X(guest_xml, "guest xml", "<guest>", "",                                   \
@@ -258,21 +281,5 @@ const char *command_usage(const struct command *c, char *out, size_t n);
 /* brctl's own list of commands and its usage line, to the letter. */
 void command_brctl_help(FILE *out);
 void command_brctl_usage(const struct command *c, FILE *out);
-
-/*
- * Names of the parameters that "bridge set" and "port set" know, in the
- * order of the switch's enums (enum bridge_param, enum bport_param).
- */
-enum param_unit { UNIT_NUMBER, UNIT_CENTISECONDS, UNIT_SWITCH, UNIT_MASK };
-struct param_name {
-    const char *name; /* as typed */
-    const char *key;  /* in JSON */
-    enum param_unit unit;
-    const char *help;
-};
-extern const struct param_name bridge_param_names[];
-extern const struct param_name port_param_names[];
-/* Index into the list, or -1. */
-int param_find(const struct param_name *list, const char *name);
 
 #endif

@@ -407,7 +407,7 @@ static void show_caps(const struct port_caps *c, struct bport_info *i)
 static enum bport_state state_in_force(const struct bport *p)
 {
     const struct port *port = p->port;
-    enum bport_state s = bport_state(p);
+    enum bport_state s = bport_shown(p);
     bool forwards = atomic_load(&port->forwarding);
 
     if (s == BPORT_FORWARDING &&

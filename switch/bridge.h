@@ -71,6 +71,9 @@ struct queue {
     struct bport *p;
     int rc; /* of attach */
     bool attached;
+    struct mail freshen;
+    bool freshening;       /* ... is under way */
+    uint32_t fresh_opened; /* with this */
 };
 
 struct setting;
@@ -115,7 +118,11 @@ struct bport {
     enum stp_role stp_role;
     enum stp_state stp_state;
     enum apply_stage apply;
+    uint32_t opened;     /* times that it was shut and is open again */
+    uint32_t opened_out; /* ... as of the view that is out */
     struct stp_port_config stp_told; /* to the engine */
+    void *note;                      /* the owner's; see bport_set_note */
+    void (*release)(void *note);
     /* from any thread, under the switch's event lock */
     struct message message;
     unsigned events; /* bits of enum port_event */
@@ -262,10 +269,14 @@ void life_delete(struct bport *p);
 void life_graced(struct bport *p);
 /* The port's entries have left the table. */
 void life_purged(struct bport *p);
+/* The view is out that opens the port: its queues are read empty. */
+void life_freshen(struct bport *p);
 void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
 bool bport_forwarding(const struct bport *p);
 /* The state it is to be in; a view may yet have to say so. */
 enum bport_state bport_state(const struct bport *p);
+/* ... and as people see it: not open before its queues are fresh. */
+enum bport_state bport_shown(const struct bport *p);
 /* Looks at the device's description, if it may be asked now. */
 void life_describe(struct bport *p);
 

@@ -80,6 +80,16 @@ enum bport_state bport_state(const struct bport *p)
     return p->stp_role == STP_ROLE_DISABLED ? BPORT_DISABLED : BPORT_LISTENING;
 }
 
+enum bport_state bport_shown(const struct bport *p)
+{
+    enum bport_state s = bport_state(p);
+
+    for (unsigned i = 0; i < PORT_QUEUES_MAX && s == BPORT_FORWARDING; i++)
+        if (p->queue[i].freshening)
+            s = BPORT_LISTENING;
+    return s;
+}
+
 bool bport_forwarding(const struct bport *p)
 {
     return bport_state(p) == BPORT_FORWARDING;
@@ -96,6 +106,7 @@ static void free_port(struct bport *p)
 
     inbox_cancel(&sw->inbox, &p->message);
     netwatch_remove(p->watch);
+    bport_set_note(p, NULL, NULL);
     port_free(p->port);
     view_port_put(p->record);
     free(p->lane);
@@ -187,6 +198,8 @@ static void queue_init(struct bport *p, unsigned index, struct worker *w)
         .plane = &p->b->plane,
         .lane = &p->lane[fwd->ctx],
         .no = p->no,
+        .fresh = p->opened,
+        .asked = p->opened,
     };
     q->attached = true;
     if (w)
@@ -385,6 +398,55 @@ static void reopen(struct bport *p)
     p->no_link[0] = '\0';
     move(p, LIFE_OPENING);
     life_open(p);
+}
+
+/* ---- opened by the spanning tree ---- */
+
+static void freshen_run(struct mail *m, struct ev_loop *loop)
+{
+    struct queue *q =
+        (struct queue *)(void *)((char *)m - offsetof(struct queue, freshen));
+
+    (void)loop;
+    turn_freshen(&q->in, q->fresh_opened);
+}
+
+static void freshen_answered(struct message *m);
+
+/* The worker's mail is in order: the port is not detached, and so not gone,
+ * before this one has been answered. */
+static void freshen_queue(struct queue *q)
+{
+    if (!q->attached || !q->worker || q->freshening)
+        return;
+    q->freshening = true;
+    q->fresh_opened = q->p->opened_out;
+    q->freshen.run = freshen_run;
+    q->freshen.done.run = freshen_answered;
+    worker_mail(q->worker, &q->freshen);
+}
+
+static void freshen_answered(struct message *m)
+{
+    struct queue *q =
+        (struct queue *)(void *)((char *)m -
+                                 offsetof(struct queue, freshen.done));
+
+    q->freshening = false;
+    if (q->p->life != LIFE_RUNNING)
+        return;
+    if (q->fresh_opened != q->p->opened_out)
+        freshen_queue(q);
+    observe_state(q->p);
+}
+
+void life_freshen(struct bport *p)
+{
+    p->opened_out = p->opened;
+    if (p->life != LIFE_RUNNING)
+        return;
+    for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
+        freshen_queue(&p->queue[i]);
 }
 
 /* ---- closing ---- */

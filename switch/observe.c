@@ -47,7 +47,7 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
     text_copy(e.bridge, sizeof(e.bridge), p->b->name);
     text_copy(e.port, sizeof(e.port), p->port->spec.name);
     e.port_no = p->no;
-    e.state = bport_state(p);
+    e.state = bport_shown(p);
     e.failed = p->life == LIFE_FAILED;
     va_start(ap, fmt);
     vsnprintf(e.text, sizeof(e.text), fmt, ap);
@@ -59,7 +59,7 @@ void observe_state(struct bport *p)
 {
     static const char *const word[] = {"disabled", "listening", "learning",
                                        "forwarding", "blocking"};
-    enum bport_state now = bport_state(p);
+    enum bport_state now = bport_shown(p);
     bool broken = p->life == LIFE_FAILED;
     const char *why = "";
 

@@ -90,7 +90,7 @@ static bool stage_state(const struct scene *s, struct fate *t)
 {
     if (!s->view->up)
         drop(t, REASON_BRIDGE_DOWN);
-    else if (!s->in->forwarding)
+    else if (!s->in->forwarding || s->late)
         drop(t, REASON_PORT_STATE);
     return t->act != ACT_DROP || (s->view->up && s->in->learns_only);
 }

@@ -26,6 +26,7 @@
 struct scene {
     const struct view *view;
     const struct view_port *in;
+    bool late; /* the frames may have come before the port was opened */
     struct fdb *fdb;
     struct fdb_now now;
 };

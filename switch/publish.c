@@ -143,6 +143,7 @@ static struct view_port *record_new(const struct bport *p)
             (uint16_t)(b->param[BRIDGE_FWD_MASK] | p->param[BPORT_FWD_MASK]),
         .forwarding = bport_forwarding(p),
         .learns_only = bport_state(p) == BPORT_LEARN,
+        .opened = p->opened,
         .bpdu_filter = p->param[BPORT_BPDU_FILTER],
         .learning = p->param[BPORT_LEARNING] && !pending,
         .hairpin = p->param[BPORT_HAIRPIN],
@@ -226,6 +227,8 @@ static bool publish_bridge(struct bridge *b)
     for (unsigned i = 0; i < VIEW_PORTS; i++)
         if (b->port[i]) {
             tell_forwarding(b->port[i]);
+            if (b->port[i]->opened != b->port[i]->opened_out)
+                life_freshen(b->port[i]);
             observe_state(b->port[i]);
         }
     return true;

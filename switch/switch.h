@@ -240,6 +240,13 @@ struct bport_info {
 };
 void bport_info(const struct bport *p, struct bport_info *i);
 
+/*
+ * What the owner of the switch wants kept with a port, for as long as there is
+ * that port.  A former note is released; NULL: none.
+ */
+void bport_set_note(struct bport *p, void *note, void (*release)(void *note));
+void *bport_note(const struct bport *p);
+
 struct bport_stats {
     uint64_t rx_frames, rx_bytes; /* received and judged */
     uint64_t tx_frames, tx_bytes; /* handed to the device */

@@ -65,8 +65,17 @@ static void tell_bpdu(struct bport *p, const char *way, const void *frame,
 
 /* ---- what the engine asks for ---- */
 
+/* Has the view that is out shut a port that has a link? */
+static bool is_shut(const struct bport *p)
+{
+    return p->record && p->record->caps.link && !p->record->forwarding &&
+           !p->record->learns_only;
+}
+
 static void set_state(struct bport *p, enum stp_state state)
 {
+    if (state != STP_DISCARDING && is_shut(p))
+        p->opened++;
     p->stp_state = state;
     if (state == STP_DISCARDING)
         p->apply = APPLY_WANTED;

@@ -231,6 +231,7 @@ static void classify(struct forwarder *f, struct ingress *in, unsigned first,
                  n);
         return;
     }
+    s.late = in->fresh != s.in->opened;
     pipeline_ingress(&s, &f->frame[first], f->fate, n);
     for (unsigned i = 0; i < n; i++)
         if (f->fate[i].learn)
@@ -288,6 +289,8 @@ static uint64_t serve(struct forwarder *f, struct ingress *in, struct batch *b)
         in->q.port->ops->detach(in->q.port, &in->q, f->loop);
     if (n >= 0 && (unsigned)n >= budget)
         append_ready(f, in);
+    if (in->fresh != in->asked && (n < (int)budget || f->now > in->asked_end))
+        in->fresh = in->asked;
     return bytes;
 }
 
@@ -310,4 +313,25 @@ unsigned turn_run(struct forwarder *f)
     lane_add(&f->stats.turns, 1);
     lane_add(&f->stats.frames, b.n);
     return b.n;
+}
+
+/* ---- a port that was shut ---- */
+
+/*
+ * A device's queue may hold frames that came while the port was shut.  A bridge
+ * without such queues has dropped them; forwarded now, they would come a second
+ * time to where another port has sent them.  A queue that is never empty is
+ * taken to be fresh after a while.
+ */
+#define FRESHEN_NS (20 * NSEC_PER_MSEC)
+
+void turn_freshen(struct ingress *in, uint32_t opened)
+{
+    in->asked = opened;
+    in->asked_end = clock_now() + FRESHEN_NS;
+    while (in->fresh != in->asked) {
+        turn_ready(&in->q);
+        (void)turn_run(in->fwd);
+        rcu_quiescent();
+    }
 }

@@ -35,6 +35,10 @@ struct ingress {
     struct lane *lane; /* the port's, of this forwarder */
     uint16_t no;       /* the port's number */
     bool queued;       /* on the forwarder's ready list */
+    /* The view_port's "opened" since which the queue has been empty once; and
+     * the one for which it is to be read empty, and by when. */
+    uint32_t fresh, asked;
+    uint64_t asked_end;
     struct ingress *next;
 };
 
@@ -87,6 +91,12 @@ void turn_fwd_free(struct forwarder *f);
 
 /* For struct port_queue's ready(): the queue may have frames. */
 void turn_ready(struct port_queue *q);
+/*
+ * The view that says 'opened' is out.  What the queue holds now may have come
+ * while the spanning tree had the port shut: it is read and dropped, as all is
+ * that comes until then.  Runs turns; the caller is to wake the control thread.
+ */
+void turn_freshen(struct ingress *in, uint32_t opened);
 /* The queue is being detached: forget that it was ready. */
 void turn_forget(struct ingress *in);
 

@@ -39,6 +39,7 @@ struct view_port {
     uint16_t fwd_mask; /* reserved addresses it lets in, bridge's included */
     bool forwarding;
     bool learns_only; /* state learning: frames go nowhere */
+    uint32_t opened;  /* counts the times that the tree has opened it */
     bool bpdu_filter;
     bool learning; /* the user's switch */
     bool hairpin;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/apply/plan.h"
 
+#include "ctl/config/param_names.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,62 +113,60 @@ void plan_free(struct plan *p)
 
 /* ---- parameters in words ---- */
 
-enum unit { NUMBER, COST, TIME, SWITCH, MASK };
-
-struct word {
-    const char *name;
-    enum unit unit;
-};
-
-static const struct word bridge_word[BRIDGE_PARAMS] = {
-    [BRIDGE_AGEING] = {"ageing-time", TIME},
-    [BRIDGE_PRIORITY] = {"priority", NUMBER},
-    [BRIDGE_FORWARD_DELAY] = {"forward-delay", TIME},
-    [BRIDGE_HELLO] = {"hello-time", TIME},
-    [BRIDGE_MAX_AGE] = {"max-age", TIME},
-    [BRIDGE_STP] = {"stp", SWITCH},
-    [BRIDGE_FWD_MASK] = {"group-fwd-mask", MASK},
-    [BRIDGE_FDB_LIMIT] = {"fdb-limit", NUMBER},
-};
-
-static const struct word port_word[BPORT_PARAMS] = {
-    [BPORT_PATH_COST] = {"path-cost", COST},
-    [BPORT_PRIORITY] = {"port-priority", NUMBER},
-    [BPORT_HAIRPIN] = {"hairpin", SWITCH},
-    [BPORT_ISOLATED] = {"isolated", SWITCH},
-    [BPORT_LEARNING] = {"learning", SWITCH},
-    [BPORT_FLOOD] = {"flood", SWITCH},
-    [BPORT_FLOOD_MCAST] = {"mcast-flood", SWITCH},
-    [BPORT_FLOOD_BCAST] = {"bcast-flood", SWITCH},
-    [BPORT_FWD_MASK] = {"group-fwd-mask", MASK},
-    [BPORT_FDB_LIMIT] = {"fdb-limit", NUMBER},
-};
-
-static const char *in_words(enum unit unit, uint32_t v, char out[32])
+/* Names that netplan has for the same are said in its words. */
+static const char *bridge_word(unsigned w)
 {
-    if (unit == SWITCH)
-        snprintf(out, 32, "%s", v ? "on" : "off");
-    else if (unit == MASK)
-        snprintf(out, 32, "0x%x", v);
-    else if (unit == COST && v == 0)
-        snprintf(out, 32, "automatic");
-    else if (unit == TIME && v % 100)
-        snprintf(out, 32, v % 10 ? "%u.%02u" : "%u.%u", v / 100,
-                 v % 10 ? v % 100 : v % 100 / 10);
+    static const char *const word[BRIDGE_PARAMS] = {
+        [BRIDGE_AGEING] = "ageing-time",
+        [BRIDGE_HELLO] = "hello-time",
+    };
+
+    return word[w] ? word[w] : bridge_param_names[w].name;
+}
+
+static const char *port_word(unsigned w)
+{
+    return w == BPORT_PRIORITY ? "port-priority" : port_param_names[w].name;
+}
+
+static const char *time_words(uint32_t cs, char out[32])
+{
+    if (cs % 100)
+        snprintf(out, 32, cs % 10 ? "%u.%02u" : "%u.%u", cs / 100,
+                 cs % 10 ? cs % 100 : cs % 100 / 10);
     else
-        snprintf(out, 32, "%u", unit == TIME ? v / 100 : v);
+        snprintf(out, 32, "%u", cs / 100);
+    return out;
+}
+
+static const char *in_words(const struct param_name *p, uint32_t v,
+                            char out[32])
+{
+    if (p->unit == UNIT_CENTISECONDS)
+        return time_words(v, out);
+    if (p->unit == UNIT_SWITCH)
+        snprintf(out, 32, "%s", v ? "on" : "off");
+    else if (p->unit == UNIT_MASK)
+        snprintf(out, 32, "0x%x", v);
+    else if (p->unit == UNIT_WORD)
+        snprintf(out, 32, "%s", param_word(p, v));
+    else if (p == &port_param_names[BPORT_PATH_COST] && v == 0)
+        snprintf(out, 32, "automatic");
+    else
+        snprintf(out, 32, "%u", v);
     return out;
 }
 
 /* "WHAT: NAME 300 → 60 s" */
 static int say_change(struct plan *p, struct step *s, const char *what,
-                      const struct word *w)
+                      const char *name, const struct param_name *param)
 {
     char old[32], new[32];
 
-    return plan_say(
-        p, s, "%s: %s %s → %s%s", what, w->name, in_words(w->unit, s->old, old),
-        in_words(w->unit, s->value, new), w->unit == TIME ? " s" : "");
+    return plan_say(p, s, "%s: %s %s → %s%s", what, name,
+                    in_words(param, s->old, old),
+                    in_words(param, s->value, new),
+                    param->unit == UNIT_CENTISECONDS ? " s" : "");
 }
 
 /* ---- making one ---- */
@@ -215,7 +215,7 @@ static int give_back(struct plan *p, enum step_kind kind, const char *bridge,
     if (!s)
         return -ENOMEM;
     s->owned_port = o;
-    memcpy(s->device, o->device, sizeof(s->device));
+    snprintf(s->device, sizeof(s->device), "%s", o->device);
     return 0;
 }
 
@@ -366,15 +366,21 @@ static int up_tap(struct maker *m, struct want_port *wp)
     return 0;
 }
 
+/* Does the default depend on what the device turns out to be? */
+static bool by_device(unsigned w)
+{
+    return bport_default((enum bport_param)w, true) !=
+           bport_default((enum bport_param)w, false);
+}
+
 static int new_param(struct maker *m, struct want_port *wp, unsigned w)
 {
     const struct conf_port *c = wp->conf;
     struct step *s;
     char text[32];
 
-    /* The default of this one depends on what the device turns out to be. */
-    if (!c->set[w] || (w != BPORT_FDB_LIMIT &&
-                       c->param[w] == bport_default((enum bport_param)w, 0)))
+    if (!c->set[w] ||
+        (!by_device(w) && c->param[w] == bport_default((enum bport_param)w, 0)))
         return 0;
     s = add(m, STEP_PORT_SET, wp, wp->spec.name);
     if (!s)
@@ -383,8 +389,8 @@ static int new_param(struct maker *m, struct want_port *wp, unsigned w)
     s->value = c->param[w];
     s->old = bport_default((enum bport_param)w, false);
     return plan_say(m->p, s, "%s: port %s: %s %s", m->wb->conf->name,
-                    wp->spec.name, port_word[w].name,
-                    in_words(port_word[w].unit, s->value, text))
+                    wp->spec.name, port_word(w),
+                    in_words(&port_param_names[w], s->value, text))
                ? no_memory(m)
                : 0;
 }
@@ -437,39 +443,69 @@ static int add_port(struct maker *m, struct want_port *wp)
     return rc;
 }
 
-static int say_stp(struct maker *m)
-{
-    if (!m->wb->conf->stp_default)
-        return 0;
-    return plan_note(m->p,
-                     "%s: stp is on by netplan's default; there is no spanning "
-                     "tree yet, it runs without",
-                     m->wb->conf->name)
-               ? no_memory(m)
-               : 0;
-}
-
-static int set_bridge(struct maker *m, unsigned w, uint32_t old, uint32_t value)
+static int set_bridge(struct maker *m, enum step_kind kind, unsigned w,
+                      uint32_t old, uint32_t value)
 {
     struct step *s;
 
     if (old == value)
         return 0;
-    s = add(m, STEP_BRIDGE_SET, NULL, NULL);
+    s = add(m, kind, NULL, NULL);
     if (!s)
         return no_memory(m);
     s->param = w;
     s->old = old;
     s->value = value;
-    return say_change(m->p, s, m->wb->conf->name, &bridge_word[w])
+    return say_change(m->p, s, m->wb->conf->name, bridge_word(w),
+                      &bridge_param_names[w])
                ? no_memory(m)
                : 0;
+}
+
+/* Switched on, the spanning tree would take the nearer bound by itself; as a
+ * step of its own this is said, and taken back. */
+static uint32_t delay_with_stp(uint32_t cs)
+{
+    if (cs < 200)
+        return 200;
+    return cs > 3000 ? 3000 : cs;
+}
+
+/* When a parameter is to be set: see enum step_kind. */
+static enum step_kind kind_of(unsigned w, uint32_t v)
+{
+    if (w == BRIDGE_STP)
+        return v ? STEP_STP_ON : STEP_STP_OFF;
+    return w == BRIDGE_LONG_COST && !v ? STEP_SHORT_COST : STEP_BRIDGE_SET;
+}
+
+/* From 'now' to what is written; 'wrote': what was, and goes back if it is no
+ * more.  NULL: nothing. */
+static int set_params(struct maker *m, const uint32_t *now, const bool *wrote)
+{
+    const struct conf_bridge *c = m->wb->conf;
+    bool on = c->param[BRIDGE_STP];
+    int rc = 0;
+
+    for (unsigned w = 0; !rc && w < BRIDGE_PARAMS; w++) {
+        uint32_t v = now[w];
+
+        if (c->set[w])
+            v = c->param[w];
+        else if (wrote && wrote[w])
+            v = bridge_default((enum bridge_param)w);
+        if (w == BRIDGE_FORWARD_DELAY && on)
+            v = delay_with_stp(v);
+        rc = set_bridge(m, kind_of(w, v), w, now[w], v);
+    }
+    return rc;
 }
 
 static int add_bridge(struct maker *m)
 {
     const struct conf_bridge *c = m->wb->conf;
     struct step *s = add(m, STEP_BRIDGE_ADD, NULL, NULL);
+    uint32_t new[BRIDGE_PARAMS];
     int rc;
 
     if (!s || plan_say(m->p, s, "add bridge %s", c->name))
@@ -477,11 +513,9 @@ static int add_bridge(struct maker *m)
     if (c->local && (!add(m, STEP_L3_BEGIN, NULL, NULL) ||
                      !add(m, STEP_L3_APPLY, NULL, NULL)))
         return no_memory(m);
-    rc = say_stp(m);
-    for (unsigned w = 0; !rc && w < BRIDGE_PARAMS; w++)
-        if (c->set[w])
-            rc = set_bridge(m, w, bridge_default((enum bridge_param)w),
-                            c->param[w]);
+    for (unsigned w = 0; w < BRIDGE_PARAMS; w++)
+        new[w] = bridge_default((enum bridge_param)w);
+    rc = set_params(m, new, NULL);
     for (unsigned i = 0; !rc && i < m->wb->n_ports; i++)
         rc = add_port(m, &m->wb->port[i]);
     return rc;
@@ -533,7 +567,9 @@ static int keep_param(struct maker *m, struct want_port *wp,
     s->old = rp->param[w];
     s->value = v;
     snprintf(what, sizeof(what), "%s: port %s", m->wb->conf->name, rp->name);
-    return say_change(m->p, s, what, &port_word[w]) ? no_memory(m) : 0;
+    return say_change(m->p, s, what, port_word(w), &port_param_names[w])
+               ? no_memory(m)
+               : 0;
 }
 
 static bool says_something(const struct member *m)
@@ -589,7 +625,7 @@ static int take_anew(struct maker *m, const struct owned_port *o)
 
         if (!s)
             return no_memory(m);
-        memcpy(s->device, o->device, sizeof(s->device));
+        snprintf(s->device, sizeof(s->device), "%s", o->device);
     }
     return 0;
 }
@@ -782,21 +818,6 @@ static int keep_l3(struct maker *m, const struct run_bridge *rb)
     return add(m, STEP_L3_APPLY, NULL, NULL) ? 0 : no_memory(m);
 }
 
-static int keep_params(struct maker *m, const struct run_bridge *rb)
-{
-    const struct conf_bridge *c = m->wb->conf;
-    int rc = 0;
-
-    for (unsigned w = 0; !rc && w < BRIDGE_PARAMS; w++) {
-        if (c->set[w])
-            rc = set_bridge(m, w, rb->info.param[w], c->param[w]);
-        else if (rb->owned && rb->owned->record.wrote[w])
-            rc = set_bridge(m, w, rb->info.param[w],
-                            bridge_default((enum bridge_param)w));
-    }
-    return rc;
-}
-
 static int keep_bridge(struct maker *m, const struct run_bridge *rb)
 {
     int rc;
@@ -807,9 +828,8 @@ static int keep_bridge(struct maker *m, const struct run_bridge *rb)
         plan_note(m->p, "%s was made by hand and is the file's from now on",
                   rb->info.name))
         return no_memory(m);
-    rc = rb->owned ? 0 : say_stp(m);
-    if (!rc)
-        rc = keep_params(m, rb);
+    rc = set_params(m, rb->info.param,
+                    rb->owned ? rb->owned->record.wrote : NULL);
     if (!rc)
         rc = keep_l3(m, rb);
     return rc ? rc : keep_ports(m, rb);

@@ -26,12 +26,15 @@ enum step_kind {
     STEP_DISOWN, /* a bridge that stays is its maker's again */
     STEP_BRIDGE_ADD,
     STEP_BRIDGE_OWN, /* a bridge that is there is the file's */
+    STEP_STP_OFF,    /* BRIDGE_STP: off before what only then is allowed ... */
     STEP_BRIDGE_SET,
+    STEP_STP_ON, /* ... and on when the rest is as it has to be */
     STEP_L3_BEGIN,
     STEP_UPLINK_TAKE, /* the device's addresses are for the bridge */
     STEP_PORT_ADD,
     STEP_PORT_OWN,
     STEP_PORT_SET,
+    STEP_SHORT_COST, /* BRIDGE_LONG_COST 0: no port's cost is long any more */
     STEP_MEMBER_SET,
     STEP_L3_APPLY,
     STEP_KINDS
@@ -47,7 +50,7 @@ struct step {
     char port[PORT_NAME_MAX];
     const struct want_bridge *wb; /* NULL where the file names nothing */
     struct want_port *wp;
-    unsigned param; /* ..._SET */
+    unsigned param; /* ..._SET, STP_... */
     uint32_t value, old;
     char device[PORT_NAME_MAX]; /* MEMBER_..., UPLINK_... */
     struct member member;       /* MEMBER_SET: as wanted */

@@ -384,6 +384,17 @@ static void bridge_del_step(struct step *s)
     bridge_del(s->op->a->sw, s->bridge, s->force, bridge_left, s);
 }
 
+/* The spanning tree last: it begins with the other parameters. */
+static void give_params(struct bridge *b, const struct saved_bridge *sb)
+{
+    for (unsigned w = 0; w < BRIDGE_PARAMS; w++)
+        if (w != BRIDGE_STP &&
+            sb->param[w] != bridge_default((enum bridge_param)w))
+            bridge_set(b, (enum bridge_param)w, sb->param[w], NULL, NULL);
+    if (sb->param[BRIDGE_STP])
+        bridge_set(b, BRIDGE_STP, 1, NULL, NULL);
+}
+
 static void bridge_came_back(void *arg, int rc, const struct err *e)
 {
     struct step *s = arg;
@@ -394,9 +405,8 @@ static void bridge_came_back(void *arg, int rc, const struct err *e)
         LIST_INSERT_HEAD(&s->op->a->owned, s->owned_bridge, link);
         s->owned_bridge = NULL;
     }
-    for (unsigned w = 0; b && w < BRIDGE_PARAMS; w++)
-        if (sb->param[w] != bridge_default((enum bridge_param)w))
-            bridge_set(b, (enum bridge_param)w, sb->param[w], NULL, NULL);
+    if (b)
+        give_params(b, sb);
     step_done(s, rc, e);
 }
 
@@ -701,7 +711,9 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_DISOWN] = {.go = disown, .back = disown_back},
         [STEP_BRIDGE_ADD] = {.go = bridge_add_step, .back = bridge_add_back},
         [STEP_BRIDGE_OWN] = {.go = bridge_own, .back = bridge_own_back},
+        [STEP_STP_OFF] = {.go = bridge_set_step, .back = bridge_set_back},
         [STEP_BRIDGE_SET] = {.go = bridge_set_step, .back = bridge_set_back},
+        [STEP_STP_ON] = {.go = bridge_set_step, .back = bridge_set_back},
         [STEP_L3_BEGIN] = {.go = l3_begin,
                            .unwork = l3_end,
                            .unafter = l3_ended},
@@ -712,6 +724,7 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_PORT_ADD] = {.go = port_add, .back = port_add_back},
         [STEP_PORT_OWN] = {.go = port_own, .back = port_own_back},
         [STEP_PORT_SET] = {.go = port_set, .back = port_set_back},
+        [STEP_SHORT_COST] = {.go = bridge_set_step, .back = bridge_set_back},
         [STEP_MEMBER_SET] = {.work = set_member,
                              .after = member_is_set,
                              .unwork = unset_member},

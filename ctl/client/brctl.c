@@ -470,15 +470,27 @@ int run_setportprio(struct client *c, int argc, char **argv)
                            "set port priority failed");
 }
 
-int run_stp(struct client *c, int argc, char **argv)
+/* brctl knows no versions: its "on" leaves the one that is set. */
+static json_t *stp_value(const struct client *c, const char *word)
 {
     bool on;
 
+    if (!c->brctl && (strcmp(word, "rstp") == 0 || strcmp(word, "stp") == 0))
+        return json_string(word);
+    if (!read_switch(word, &on))
+        return NULL;
+    return on && !c->brctl ? json_string("rstp") : json_boolean(on);
+}
+
+int run_stp(struct client *c, int argc, char **argv)
+{
+    json_t *value = stp_value(c, argv[1]);
+
     (void)argc;
-    if (!read_switch(argv[1], &on))
-        return bad_value("expect on/off for argument");
-    return set(c, "stp", argv[0], NULL, json_boolean(on),
-               "set stp status failed");
+    if (!value)
+        return bad_value(c->brctl ? "expect on/off for argument"
+                                  : "expect on/off or rstp/stp for argument");
+    return set(c, "stp", argv[0], NULL, value, "set stp status failed");
 }
 
 static int hairpin_failed(const struct client *c, const char *bridge,

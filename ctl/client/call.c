@@ -398,9 +398,10 @@ int complain(const struct client *c, const char *fmt, ...)
 
     fflush(stdout);
     fprintf(stderr, "%s: ",
-            c->brctl    ? "brctl"
-            : c->bridge ? "bridge"
-                        : "bascule");
+            c->brctl       ? "brctl"
+            : c->bridge    ? "bridge"
+            : c->ovs_vsctl ? "ovs-vsctl"
+                           : "bascule");
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);

@@ -18,6 +18,7 @@ struct client {
     bool json;          /* -j */
     bool brctl;         /* we are called brctl */
     bool bridge;        /* ... or bridge */
+    bool ovs_vsctl;     /* ... or ovs-vsctl */
     bool details, stats, pretty, oneline, timestamp; /* -d -s -p -o -t */
     int fd;                                          /* -1: not connected yet */
     char *buf; /* received, not yet read */

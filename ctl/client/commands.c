@@ -24,6 +24,24 @@ static bool whole(const char *text, json_int_t max, json_int_t *n)
     return errno == 0 && *end == '\0' && *n <= max;
 }
 
+static json_t *word_value(const struct client *c, const struct param_name *p,
+                          const char *text)
+{
+    char known[64] = "";
+    uint32_t v;
+
+    if (param_word_value(p, text, &v))
+        return json_string(text);
+    for (const struct param_word *w = p->word; w->text; w++)
+        snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+                 w == p->word ? ""
+                 : w[1].text  ? ", "
+                              : " or ",
+                 w->text);
+    complain(c, "%s: %s, not %s", p->name, known, text);
+    return NULL;
+}
+
 /* A parameter's value by its unit; NULL after a complaint. */
 static json_t *param_value(const struct client *c, const struct param_name *p,
                            const char *text)
@@ -44,6 +62,8 @@ static json_t *param_value(const struct client *c, const struct param_name *p,
             return json_integer((json_int_t)(s * 100 + 1e-6));
         complain(c, "%s: a number of seconds, not %s", p->name, text);
         return NULL;
+    case UNIT_WORD:
+        return word_value(c, p, text);
     default:
         if (whole(text, UINT32_MAX, &n))
             return json_integer(n);
@@ -57,7 +77,7 @@ static const struct param_name *find_param(const struct client *c,
                                            const char *name)
 {
     int i = param_find(list, name);
-    char known[256] = "";
+    char known[512] = "";
 
     if (i >= 0)
         return &list[i];

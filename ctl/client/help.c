@@ -24,7 +24,7 @@ static const char overview[] =
     "  -S PATH   the daemon's control socket\n"
     "  -j        print results as JSON; -p makes it pretty\n"
     "  -d -s -o -t   for link, fdb and monitor: details, ages, one line for\n"
-    "            each, timestamps\n"
+    "            each, timestamps; -d for stp show, too\n"
     "  -n NAME   work in that network namespace\n"
     "  -h        this list\n"
     "  -V        version\n"
@@ -38,7 +38,7 @@ static const char overview[] =
 static void list_params(FILE *out, const struct param_name *p)
 {
     for (; p->name; p++)
-        fprintf(out, "    %-15s %s\n", p->name, p->help);
+        fprintf(out, "    %-16s %s\n", p->name, p->help);
 }
 
 /* What one line does not hold. */
@@ -53,6 +53,14 @@ static const char *more_help(const struct command *c)
         return "<device> is KIND:NAME[,key=value]... or an interface's name; "
                "the kinds are tap, packet, pcap, pcapfile, stream, dgram and "
                "mem, and basculed(8) has their keys";
+    case CMD_ID_stp:
+        return "on is rstp: force-version rstp, and the spanning tree on; stp "
+               "makes an old bridge of it, which knows no RSTP (called as "
+               "brctl, on leaves the version as it is)";
+    case CMD_ID_stp_mcheck:
+        return "a port that has heard an STP bridge speaks STP until then, or "
+               "until its link goes down; guards are bpdu-guard and others "
+               "(port set)";
     case CMD_ID_apply:
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
@@ -83,6 +91,12 @@ static const char *more_help(const struct command *c)
     case CMD_ID_guest_xml:
         return "for a guest that libvirt is to run: as an unmanaged tap, and "
                "in a comment as a member of a network";
+    case CMD_ID_sim:
+        return "<file> describes a network as docs/sim.md says, - reads "
+               "standard input; what names no file is the network itself: "
+               "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
+               "change; --seed decides which frames are lost; exit 1 if there "
+               "was a loop or the tree is wrong; no daemon is needed";
     default:
         return NULL;
     }
@@ -249,6 +263,10 @@ int run_help(struct client *c, int argc, char **argv)
     cmd = command_by_words(argv, argc, &used);
     if (cmd)
         one_command(stdout, cmd);
+    if (cmd && argc == 1) /* "stp" is a command, and begins others */
+        group(stdout, argv[0]);
+    else if (cmd)
+        return 0;
     else if (argc > 1 || !group(stdout, argv[0]))
         return complain(c, "there is no command %s; see bascule help", argv[0]);
     return 0;
@@ -297,7 +315,7 @@ static void offer_commands(const char *first, const char *begun)
         size_t n = blank ? (size_t)(blank - name) : strlen(name);
 
         if (!first) {
-            if (strncmp(last, name, n + 1) != 0)
+            if (strncmp(last, name, n) != 0 || !strchr(" ", last[n]))
                 offer(name, n, begun);
             last = name;
         } else if (blank && strncmp(name, first, n) == 0 && !first[n]) {
@@ -431,7 +449,7 @@ int run_complete(struct client *c, int argc, char **argv)
         offer_keyword(c, cmd, argv[argc - 2], argv[argc - 1]);
     else if (cmd)
         offer_argument(c, cmd, argc - 1 - used, argv[argc - 1]);
-    else if (used == 1 && argc == 2)
+    if (used == 1 && argc == 2 && !(cmd && of_iproute2(cmd)))
         offer_commands(argv[0], argv[1]);
     return 0;
 }

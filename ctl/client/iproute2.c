@@ -40,6 +40,7 @@ static const char usage_link[] =
     "Usage: bridge link set dev PORT [cost N] [priority N] [PARAMETER "
     "{on|off}]...\n"
     "  parameters  hairpin isolated learning flood mcast_flood bcast_flood\n"
+    "              guard root_block\n"
     "       bridge link [show] [dev PORT] [master BRIDGE]\n";
 
 static const char usage_monitor[] = "Usage: bridge monitor [link|fdb|all]\n";

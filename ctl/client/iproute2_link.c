@@ -126,6 +126,8 @@ int run_link_show(struct client *c, int argc, char **argv)
 /* ---- set ---- */
 
 #define SETTINGS_MAX 16
+#define COST_MAX     65535 /* the kernel's; the daemon knows of long ones */
+#define COST_LONG    200000000
 
 enum setting_kind {
     SET_SWITCH,  /* on|off, ours */
@@ -143,7 +145,7 @@ static const struct parameter {
     const char *param; /* the daemon's name */
     unsigned long min, max, fixed;
 } parameter[] = {
-    {"cost", SET_NUMBER, "path-cost", 1, 65535, 0},
+    {"cost", SET_NUMBER, "path-cost", 1, COST_MAX, 0},
     {"priority", SET_NUMBER, "priority", 0, 63, 0},
     {"hairpin", SET_SWITCH, "hairpin", 0, 0, 0},
     {"learning", SET_SWITCH, "learning", 0, 0, 0},
@@ -152,9 +154,9 @@ static const struct parameter {
     {"bcast_flood", SET_SWITCH, "bcast-flood", 0, 0, 0},
     {"isolated", SET_SWITCH, "isolated", 0, 0, 0},
     {"state", SET_STATE, NULL, 0, 0, 0},
-    {"guard", SET_OFF, NULL, 0, 0, 0},
+    {"guard", SET_SWITCH, "bpdu-guard", 0, 0, 0},
+    {"root_block", SET_SWITCH, "root-guard", 0, 0, 0},
     {"fastleave", SET_OFF, NULL, 0, 0, 0},
-    {"root_block", SET_OFF, NULL, 0, 0, 0},
     {"learning_sync", SET_OFF, NULL, 0, 0, 0},
     {"mcast_to_unicast", SET_OFF, NULL, 0, 0, 0},
     {"neigh_suppress", SET_OFF, NULL, 0, 0, 0},
@@ -174,6 +176,7 @@ static const struct parameter {
 struct set {
     const char *dev, *state;
     bool self;
+    bool long_cost;           /* good where path-cost-method is long */
     const char *out_of_range; /* what the daemon would refuse */
     struct {
         const char *param;
@@ -234,7 +237,9 @@ static int set_number(struct set *s, const struct parameter *p,
                            p->word);
     if (p->kind == SET_FIXED)
         return n == p->fixed ? 0 : refuse(p->word, value);
-    if (n > p->max)
+    if (n > p->max && p->max == COST_MAX && n <= COST_LONG)
+        s->long_cost = true;
+    else if (n > p->max)
         s->out_of_range = p->word;
     return keep(s, p->param, json_integer((json_int_t)n));
 }
@@ -295,6 +300,30 @@ static int set_word(struct words *w, const char *word, struct set *s)
                        word);
 }
 
+/* The bridge's part of what is to be known. */
+static int check_bridge(struct client *c, const struct set *s,
+                        const json_t *port)
+{
+    json_t *params = json_pack("{s:s}", "bridge", str(port, "bridge"));
+    const json_t *b;
+    struct reply r;
+    int status = 0;
+
+    if (!client_call(c, "bridge.show", params, -1, &r)) {
+        status = ip_said(c, &r);
+        reply_free(&r);
+        return status;
+    }
+    b = json_array_get(r.result, 0);
+    /* the kernel refuses so, too */
+    if (s->state && json_is_true(json_object_get(b, "stp_state")))
+        status = ip_answers(EBUSY);
+    else if (s->long_cost && strcmp(str(b, "path_cost_method"), "long") != 0)
+        status = ip_answers(ERANGE);
+    reply_free(&r);
+    return status;
+}
+
 /* Everything is known to be good before the first thing is changed. */
 static int set_check(struct client *c, const struct set *s)
 {
@@ -315,7 +344,9 @@ static int set_check(struct client *c, const struct set *s)
         status = ip_answers(EOPNOTSUPP);
     else if (s->out_of_range)
         status = ip_answers(ERANGE);
-    else if (s->state && strcmp(s->state, str(port, "state")) != 0)
+    else if (s->state || s->long_cost)
+        status = check_bridge(c, s, port);
+    if (status == 0 && s->state && strcmp(s->state, str(port, "state")) != 0)
         status = ip_complain(
             "Error: \"state %s\" is not built yet: a port's state follows its "
             "link; %s is %s.",

@@ -5,6 +5,7 @@
  * line of its own (iproute2 6.1 prints text all the same).
  */
 #include "ctl/client/iproute2.h"
+#include "ctl/client/render.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -234,6 +235,8 @@ int run_monitor(struct client *c, int argc, char **argv)
     const char *word;
     int status;
 
+    if (!c->bridge && argc == 1 && strcmp(argv[0], "stp") == 0)
+        return client_monitor_stp(c);
     while ((word = words_take(&w)))
         if ((status = monitor_word(&m, word)))
             return status;

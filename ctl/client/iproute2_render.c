@@ -287,14 +287,15 @@ static void add_details(json_t *o, const json_t *port)
 {
     static const struct {
         const char *name;
-        bool ours;
-    } member[] = {{"hairpin", true},         {"guard", false},
-                  {"root_block", false},     {"fastleave", false},
-                  {"learning", true},        {"flood", true},
-                  {"mcast_flood", true},     {"bcast_flood", true},
-                  {"mcast_router", false},   {"mcast_to_unicast", false},
-                  {"neigh_suppress", false}, {"vlan_tunnel", false},
-                  {"isolated", true},        {"locked", false}};
+        const char *ours; /* what the daemon calls it */
+    } member[] = {
+        {"hairpin", "hairpin"},         {"guard", "bpdu_guard"},
+        {"root_block", "root_guard"},   {"fastleave", NULL},
+        {"learning", "learning"},       {"flood", "flood"},
+        {"mcast_flood", "mcast_flood"}, {"bcast_flood", "bcast_flood"},
+        {"mcast_router", NULL},         {"mcast_to_unicast", NULL},
+        {"neigh_suppress", NULL},       {"vlan_tunnel", NULL},
+        {"isolated", "isolated"},       {"locked", NULL}};
 
     for (unsigned i = 0; i < sizeof(member) / sizeof(member[0]); i++) {
         const char *name = member[i].name;
@@ -302,7 +303,9 @@ static void add_details(json_t *o, const json_t *port)
         if (strcmp(name, "mcast_router") == 0)
             json_object_set_new(o, name, json_integer(1));
         else if (member[i].ours)
-            take(o, port, name);
+            json_object_set_new(o, name,
+                                json_boolean(json_is_true(
+                                    json_object_get(port, member[i].ours))));
         else
             json_object_set_new(o, name, json_false());
     }

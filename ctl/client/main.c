@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bascule: one command to the daemon.  Called by the name brctl or bridge it
- * behaves as these do, down to how they read their options.
+ * bascule: one command to the daemon.  Called by the name brctl, bridge or
+ * ovs-vsctl it behaves as these do, down to how they read their options.
  */
 #include "ctl/client/client.h"
 #include "ctl/client/iproute2.h"
+#include "ctl/client/ovs_vsctl.h"
 
 #include "base/stdfds.h"
 
@@ -242,6 +243,13 @@ static int bridge_main(struct client *c, int argc, char **argv)
     return check_utf8(c, argc, argv) ? IP_FAIL : iproute2_main(c, argc, argv);
 }
 
+/* ---- Open vSwitch's ovs-vsctl ---- */
+
+static int vsctl_main(struct client *c, int argc, char **argv)
+{
+    return check_utf8(c, argc, argv) ? 1 : ovs_vsctl_main(c, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
     struct client c = {.fd = -1};
@@ -250,6 +258,9 @@ int main(int argc, char **argv)
     stdfds_fill();
     c.brctl = strcmp(slash ? slash + 1 : argv[0], "brctl") == 0;
     c.bridge = strcmp(slash ? slash + 1 : argv[0], "bridge") == 0;
+    c.ovs_vsctl = strcmp(slash ? slash + 1 : argv[0], "ovs-vsctl") == 0;
+    if (c.ovs_vsctl)
+        return finish(&c, vsctl_main(&c, argc, argv));
     if (c.brctl)
         return finish(&c, brctl_main(&c, argc, argv));
     if (c.bridge)

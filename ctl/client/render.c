@@ -28,7 +28,7 @@ static void parameter(FILE *out, const json_t *o, const struct param_name *p)
 {
     const json_t *v = json_object_get(o, p->key);
 
-    fprintf(out, "  %-15s", p->name);
+    fprintf(out, "  %-17s", p->name);
     switch (p->unit) {
     case UNIT_CENTISECONDS:
         fprintf(out, "%.2f s\n", (double)json_integer_value(v) / 100);
@@ -38,6 +38,12 @@ static void parameter(FILE *out, const json_t *o, const struct param_name *p)
         break;
     case UNIT_MASK:
         fprintf(out, "0x%04llx\n", (long long)json_integer_value(v));
+        break;
+    case UNIT_WORD:
+        fprintf(out, "%s\n",
+                json_is_string(v) ? json_string_value(v)
+                : json_is_true(v) ? "on"
+                                  : "off");
         break;
     default:
         fprintf(out, "%lld\n", (long long)json_integer_value(v));
@@ -53,14 +59,14 @@ void render_bridge(FILE *out, const json_t *b)
             str(b, "id"), num(b, "mtu"),
             json_array_size(json_object_get(b, "interfaces")));
     if (yes(b, "local"))
-        fprintf(out, "  %-15s%s, %s\n", "interface",
+        fprintf(out, "  %-17s%s, %s\n", "interface",
                 yes(b, "up") ? "up" : "down",
                 yes(b, "carrier") ? "carrier" : "no carrier");
     else
-        fprintf(out, "  %-15snone (--no-local)\n", "interface");
+        fprintf(out, "  %-17snone (--no-local)\n", "interface");
     for (int i = 0; bridge_param_names[i].name; i++)
         parameter(out, b, &bridge_param_names[i]);
-    fprintf(out, "  %-15s%lld, %lld of them static; %lld KB\n", "addresses",
+    fprintf(out, "  %-17s%lld, %lld of them static; %lld KB\n", "addresses",
             num(fdb, "entries"), num(fdb, "statics"),
             num(fdb, "memory") / 1024);
 }

@@ -38,6 +38,14 @@ void render_macs(FILE *out, struct mac_list *l);
 /* "showstp" */
 void render_stp(FILE *out, const json_t *result);
 
+/* ---- the spanning tree (render_stp.c) ---- */
+
+void render_stp_show(FILE *out, const json_t *bridges, bool details);
+void render_stp_why(FILE *out, const json_t *result, bool details);
+
+/* "monitor stp", until the daemon ends (stp.c); the exit status. */
+int client_monitor_stp(struct client *c);
+
 /* ---- our own (render.c) ---- */
 
 void render_bridge(FILE *out, const json_t *bridge);

@@ -150,50 +150,97 @@ static struct seconds seconds(long long cs)
     return s;
 }
 
-static void stp_bridge(FILE *out, const json_t *b)
+/* What the spanning tree says, or 'own' while it is off: the kernel's bridge is
+ * then the root itself. */
+static const char *of_tree(const json_t *tree, const char *key, const char *own)
 {
-    struct seconds age = seconds(num(b, "max_age"));
-    struct seconds hello = seconds(num(b, "hello_time"));
-    struct seconds fd = seconds(num(b, "forward_delay"));
-    struct seconds ageing = seconds(num(b, "ageing_time"));
-    struct seconds none = seconds(0); /* no engine runs a timer yet */
+    const char *s = str(tree, key);
 
-    fprintf(out, "%s\n bridge id\t\t%s\n", str(b, "name"), str(b, "id"));
-    fprintf(out, " designated root\t%s\n", str(b, "id"));
-    fprintf(out, " root port\t\t%4d\t\t\tpath cost\t\t%4d\n", 0, 0);
+    return *s ? s : own;
+}
+
+static struct seconds timer(const json_t *tree, const char *key)
+{
+    return seconds(num(json_object_get(tree, "timers"), key));
+}
+
+/* "max age" and "bridge max age" are the same file in sysfs: the root's. */
+static void stp_times(FILE *out, const json_t *b, const json_t *tree)
+{
+    const json_t *from = json_object_get(tree, "times");
+    struct seconds age = seconds(num(from ? from : b, "max_age"));
+    struct seconds hello = seconds(num(from ? from : b, "hello_time"));
+    struct seconds fd = seconds(num(from ? from : b, "forward_delay"));
+
     fprintf(out, " max age\t\t%s\t\t\tbridge max age\t\t%s\n", age.text,
             age.text);
     fprintf(out, " hello time\t\t%s\t\t\tbridge hello time\t%s\n", hello.text,
             hello.text);
     fprintf(out, " forward delay\t\t%s\t\t\tbridge forward delay\t%s\n",
             fd.text, fd.text);
+}
+
+static bool yes(const json_t *o, const char *key)
+{
+    return json_is_true(json_object_get(o, key));
+}
+
+static void stp_bridge(FILE *out, const json_t *b)
+{
+    const json_t *tree = json_object_get(b, "stp");
+    struct seconds ageing = seconds(num(b, "ageing_time"));
+
+    fprintf(out, "%s\n bridge id\t\t%s\n", str(b, "name"), str(b, "id"));
+    fprintf(out, " designated root\t%s\n", of_tree(tree, "root", str(b, "id")));
+    fprintf(out, " root port\t\t%4lld\t\t\tpath cost\t\t%4lld\n",
+            num(tree, "root_port_no"), num(tree, "root_cost"));
+    stp_times(out, b, tree);
     fprintf(out, " ageing time\t\t%s\n", ageing.text);
-    fprintf(out, " hello timer\t\t%s\t\t\ttcn timer\t\t%s\n", none.text,
-            none.text);
-    fprintf(out, " topology change timer\t%s\t\t\tgc timer\t\t%s\n", none.text,
-            none.text);
-    fprintf(out, " flags\t\t\t\n\n\n");
+    fprintf(out, " hello timer\t\t%s\t\t\ttcn timer\t\t%s\n",
+            timer(tree, "hello").text, timer(tree, "tcn").text);
+    fprintf(out, " topology change timer\t%s\t\t\tgc timer\t\t%s\n",
+            timer(tree, "topology_change").text, seconds(0).text);
+    fprintf(out, " flags\t\t\t%s%s\n\n\n",
+            yes(tree, "topology_change") ? "TOPOLOGY_CHANGE " : "",
+            yes(tree, "topology_change_detected") ? "TOPOLOGY_CHANGE_DETECTED "
+                                                  : "");
+}
+
+/* A port that is down says what it would send, as the kernel's does. */
+static const json_t *vector_of(const json_t *tree)
+{
+    bool down = strcmp(str(tree, "role"), "disabled") == 0;
+
+    return json_object_get(tree, down ? "designated" : "vector");
 }
 
 static void stp_port(FILE *out, const json_t *b, const json_t *p)
 {
     unsigned id = (unsigned)num(p, "priority") << 10 | (unsigned)num(p, "no");
-    struct seconds none = seconds(0);
+    const json_t *tree = json_object_get(p, "stp"), *v = vector_of(tree);
+    const json_t *up = json_object_get(b, "stp");
+    char own[8];
 
+    snprintf(own, sizeof(own), "%.4x", id & 0xffff);
     fprintf(out, "%s (%lld)\n", str(p, "name"), num(p, "no"));
-    fprintf(out, " port id\t\t%.4x\t\t\tstate\t\t%15s\n", id & 0xffff,
-            str(p, "state"));
-    fprintf(out, " designated root\t%s\tpath cost\t\t%4lld\n", str(b, "id"),
+    fprintf(out, " port id\t\t%s\t\t\tstate\t\t%15s\n", own, str(p, "state"));
+    fprintf(out, " designated root\t%s\tpath cost\t\t%4lld\n",
+            of_tree(v, "root", of_tree(up, "root", str(b, "id"))),
             num(p, "cost"));
     fprintf(out, " designated bridge\t%s\tmessage age timer\t%s\n",
-            str(b, "id"), none.text);
-    fprintf(out, " designated port\t%.4x\t\t\tforward delay timer\t%s\n",
-            id & 0xffff, none.text);
-    fprintf(out, " designated cost\t%4d\t\t\thold timer\t\t%s\n", 0, none.text);
-    fprintf(out, " flags\t\t\t\n");
-    if (json_is_true(json_object_get(p, "hairpin")))
+            of_tree(v, "bridge", str(b, "id")),
+            timer(tree, "message_age").text);
+    fprintf(out, " designated port\t%s\t\t\tforward delay timer\t%s\n",
+            of_tree(v, "port", own), timer(tree, "forward_delay").text);
+    fprintf(out, " designated cost\t%4lld\t\t\thold timer\t\t%s\n",
+            v ? num(v, "cost") : num(up, "root_cost"),
+            timer(tree, "hold").text);
+    fprintf(out, " flags\t\t\t%s%s\n",
+            yes(tree, "config_pending") ? "CONFIG_PENDING " : "",
+            yes(tree, "topology_change_ack") ? "TOPOLOGY_CHANGE_ACK " : "");
+    if (yes(p, "hairpin"))
         fprintf(out, " hairpin mode\t\t%4d\n", 1);
-    fprintf(out, "\n");
+    fputc('\n', out);
 }
 
 void render_stp(FILE *out, const json_t *result)

@@ -65,6 +65,8 @@ int param_bridge(struct reader *r, struct draft *d, unsigned p,
                  const struct node *v);
 int param_port(struct reader *r, struct draft *d, unsigned port, unsigned p,
                const struct node *v);
+/* When all is read: what nobody wrote, and what does not go together. */
+int params_settle(struct reader *r, struct draft *d);
 extern const struct key own_bridge_params[], own_port_params[];
 
 /* l3keys.c: what netplan says of any interface with addresses */

@@ -255,17 +255,6 @@ static int start_bridge(struct reader *r, struct draft *d)
     return b->port && d->port ? 0 : no_memory(r);
 }
 
-/* stp where nobody has written it */
-static void settle_stp(struct draft *d)
-{
-    if (d->b->set[BRIDGE_STP])
-        return;
-    for (const struct part *p = d->part; p; p = p->next)
-        if (!p->own)
-            d->b->stp_default = true;
-    d->b->set[BRIDGE_STP] = !d->b->stp_default;
-}
-
 /* Without an interface there is nothing to have addresses. */
 static int check_local(struct reader *r, const struct draft *d)
 {
@@ -299,10 +288,9 @@ static int read_bridge(struct reader *r, struct draft *d)
         rc = netplan_spread(r, d);
     if (!rc)
         rc = read_parts(r, d, true);
-    if (rc)
-        return rc;
-    settle_stp(d);
-    return check_local(r, d);
+    if (!rc)
+        rc = params_settle(r, d);
+    return rc ? rc : check_local(r, d);
 }
 
 static int read_bridges(struct reader *r)

@@ -141,13 +141,9 @@ struct conf_port {
 struct conf_bridge {
     char name[PORT_NAME_MAX];
     bool local; /* own section: `local: false` makes a pure switch */
-    bool set[BRIDGE_PARAMS];       /* which of param[] are written */
+    bool set[BRIDGE_PARAMS]; /* which of param[] are written; of BRIDGE_STP
+                                always, see params.c */
     uint32_t param[BRIDGE_PARAMS]; /* the switch's units */
-    /* `stp` is absent: on in netplan, and off here until there is an engine;
-     * whoever applies it says so once.  Just one of stp_default and
-     * set[BRIDGE_STP] is true: a bridge that only `bascule:` knows is off
-     * unless it says otherwise, as with `addbr`. */
-    bool stp_default;
     const char *renderer; /* this bridge's own; NULL: the configuration's */
     struct conf_port *port;
     unsigned n_ports;

@@ -4,11 +4,19 @@
  * ranges of switch/switch.h (a test compares them with the switch's own).
  */
 #include "ctl/config/draft.h"
+#include "ctl/config/param_names.h"
 #include "ctl/config/words.h"
 
 #include <string.h>
 
-enum form { FORM_NUMBER, FORM_TIME, FORM_SWITCH, FORM_MASK };
+enum form { FORM_NUMBER, FORM_TIME, FORM_SWITCH, FORM_MASK, FORM_WORD };
+
+/* More than SHORT_COST_MAX needs path-cost-method: long. */
+#define COST_MAX       200000000
+#define SHORT_COST_MAX 65535
+/* While the spanning tree is on, in hundredths of a second. */
+#define DELAY_MIN 200U
+#define DELAY_MAX 3000U
 
 struct range {
     enum form form;
@@ -24,10 +32,14 @@ static const struct range bridge_range[BRIDGE_PARAMS] = {
     [BRIDGE_STP] = {FORM_SWITCH, 0, 1},
     [BRIDGE_FWD_MASK] = {FORM_MASK, 0, 0xffff},
     [BRIDGE_FDB_LIMIT] = {FORM_NUMBER, 1, UINT32_MAX},
+    [BRIDGE_FORCE_VERSION] = {FORM_WORD, 0, 2},
+    [BRIDGE_TX_HOLD] = {FORM_NUMBER, 1, 10},
+    [BRIDGE_LONG_COST] = {FORM_WORD, 0, 1},
+    [BRIDGE_RECOVERY] = {FORM_TIME, 0, 8640000},
 };
 
 static const struct range port_range[BPORT_PARAMS] = {
-    [BPORT_PATH_COST] = {FORM_NUMBER, 0, 65535},
+    [BPORT_PATH_COST] = {FORM_NUMBER, 0, COST_MAX},
     [BPORT_PRIORITY] = {FORM_NUMBER, 0, 63},
     [BPORT_HAIRPIN] = {FORM_SWITCH, 0, 1},
     [BPORT_ISOLATED] = {FORM_SWITCH, 0, 1},
@@ -37,10 +49,39 @@ static const struct range port_range[BPORT_PARAMS] = {
     [BPORT_FLOOD_BCAST] = {FORM_SWITCH, 0, 1},
     [BPORT_FWD_MASK] = {FORM_MASK, 0, 0xffff},
     [BPORT_FDB_LIMIT] = {FORM_NUMBER, 0, 1U << 30},
+    [BPORT_ADMIN_EDGE] = {FORM_SWITCH, 0, 1},
+    [BPORT_AUTO_EDGE] = {FORM_SWITCH, 0, 1},
+    [BPORT_P2P] = {FORM_WORD, 0, 2},
+    [BPORT_BPDU_GUARD] = {FORM_SWITCH, 0, 1},
+    [BPORT_BPDU_FILTER] = {FORM_SWITCH, 0, 1},
+    [BPORT_ROOT_GUARD] = {FORM_SWITCH, 0, 1},
+    [BPORT_TCN_GUARD] = {FORM_SWITCH, 0, 1},
+    [BPORT_LOOP_GUARD] = {FORM_SWITCH, 0, 1},
+    [BPORT_ASSURANCE] = {FORM_SWITCH, 0, 1},
 };
 
+/* One of the parameter's words; where "on" is one, whatever means that. */
+static int read_word(struct reader *r, const struct node *v,
+                     const struct param_name *p, uint32_t *to)
+{
+    const char *words[8] = {NULL};
+    unsigned i, at = 0;
+    bool on;
+    int rc;
+
+    if (value_is_switch(v, &on) && param_word_value(p, on ? "on" : "off", to))
+        return 0;
+    for (i = 0; i < 7 && p->word[i].text; i++)
+        words[i] = p->word[i].text;
+    rc = value_word(r, v, words, &at);
+    if (!rc)
+        *to = p->word[at].value;
+    return rc;
+}
+
 static int read_value(struct reader *r, const struct node *v,
-                      const struct range *range, uint32_t *to)
+                      const struct range *range, const struct param_name *p,
+                      uint32_t *to)
 {
     bool on = false;
     int rc = 0;
@@ -52,6 +93,8 @@ static int read_value(struct reader *r, const struct node *v,
         return value_time(r, v, range->min, range->max, to);
     case FORM_MASK:
         return value_mask(r, v, range->max, to);
+    case FORM_WORD:
+        return read_word(r, v, p, to);
     case FORM_SWITCH:
         rc = value_switch(r, v, &on);
         *to = on;
@@ -67,14 +110,10 @@ int param_bridge(struct reader *r, struct draft *d, unsigned p,
     if (d->param[p])
         return bad_twice(r, v, d->param[p]);
     d->param[p] = v;
-    rc = read_value(r, v, &bridge_range[p], &d->b->param[p]);
-    if (rc)
-        return rc;
-    if (p == BRIDGE_STP && d->b->param[p])
-        return bad(r, v,
-                   "the spanning tree is not built yet; write stp: false");
-    d->b->set[p] = true;
-    return 0;
+    rc = read_value(r, v, &bridge_range[p], &bridge_param_names[p],
+                    &d->b->param[p]);
+    d->b->set[p] = rc == 0;
+    return rc;
 }
 
 int param_port(struct reader *r, struct draft *d, unsigned port, unsigned p,
@@ -87,9 +126,70 @@ int param_port(struct reader *r, struct draft *d, unsigned port, unsigned p,
     if (*at)
         return bad_twice(r, v, *at);
     *at = v;
-    rc = read_value(r, v, &port_range[p], &to->param[p]);
+    rc = read_value(r, v, &port_range[p], &port_param_names[p], &to->param[p]);
     to->set[p] = rc == 0;
     return rc;
+}
+
+/* ---- parameters that depend on each other ---- */
+
+/* The kernel takes the nearer bound, too, when the spanning tree is on. */
+static int settle_delay(struct reader *r, struct draft *d)
+{
+    uint32_t *v = &d->b->param[BRIDGE_FORWARD_DELAY];
+    const uint32_t wrote = *v;
+
+    if (!d->b->param[BRIDGE_STP] || !d->b->set[BRIDGE_FORWARD_DELAY])
+        return 0;
+    if (wrote < DELAY_MIN)
+        *v = DELAY_MIN;
+    if (wrote > DELAY_MAX)
+        *v = DELAY_MAX;
+    if (*v == wrote)
+        return 0;
+    return conf_note(
+               r->c,
+               "%s: with the spanning tree on, the forward delay is %u to "
+               "%u seconds; %u it is",
+               PLACE(d->param[BRIDGE_FORWARD_DELAY]), DELAY_MIN / 100,
+               DELAY_MAX / 100, *v / 100)
+               ? no_memory(r)
+               : 0;
+}
+
+static int check_costs(struct reader *r, const struct draft *d)
+{
+    if (d->b->set[BRIDGE_LONG_COST] && d->b->param[BRIDGE_LONG_COST])
+        return 0;
+    for (unsigned i = 0; i < d->b->n_ports; i++)
+        if (d->b->port[i].set[BPORT_PATH_COST] &&
+            d->b->port[i].param[BPORT_PATH_COST] > SHORT_COST_MAX)
+            return bad(r, d->port[i].param[BPORT_PATH_COST],
+                       "expected a number from 1 to %u, found %u (more with "
+                       "path-cost-method: long, under bascule:)",
+                       SHORT_COST_MAX, d->b->port[i].param[BPORT_PATH_COST]);
+    return 0;
+}
+
+/* A bridge that netplan knows has stp on unless the file says otherwise; one
+ * that only `bascule:` knows is as `addbr` makes it. */
+static void settle_stp(struct draft *d)
+{
+    if (d->b->set[BRIDGE_STP])
+        return;
+    d->b->set[BRIDGE_STP] = true;
+    for (const struct part *p = d->part; p; p = p->next)
+        if (!p->own)
+            d->b->param[BRIDGE_STP] = 1;
+}
+
+int params_settle(struct reader *r, struct draft *d)
+{
+    int rc;
+
+    settle_stp(d);
+    rc = settle_delay(r, d);
+    return rc ? rc : check_costs(r, d);
 }
 
 /* ---- `bascule:`, with the names of "bridge set" and "port set" ---- */
@@ -111,7 +211,7 @@ const struct key own_bridge_params[] = {
     {"fdb-limit", own_bridge_param, BRIDGE_FDB_LIMIT, NULL},
     {"force-version", own_bridge_param, BRIDGE_FORCE_VERSION, NULL},
     {"tx-hold", own_bridge_param, BRIDGE_TX_HOLD, NULL},
-    {"long-cost", own_bridge_param, BRIDGE_LONG_COST, NULL},
+    {"path-cost-method", own_bridge_param, BRIDGE_LONG_COST, NULL},
     {"recovery", own_bridge_param, BRIDGE_RECOVERY, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -9,6 +9,7 @@
  */
 #include "ctl/config/print.h"
 
+#include "ctl/config/param_names.h"
 #include "ctl/config/print_l3.h"
 #include "ctl/config/words.h"
 
@@ -54,8 +55,8 @@ static const char *ethernet_id(const struct conf_port *p)
 static bool netplan_has(const struct conf_port *p, unsigned param)
 {
     switch (param) {
-    case BPORT_PATH_COST:
-        return p->param[param] != 0;
+    case BPORT_PATH_COST: /* beyond that, with path-cost-method: long */
+        return p->param[param] != 0 && p->param[param] <= 65535;
     case BPORT_PRIORITY:
     case BPORT_HAIRPIN:
     case BPORT_LEARNING:
@@ -187,12 +188,18 @@ static void put_port_param(struct emit *o, const char *key,
         emit_map_end(o);
 }
 
+/* A parameter of a bridge that netplan has no word for. */
+static bool only_own(unsigned param)
+{
+    return param == BRIDGE_FWD_MASK || param >= BRIDGE_FDB_LIMIT;
+}
+
 static bool any_netplan_param(const struct conf_bridge *b)
 {
     unsigned first = prefix(b);
 
     for (unsigned i = 0; i < BRIDGE_PARAMS; i++)
-        if (b->set[i] && i != BRIDGE_FWD_MASK && i != BRIDGE_FDB_LIMIT)
+        if (b->set[i] && !only_own(i))
             return true;
     for (unsigned i = 0; i < b->n_ports; i++)
         if (in_network(b, i, first) &&
@@ -278,25 +285,53 @@ static bool own_says(const struct conf_bridge *b)
 {
     unsigned first = prefix(b);
 
-    if (!b->local || b->set[BRIDGE_FWD_MASK] || b->set[BRIDGE_FDB_LIMIT])
+    if (!b->local)
         return true;
+    for (unsigned i = 0; i < BRIDGE_PARAMS; i++)
+        if (b->set[i] && only_own(i))
+            return true;
     for (unsigned i = 0; i < b->n_ports; i++)
         if (!in_network(b, i, first) || any_param(&b->port[i], false))
             return true;
     return false;
 }
 
+static void put_word(struct emit *o, const char *key,
+                     const struct param_name *p, uint32_t v)
+{
+    const char *word = param_word(p, v);
+
+    if (strcmp(word, "on") == 0 || strcmp(word, "off") == 0)
+        emit_key_bool(o, key, word[1] == 'n');
+    else
+        emit_key_text(o, key, word);
+}
+
+static void put_param(struct emit *o, const char *key,
+                      const struct param_name *p, uint32_t v)
+{
+    switch (p->unit) {
+    case UNIT_MASK:
+        put_mask(o, key, v);
+        break;
+    case UNIT_SWITCH:
+        emit_key_bool(o, key, v);
+        break;
+    case UNIT_CENTISECONDS:
+        put_time(o, key, v);
+        break;
+    case UNIT_WORD:
+        put_word(o, key, p, v);
+        break;
+    default:
+        emit_key_number(o, key, v);
+        break;
+    }
+}
+
 static void put_own_param(struct emit *o, const struct conf_port *p, unsigned i)
 {
-    const char *key = conf_port_param(i);
-
-    if (i == BPORT_FWD_MASK)
-        put_mask(o, key, p->param[i]);
-    else if (i == BPORT_PATH_COST || i == BPORT_PRIORITY ||
-             i == BPORT_FDB_LIMIT)
-        emit_key_number(o, key, p->param[i]);
-    else
-        emit_key_bool(o, key, p->param[i]);
+    put_param(o, conf_port_param(i), &port_param_names[i], p->param[i]);
 }
 
 /* 'all': not only what netplan has no words for */
@@ -352,12 +387,10 @@ static void put_own_bridge(struct emit *o, const struct conf_bridge *b)
     emit_key_map(o, b->name);
     if (!b->local)
         emit_key_bool(o, "local", false);
-    if (b->set[BRIDGE_FWD_MASK])
-        put_mask(o, conf_bridge_param(BRIDGE_FWD_MASK),
-                 b->param[BRIDGE_FWD_MASK]);
-    if (b->set[BRIDGE_FDB_LIMIT])
-        emit_key_number(o, conf_bridge_param(BRIDGE_FDB_LIMIT),
-                        b->param[BRIDGE_FDB_LIMIT]);
+    for (unsigned i = 0; i < BRIDGE_PARAMS; i++)
+        if (b->set[i] && only_own(i))
+            put_param(o, conf_bridge_param(i), &bridge_param_names[i],
+                      b->param[i]);
     put_own_ports(o, b);
     emit_map_end(o);
 }

@@ -9,7 +9,7 @@
 #include "switch/stp/engine.h"
 
 /* 17.21.7 newTcWhile */
-void stp_new_tc_while(struct stp *s, struct stp_port *p)
+static void new_tc_while(struct stp *s, struct stp_port *p)
 {
     const struct stp_times *t = &s->root_times;
 
@@ -23,13 +23,26 @@ void stp_new_tc_while(struct stp *s, struct stp_port *p)
     }
 }
 
-/* 17.21.18 setTcPropTree; restrictedTcn is 802.1Q's (2018, 13.27) */
-void stp_tc_prop_tree(struct stp *s, const struct stp_port *from)
+/*
+ * 17.21.18 setTcPropTree; restrictedTcn is 802.1Q's (2018, 13.27).  Done when
+ * all ports have had their turn: they may all ask for it at once, and if two
+ * do, each is told by the other.
+ */
+static void prop_tree(struct stp *s, const struct stp_port *from)
 {
     if (from->config.tcn_guard)
         return;
+    s->tc_from = s->tc_due && s->tc_from != from->number ? 0 : from->number;
+    s->tc_due = true;
+}
+
+void stp_tc_prop_tree(struct stp *s)
+{
+    if (!s->tc_due)
+        return;
+    s->tc_due = false;
     each_port (s, p)
-        if (p != from)
+        if (p->number != s->tc_from)
             p->tc_prop = true;
     stp_wake_all(s);
 }
@@ -85,8 +98,8 @@ static void learning(struct stp_port *p)
 static void detected(struct stp *s, struct stp_port *p)
 {
     p->change = CHANGE_ACTIVE;
-    stp_new_tc_while(s, p);
-    stp_tc_prop_tree(s, p);
+    new_tc_while(s, p);
+    prop_tree(s, p);
     p->new_info = true;
     note_change(s, p, true);
 }
@@ -115,18 +128,18 @@ static void notified(struct stp *s, struct stp_port *p)
     /* It tells with each hello, for a while. */
     p->told_until = s->now + 2 * (own > theirs ? own : theirs);
     if (p->rcvd_tcn)
-        stp_new_tc_while(s, p);
+        new_tc_while(s, p);
     p->rcvd_tcn = p->rcvd_tc = false;
     if (p->role == STP_ROLE_DESIGNATED)
         p->tc_ack = true;
-    stp_tc_prop_tree(s, p);
+    prop_tree(s, p);
     if (news)
         note_change(s, p, false);
 }
 
 static void propagate(struct stp *s, struct stp_port *p)
 {
-    stp_new_tc_while(s, p);
+    new_tc_while(s, p);
     flush(s, p);
     p->tc_prop = false;
 }
@@ -149,16 +162,23 @@ static bool step_active(struct stp *s, struct stp_port *p)
 }
 
 /*
- * Figure 17-25.  Before a port that was shut learns again, what it knew is
- * forgotten, even if it comes back before its shutting is in force.
+ * Before a port that was shut learns again, what it knew is forgotten, even if
+ * it comes back before its shutting is in force.
  */
+bool stp_forget(struct stp *s, struct stp_port *p)
+{
+    if (!p->flush_due || p->learning)
+        return false;
+    p->flush_due = false;
+    if (p->knows)
+        (void)stp_do(s, STP_DO_FLUSH, p->number);
+    p->knows = false;
+    return true;
+}
+
+/* Figure 17-25. */
 bool stp_change(struct stp *s, struct stp_port *p)
 {
-    if (p->flush_due && !p->applying) {
-        p->flush_due = false;
-        (void)stp_do(s, STP_DO_FLUSH, p->number);
-        return true;
-    }
     switch (p->change) {
     case CHANGE_INACTIVE:
         if (!p->learn)

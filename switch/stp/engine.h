@@ -54,7 +54,8 @@ struct stp_port {
     uint16_t next;   /* in use, in number order; 0: the last */
     bool todo;       /* its machines may have something to do */
     unsigned seen;   /* stp.wakes when they last ran */
-    bool flush_due;  /* what it learned before is to be forgotten */
+    bool knows;      /* it has learned since it was last flushed when shut */
+    bool flush_due;  /* ... and is to forget it, once it learns no more */
     struct stp_port_config config;
 
     /* machines */
@@ -88,12 +89,13 @@ struct stp_port {
     uint64_t tx_tick; /* when txCount is next decremented (17.22) */
 
     /* ours */
-    bool applying;       /* discarding was asked for and is not in force yet */
-    bool heard;          /* a BPDU has come since the port was enabled */
-    bool quiet;          /* bridge assurance: silence for three hello times */
-    bool loop_suspect;   /* loop guard: silence on a port that was shut */
-    bool bpdu_seen;      /* BPDU guard: error-disabled */
-    uint64_t self_until; /* it hears itself, until then */
+    bool applying;     /* discarding was asked for and is not in force yet */
+    bool heard;        /* a BPDU has come since the port was enabled */
+    bool quiet;        /* bridge assurance: silence for three hello times */
+    bool loop_suspect; /* loop guard: silence on a port that was shut */
+    bool bpdu_seen;    /* BPDU guard: error-disabled */
+    uint64_t dispute_until; /* disputed counts until then */
+    uint64_t self_until;    /* it hears itself, until then */
     uint64_t assured_until; /* bridge assurance: silence begins */
     uint64_t told_until;    /* a neighbour tells of a topology change */
     uint64_t recover_at;    /* from error-disabled; 0: not by itself */
@@ -116,8 +118,10 @@ struct stp {
     uint16_t root_port; /* its number; 0: none */
     struct stp_vector root;
     struct stp_times root_times;
-    bool roles_due; /* some port's reselect is set */
-    unsigned wakes; /* counts stp_wake_all, whatever the number of ports */
+    bool roles_due;   /* some port's reselect is set */
+    bool tc_due;      /* tcProp is to be set: */
+    uint16_t tc_from; /* ... not in this port; 0: in all */
+    unsigned wakes;   /* counts stp_wake_all, whatever the number of ports */
 
     struct cause cause;      /* of what happens in this step */
     struct cause tree_cause; /* ... of the roles as they are to be */
@@ -213,6 +217,8 @@ struct stp_action *stp_do(struct stp *s, enum stp_action_type type,
 /* A note about the port, or the bridge (NULL); its cause filled in. */
 struct stp_note *stp_tell(struct stp *s, const struct stp_port *p,
                           enum stp_note_type type, const struct cause *why);
+/* The port's role, unless it has been told of already. */
+void stp_tell_role(struct stp *s, struct stp_port *p);
 
 /* ---- machines ---- */
 
@@ -220,17 +226,17 @@ bool stp_receive(struct stp *s, struct stp_port *p);     /* 17.23, receive.c */
 bool stp_migrate(struct stp *s, struct stp_port *p);     /* 17.24 */
 bool stp_detect(struct stp *s, struct stp_port *p);      /* 17.25 */
 bool stp_information(struct stp *s, struct stp_port *p); /* 17.27, info.c */
-bool stp_select_roles(struct stp *s);                    /* 17.28, roles.c */
+void stp_select_roles(struct stp *s);                    /* 17.28, roles.c */
 bool stp_leads_better(const struct stp *s, const struct stp_port *p);
 struct stp_vector stp_path_by(const struct stp_port *p);
 bool stp_role_step(struct stp *s, struct stp_port *p);  /* 17.29 */
 bool stp_state_step(struct stp *s, struct stp_port *p); /* 17.30 */
 bool stp_change(struct stp *s, struct stp_port *p);     /* 17.31, change.c */
-bool stp_transmit(struct stp *s, struct stp_port *p);   /* 17.26, transmit.c */
+bool stp_forget(struct stp *s, struct stp_port *p);
+bool stp_transmit(struct stp *s, struct stp_port *p); /* 17.26, transmit.c */
 
-/* change.c: newTcWhile (17.21.7), setTcPropTree (17.21.18). */
-void stp_new_tc_while(struct stp *s, struct stp_port *p);
-void stp_tc_prop_tree(struct stp *s, const struct stp_port *from);
+/* change.c: setTcPropTree (17.21.18), for all that asked for it. */
+void stp_tc_prop_tree(struct stp *s);
 /* transmit.c: the clock of txCount. */
 void stp_transmit_tick(struct stp *s, struct stp_port *p);
 

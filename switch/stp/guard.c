@@ -42,10 +42,13 @@ static bool assured(const struct stp *s, const struct stp_port *p)
 
 static uint64_t three_hellos(const struct stp *s, const struct stp_port *p)
 {
-    uint64_t own_hello = ns_of(s->config.hello),
-             theirs = ns_of(p->port_times.hello);
+    uint16_t hello = s->config.hello;
 
-    return s->now + 3 * (own_hello > theirs ? own_hello : theirs);
+    if (hello < p->port_times.hello)
+        hello = p->port_times.hello;
+    if (hello < p->msg.times.hello) /* not yet in the port's times */
+        hello = p->msg.times.hello;
+    return s->now + 3 * ns_of(hello);
 }
 
 void stp_guard_retime(struct stp *s, struct stp_port *p)
@@ -118,7 +121,9 @@ enum stp_guard stp_guard_of(const struct stp *s, const struct stp_port *p)
 {
     if (p->bpdu_seen)
         return STP_GUARD_BPDU;
-    if (running(s, p->self_until) && p->role != STP_ROLE_ROOT)
+    if (p->role == STP_ROLE_ROOT) /* it hears of the root, here and now */
+        return STP_GUARD_NONE;
+    if (running(s, p->self_until))
         return STP_GUARD_SELF;
     if (p->loop_suspect && p->config.loop_guard)
         return STP_GUARD_LOOP;

@@ -81,14 +81,39 @@ static void record_proposal(struct stp_port *p)
         p->proposed = true;
 }
 
-/* 17.21.10 recordDispute: the neighbour thinks worse of the tree than we do,
- * and yet forwards: it does not hear us. */
-static void record_dispute(struct stp_port *p)
+/*
+ * 17.21.10 recordDispute: the neighbour thinks worse of the tree than we do,
+ * and yet forwards: it does not hear us.  Or our word is under way to it; then
+ * it will not say so again, and the dispute is void as other information is.
+ */
+static void record_dispute(struct stp *s, struct stp_port *p)
 {
     if (p->msg.type == BPDU_RST && p->msg.flags & BPDU_LEARNING) {
         p->disputed = true;
+        p->dispute_until = s->now + 3 * hello_time(p);
         p->agreed = false;
     }
+}
+
+/*
+ * Is it this that the neighbour agrees to?  An agreement does not say, and one
+ * to what we said before may have been under way when we said something worse.
+ * Whoever agrees to what we have told names the same root; its root port is
+ * one hop further from it; and if it is this bridge, it says what we say.
+ */
+static bool agrees_to_this(const struct stp *s, const struct stp_port *p)
+{
+    const struct bpdu *b = &p->msg;
+    int hop = b->times.message_age - p->port_times.message_age;
+
+    if (p->new_info && p->tx_count >= s->config.tx_hold_count)
+        return false; /* it has not been told yet */
+    if (b->vector.root != p->port_priority.root)
+        return false;
+    if (b->vector.bridge == s->config.id)
+        return b->vector.cost == p->port_priority.cost;
+    return bpdu_role(b) != BPDU_ROLE_ROOT ||
+           (hop > STP_SECOND / 2 && hop <= STP_SECOND * 3 / 2);
 }
 
 /* 17.21.9 recordAgreement */
@@ -96,8 +121,9 @@ static void record_agreement(struct stp *s, struct stp_port *p)
 {
     bool was = p->agreed;
 
+    p->disputed = false; /* it hears us */
     p->agreed = rstp_version(s) && p->config.p2p && p->msg.type == BPDU_RST &&
-                p->msg.flags & BPDU_AGREEMENT;
+                p->msg.flags & BPDU_AGREEMENT && agrees_to_this(s, p);
     if (p->agreed)
         p->proposing = false;
     if (p->agreed && !was)
@@ -132,6 +158,7 @@ static void disable(struct stp *s, struct stp_port *p)
 {
     p->rcvd_msg = false;
     p->proposing = p->proposed = p->agree = p->agreed = false;
+    p->disputed = false; /* that was another link */
     p->rcvd_info_while = 0;
     p->info_is = INFO_DISABLED;
     stp_reselect(s, p);
@@ -191,7 +218,7 @@ static void receive(struct stp *s, struct stp_port *p)
         hold_information(s, p);
         break;
     case RECEIVED_INFERIOR_DESIGNATED:
-        record_dispute(p);
+        record_dispute(s, p);
         /* The standard waits for its hello time; 802.1D-1998 replied at once
          * (8.6.9), and so do we: a neighbour whose port is new need not wait */
         p->new_info = true;

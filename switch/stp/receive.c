@@ -84,18 +84,22 @@ static bool nobody_there(const struct stp *s, const struct stp_port *p)
            p->send_rst && p->proposing && !stp_guard_shuts(s, p);
 }
 
+static bool is_edge(const struct stp *s, const struct stp_port *p)
+{
+    if (p->config.bpdu_filter && p->enabled)
+        return true;
+    if (p->config.assurance)
+        return false; /* a bridge is expected there */
+    if (!p->enabled)
+        return p->config.admin_edge;
+    return p->oper_edge || nobody_there(s, p);
+}
+
 /* 17.25, figure 17-14.  A port that hears no BPDUs has no bridge behind it. */
 bool stp_detect(struct stp *s, struct stp_port *p)
 {
     bool was = p->oper_edge;
 
-    if (p->config.bpdu_filter && p->enabled)
-        p->oper_edge = true;
-    else if (p->config.assurance)
-        p->oper_edge = false; /* a bridge is expected there */
-    else if (!p->enabled)
-        p->oper_edge = p->config.admin_edge;
-    else if (!was && nobody_there(s, p))
-        p->oper_edge = true;
+    p->oper_edge = is_edge(s, p);
     return p->oper_edge != was;
 }

@@ -160,10 +160,10 @@ static void tell_root(struct stp *s)
 }
 
 /* 17.28, figure 17-19. */
-bool stp_select_roles(struct stp *s)
+void stp_select_roles(struct stp *s)
 {
     if (!s->roles_due)
-        return false;
+        return;
     s->roles_due = false;
     find_root(s);
     each_port (s, p) {
@@ -174,5 +174,4 @@ bool stp_select_roles(struct stp *s)
     }
     tell_root(s);
     stp_wake_all(s);
-    return true;
 }

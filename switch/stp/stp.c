@@ -91,6 +91,16 @@ struct stp_note *stp_tell(struct stp *s, const struct stp_port *p,
     return n;
 }
 
+void stp_tell_role(struct stp *s, struct stp_port *p)
+{
+    enum stp_role was = p->shown_role;
+
+    if (p->role == was)
+        return;
+    p->shown_role = p->role;
+    stp_tell(s, p, STP_NOTE_ROLE, &s->tree_cause)->was = was;
+}
+
 /* ---- ports ---- */
 
 static struct stp_port *find(struct stp *s, uint16_t port)
@@ -130,7 +140,8 @@ static void begin(struct stp *s, struct stp_port *p)
     p->learning = old.learning;
     p->forwarding = old.forwarding;
     p->applying = old.applying;
-    p->flush_due = old.flush_due || old.learning;
+    p->knows = old.knows;
+    p->flush_due = true;
     p->state_cause = s->cause;
     p->enabled = p->config.up && !p->bpdu_seen;
     p->migration = MIGRATION_CHECKING;
@@ -330,8 +341,8 @@ static void on_bpdu(struct stp *s, const struct stp_event *e)
     p->todo = true;
     if (!stp_guard_admit(s, p, &b) || stale(p, &b))
         return;
-    stp_guard_heard(s, p);
     p->msg = b;
+    stp_guard_heard(s, p);
     p->rcvd_bpdu = true;
 }
 
@@ -418,7 +429,7 @@ static bool port_step(struct stp *s, struct stp_port *p)
 {
     return stp_guard_tick(s, p) || stp_receive(s, p) || stp_migrate(s, p) ||
            stp_detect(s, p) || stp_information(s, p) || stp_role_step(s, p) ||
-           stp_state_step(s, p) || stp_change(s, p);
+           stp_forget(s, p) || stp_state_step(s, p) || stp_change(s, p);
 }
 
 static bool room(const struct stp *s)
@@ -436,21 +447,11 @@ static void run_port(struct stp *s, struct stp_port *p)
         p->todo = true;
 }
 
-static void tell_role(struct stp *s, struct stp_port *p)
-{
-    enum stp_role was = p->shown_role;
-
-    if (p->role == was)
-        return;
-    p->shown_role = p->role;
-    stp_tell(s, p, STP_NOTE_ROLE, &s->tree_cause)->was = was;
-}
-
 /* What has become of the port, for people; and what it has to send.  Last, so
  * that BPDUs say what is, and one BPDU says all of it. */
 static void finish_port(struct stp *s, struct stp_port *p)
 {
-    tell_role(s, p);
+    stp_tell_role(s, p);
     if (p->shown_edge != p->oper_edge && p->enabled) {
         p->shown_edge = p->oper_edge;
         stp_tell(s, p, STP_NOTE_EDGE, &s->cause)->yes = p->oper_edge;
@@ -470,7 +471,7 @@ static bool pending(const struct stp *s)
     each_port (s, p)
         if (due(s, p))
             return true;
-    return s->roles_due;
+    return s->roles_due || s->tc_due;
 }
 
 /* Machines of all ports until none moves, or there is no room for actions. */
@@ -480,8 +481,9 @@ static void run(struct stp *s)
         each_port (s, p)
             if (due(s, p) && room(s))
                 run_port(s, p);
+        stp_tc_prop_tree(s);
         if (room(s))
-            (void)stp_select_roles(s);
+            stp_select_roles(s);
     }
     each_port (s, p)
         if (room(s))

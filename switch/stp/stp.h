@@ -86,7 +86,9 @@ enum stp_event_type {
     STP_TICK,    /* a deadline has come, or room for more actions */
     STP_BRIDGE,  /* config: the bridge's parameters; the first event of all */
     STP_PORT,    /* port, port_config: it is there, or has changed */
-    STP_GONE,    /* port: it has left */
+    STP_GONE,    /* port: it has left, and no forwarder knows it any more.  What
+                    was asked for before is not to be told as applied when
+                    the number is given to another */
     STP_BPDU,    /* port, frame, len: received */
     STP_APPLIED, /* port: the discarding that was asked for is in force */
     STP_CHANGE,  /* act as if the topology had changed */

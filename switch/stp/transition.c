@@ -15,6 +15,7 @@
 
 static void set_state(struct stp *s, struct stp_port *p, enum stp_state state)
 {
+    stp_tell_role(s, p); /* people hear first what it follows from */
     stp_do(s, STP_DO_STATE, p->number)->state = state;
     stp_tell(s, p, STP_NOTE_STATE, &p->state_cause)->state = state;
     if (state == STP_FORWARDING)
@@ -36,7 +37,7 @@ bool stp_state_step(struct stp *s, struct stp_port *p)
         p->applying = true;
         set_state(s, p, STP_DISCARDING);
     } else if (p->learn && !p->learning) {
-        p->learning = true;
+        p->learning = p->knows = true;
         if (p->forward && !p->forwarding) /* both at once: one change */
             p->forwarding = true;
         set_state(s, p, p->forwarding ? STP_FORWARDING : STP_LEARNING);
@@ -90,9 +91,25 @@ static void release_timers(struct stp *s, struct stp_port *p)
     }
 }
 
+/* May the neighbour's agreement be hoped for, and come soon? */
+static bool can_agree(const struct stp_port *p)
+{
+    return p->send_rst && p->config.p2p;
+}
+
+/*
+ * A root port that becomes designated: the standard lets it forward on.  But
+ * its neighbour was promised that what is behind this bridge hangs on that
+ * neighbour, and goes on relying on that until it hears otherwise; by another
+ * way it may hear of the better root that this bridge now knows, and agree
+ * there, as if nothing had changed here: a loop.  So it is shut until the
+ * neighbour agrees, in a moment.
+ */
 static void take_role(struct stp *s, struct stp_port *p)
 {
     release_timers(s, p);
+    if (p->role == STP_ROLE_ROOT && p->selected_role == STP_ROLE_DESIGNATED)
+        p->sync |= can_agree(p);
     p->role = p->selected_role;
     if (is_shut(p->role))
         because(p, STP_CAUSE_ROLE);
@@ -111,7 +128,7 @@ static void shut(struct stp *s, struct stp_port *p)
     /* The standard leaves it set, as its ports shut in no time. */
     if (p->learning || p->forwarding)
         p->synced = false;
-    if (p->role == STP_ROLE_DISABLED && p->learning)
+    if (p->role == STP_ROLE_DISABLED)
         p->flush_due = true;
     /* From alternate to backup there is nothing left to wait for. */
     p->block_done = port_change && p->block_done;
@@ -267,17 +284,15 @@ static bool designated_may(const struct stp *s, const struct stp_port *p,
 static bool designated_must_shut(const struct stp *s, const struct stp_port *p,
                                  enum stp_cause *why)
 {
-    if (stp_guard_shuts(s, p))
+    bool sync = (p->sync && !p->synced) || (p->re_root && rr_running(s, p));
+    bool dispute = p->disputed && running(s, p->dispute_until);
+
+    if (stp_guard_shuts(s, p)) {
         *why = STP_CAUSE_GUARD;
-    else if (p->oper_edge)
-        return false;
-    else if (p->disputed)
-        *why = STP_CAUSE_DISPUTE;
-    else if ((p->sync && !p->synced) || (p->re_root && rr_running(s, p)))
-        *why = STP_CAUSE_SYNC;
-    else
-        return false;
-    return true;
+        return true;
+    }
+    *why = dispute ? STP_CAUSE_DISPUTE : STP_CAUSE_SYNC;
+    return !p->oper_edge && (dispute || sync);
 }
 
 static void designated_discard(struct stp *s, struct stp_port *p,
@@ -304,7 +319,10 @@ static void designated_open(struct stp *s, struct stp_port *p,
     } else { /* DESIGNATED_FORWARD */
         p->forward = true;
         p->fd_while = 0;
-        p->agreed = p->send_rst;
+        /* Figure 17-22 sets it to sendRSTP.  Opened by forward delay, the port
+         * would count as agreed with and not be shut when this bridge agrees
+         * elsewhere, though nobody has agreed to anything. */
+        p->agreed = p->agreed && p->send_rst;
     }
 }
 

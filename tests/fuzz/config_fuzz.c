@@ -59,7 +59,10 @@ static void check_port(const struct conf_port *p)
 static void check_bridge(const struct conf_bridge *b)
 {
     CHECK(b->name[0] && strlen(b->name) < PORT_NAME_MAX);
-    CHECK(b->stp_default != b->set[BRIDGE_STP]);
+    CHECK(b->set[BRIDGE_STP] && b->param[BRIDGE_STP] <= 1);
+    CHECK(!b->param[BRIDGE_STP] || !b->set[BRIDGE_FORWARD_DELAY] ||
+          (b->param[BRIDGE_FORWARD_DELAY] >= 200 &&
+           b->param[BRIDGE_FORWARD_DELAY] <= 3000));
     CHECK(b->n_ports <= BRIDGE_PORTS_MAX);
     CHECK(b->param[BRIDGE_AGEING] <= 600000);
     for (unsigned i = 0; i < b->n_ports; i++)

@@ -16,24 +16,6 @@ esac
 """
 
 
-def server(lab, ns, dev):
-    """dnsmasq on a device; returns when it is ready."""
-    if not shutil.which("dnsmasq"):
-        raise lib.Skip("dnsmasq is not installed")
-    log = os.path.join(lab.dir, "dnsmasq.log")
-    with open(log, "w") as f:
-        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
-                  "--user=root", "--pid-file=", f"--interface={dev}", "--bind-interfaces",
-                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative",
-                  "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h",
-                  ns=ns, stdout=f, stderr=f)
-
-    def ready():
-        with open(log) as f:
-            return "DHCP, " in f.read()
-    lib.wait_until(ready, 5, "dnsmasq runs")
-
-
 def udhcpc(lab, ns, dev, limit=10):
     """Gets a lease within `limit` seconds."""
     script = os.path.join(lab.dir, "udhcpc.sh")
@@ -59,7 +41,7 @@ def dhclient(lab, ns, dev, limit=15):
 def pair(lab, server_kind, client_kind):
     sw = lab.switch()
     s = lab.host("server", server_kind)
-    server(lab, s.ns, s.dev)
+    lib.dhcp_server(lab, s.ns, s.dev)
     c = lab.host("client", client_kind)
     lib.sh("ip", "-n", c.ns, "addr", "flush", "dev", c.dev)
     udhcpc(lab, c.ns, c.dev)
@@ -109,7 +91,7 @@ def test_bridge_interface(lab):
     a server."""
     sw = lab.switch()
     s = lab.host("server", "packet")
-    server(lab, s.ns, s.dev)
+    lib.dhcp_server(lab, s.ns, s.dev)
     udhcpc(lab, sw.ns, "br0")
     lib.reaches(sw.ns, s.ip4)
     if shutil.which("dhclient"):
@@ -120,7 +102,7 @@ def test_bridge_interface_serves(lab):
     """Hosts of every kind get a lease from it: its offers' checksums are incomplete."""
     sw = lab.switch()
     lib.sh("ip", "-n", sw.ns, "addr", "add", "10.9.0.200/24", "dev", "br0")
-    server(lab, sw.ns, "br0")
+    lib.dhcp_server(lab, sw.ns, "br0")
     for kind in ("tap", "packet", "pcap", "stream", "dgram")[:2 if lib.KERNEL else None]:
         c = lab.host(kind, kind)
         lib.sh("ip", "-n", c.ns, "addr", "flush", "dev", c.dev)

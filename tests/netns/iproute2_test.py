@@ -195,15 +195,16 @@ def test_links(lab):
         p.same(*f, "link", "show", "dev", "x0")
     for abbreviated in (("l", "sh"), ("li", "lst"), ("link", "list"), ("-js", "l", "l")):
         p.same(*abbreviated)
-    for flag in ("hairpin", "learning", "flood", "mcast_flood", "bcast_flood", "isolated"):
+    for flag in ("hairpin", "learning", "flood", "mcast_flood", "bcast_flood", "isolated",
+                 "guard", "root_block"):
         for v in ("on", "off"):
             p.same("link", "set", "dev", "p1", flag, v)
             p.same("-d", "link", "show", "dev", "p1")
             p.same("-j", "-d", "link", "show", "dev", "p1")
     p.same("link", "set", "dev", "p1", "cost", "7", "priority", "3", "hairpin", "on", "master")
     p.same("-d", "link")
-    for off in ("guard", "root_block", "fastleave", "mcast_to_unicast", "neigh_suppress",
-                "vlan_tunnel", "locked", "learning_sync"):
+    for off in ("fastleave", "mcast_to_unicast", "neigh_suppress", "vlan_tunnel", "locked",
+                "learning_sync"):
         p.same("link", "set", "dev", "p2", off, "off")
         r = p.ours.run("link", "set", "dev", "p2", off, "on")
         need(r.returncode and f'"{off} on" is not built yet' in r.stderr, r.stderr)
@@ -219,7 +220,7 @@ def test_links(lab):
     for bad in ("show dev nope", "show dev", "show dev p1 dev p2", "foo"):
         p.same("link", *bad.split())
     # nothing half-made: the good value before the bad one is not set
-    for bad in ("guard on", "priority 99", "cost x", "priority x", "self master"):
+    for bad in ("fastleave on", "priority 99", "cost x", "priority x", "self master"):
         r = p.ours.run("link", "set", "dev", "p3", "cost", "9", *bad.split())
         need(r.returncode == 255 and r.stderr, f"{bad} was accepted")
     p.same("-d", "link")
@@ -239,6 +240,33 @@ def test_links(lab):
     p.same("link", "show", "dev", "x0")  # its peer is here, and down
     p.same("-j", "link", "show", "dev", "x0")
     print(f"     {p.compared} commands compared")
+
+
+def test_spanning_tree(lab):
+    """The states that the tree brings about, and what it does not let be set."""
+    p = Pair(lab)
+    p.both(lambda s: lib.sh("ip", "-n", s.ns, "link", "set", "br0", "down"))
+    lib.sh("ip", "-n", p.kernel.ns, "link", "set", "br0", "type", "bridge", "forward_delay", 400,
+           "stp_state", 1)
+    p.ours.sw.cli("setfd", "br0", "4")
+    p.ours.sw.cli("stp", "br0", "stp")
+    p.same("link")  # disabled
+    p.both(lambda s: lib.sh("ip", "-n", s.ns, "link", "set", "br0", "up"))
+    for state in ("listening", "learning", "forwarding"):
+        for s in (p.kernel, p.ours):
+            lib.wait_until(
+                lambda s=s, state=state:
+                s.run("link").stdout.count(f" state {state} ") == len(PORTS), 8, state, 0.1)
+        p.same("-d", "link")
+        p.same("-j", "-d", "link")
+        for word in ("3", "disabled", "blocking"):
+            p.same("link", "set", "dev", "p1", "state", word)
+    p.same("link", "set", "dev", "p1", "cost", "70000")
+    p.ours.sw.cli("bridge", "set", "br0", "path-cost-method", "long")
+    r = p.ours.run("link", "set", "dev", "p1", "cost", "70000")
+    need(r.returncode == 0, r.stderr)
+    need(json.loads(p.ours.run("-j", "link", "show", "dev", "p1").stdout)[0]["cost"] == 70000,
+         "the cost was not set")
 
 
 def test_fdb(lab):

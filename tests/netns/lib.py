@@ -394,6 +394,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix=self.tag + "-")
         self.nss, self.procs, self.ends, self.hosts = {}, [], [], 0
         self.sw = None
+        self.daemons = []  # further switches, which the test's end looks at as well
         atexit.register(self.close)
 
     # ---- making things ----
@@ -507,19 +508,25 @@ class Lab:
 
     # ---- the end ----
 
+    def switches(self):
+        return [] if KERNEL else [d for d in [self.sw] + self.daemons if d is not None]
+
     def say_state(self):
-        if KERNEL or self.sw is None:
-            return
-        if self.sw.proc is not None and self.sw.proc.poll() is None:
-            for c in (["show"], ["port", "show", "br0"], ["stats"]):
-                try:
-                    r = self.sw.cli(*c, check=False, timeout=5)
-                    text = (r.stdout + r.stderr).splitlines()
-                    more = ["..."] if len(text) > 60 else []
-                    print("\n".join([f"--- bascule {' '.join(c)}"] + text[:60] + more))
-                except subprocess.TimeoutExpired:
-                    print(f"--- bascule {' '.join(c)}: no answer within 5 s")
-        print(f"--- daemon's log\n{self.sw.log_tail()}")
+        for d in self.switches():
+            if d.proc is not None and d.proc.poll() is None:
+                self.say_answers(d)
+            print(f"--- daemon's log\n{d.log_tail()}")
+
+    @staticmethod
+    def say_answers(d):
+        for c in (["show"], ["port", "show"], ["stats"], ["stp", "show"]):
+            try:
+                r = d.cli(*c, check=False, timeout=5)
+                text = (r.stdout + r.stderr).splitlines()
+                more = ["..."] if len(text) > 60 else []
+                print("\n".join([f"--- bascule {' '.join(c)}"] + text[:60] + more))
+            except subprocess.TimeoutExpired:
+                print(f"--- bascule {' '.join(c)}: no answer within 5 s")
 
     def close(self):
         atexit.unregister(self.close)
@@ -678,6 +685,24 @@ def reaches(ns, addr, limit=5):
     wait_until(lambda: ping(ns, addr, 1, wait=0.5) == 0, limit, f"{ns} reaches {addr}")
 
 
+def dhcp_server(lab, ns, dev):
+    """dnsmasq on a device; returns when it is ready."""
+    if not shutil.which("dnsmasq"):
+        raise Skip("dnsmasq is not installed")
+    log = os.path.join(lab.dir, "dnsmasq.log")
+    with open(log, "w") as f:
+        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
+                  "--user=root", "--pid-file=", f"--interface={dev}", "--bind-interfaces",
+                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative",
+                  "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h",
+                  ns=ns, stdout=f, stderr=f)
+
+    def ready():
+        with open(log) as f:
+            return "DHCP, " in f.read()
+    wait_until(ready, 5, "dnsmasq runs")
+
+
 def vnet(flags=0, gso=0, hdr_len=0, gso_size=0, start=0, offset=0):
     return struct.pack("<BBHHHH", flags, gso, hdr_len, gso_size, start, offset)
 
@@ -732,12 +757,10 @@ def run_one(mod, name, fn):
     lab = Lab(os.path.basename(mod.__file__).split("_test")[0])
     try:
         fn(lab)
-        crashed = (not KERNEL and lab.sw is not None and lab.sw.proc is not None and
-                   lab.sw.proc.poll() is not None)
-        need(not crashed, "basculed has died")
-        if not KERNEL and lab.sw is not None and lab.sw.proc is not None:
-            # also says what a sanitizer found
-            rc = lab.sw.stop(limit=40)
+        up = [d for d in lab.switches() if d.proc is not None]
+        need(all(d.proc.poll() is None for d in up), "basculed has died")
+        for d in up:  # also says what a sanitizer found
+            rc = d.stop(limit=40)
             need(rc == 0, f"basculed ended with {rc}")
         print(f"ok   {name} {time.monotonic() - t0:.1f} s", flush=True)
         if os.environ.get("KEEP_LOG") and not KERNEL and lab.sw:

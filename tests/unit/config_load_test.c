@@ -90,7 +90,6 @@ static void lab(void **state)
     assert_string_equal(c->renderer, "networkd");
     assert_string_equal(b->name, "br0");
     assert_true(b->local);
-    assert_false(b->stp_default);
     assert_true(b->set[BRIDGE_STP]);
     assert_int_equal(b->param[BRIDGE_STP], 0);
     assert_true(b->set[BRIDGE_FORWARD_DELAY]);
@@ -213,7 +212,7 @@ static void everything(void **state)
     assert_int_equal(b[2].port->param[BPORT_PRIORITY], 8);
     assert_int_equal(b[2].l3.n_routes, 2);
     assert_int_equal(b[2].l3.route[1].to.family, AF_INET6);
-    assert_true(b[1].stp_default && !b[1].set[BRIDGE_STP]);
+    assert_true(b[1].set[BRIDGE_STP] && b[1].param[BRIDGE_STP] == 1);
     assert_true(noted(c, "unused0"));
     assert_true(noted(c, "wifis: left alone"));
     assert_true(noted(c, "98:7: gateway4 is deprecated"));
@@ -244,9 +243,9 @@ static void own(void **state)
     assert_int_equal(b[1].l3.dhcp4, CONF_ON);
     assert_int_equal(b[1].param[BRIDGE_PRIORITY], 7);
     assert_string_equal(b[1].renderer, "networkd");
-    assert_true(b[1].stp_default);
+    assert_int_equal(b[1].param[BRIDGE_STP], 1);
     assert_false(b[2].local);
-    assert_true(b[2].set[BRIDGE_STP] && !b[2].stp_default);
+    assert_true(b[2].set[BRIDGE_STP] && b[2].param[BRIDGE_STP] == 0);
     assert_int_equal(b[2].param[BRIDGE_FORWARD_DELAY], 250);
     assert_string_equal(b[2].port[1].spec.name, ""); /* numbered later */
     assert_string_equal(b[2].port[1].spec.target, "unix:/run/a \"b\"");
@@ -265,9 +264,64 @@ static void stp(void **state)
 
     (void)state;
     assert_string_equal(c->bridge[0].name, "b"); /* network: comes first */
-    assert_true(c->bridge[0].stp_default && !c->bridge[0].set[BRIDGE_STP]);
-    assert_true(!c->bridge[1].stp_default && c->bridge[1].set[BRIDGE_STP]);
-    assert_true(!c->bridge[2].stp_default && c->bridge[2].set[BRIDGE_STP]);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(c->bridge[i].set[BRIDGE_STP]);
+        assert_int_equal(c->bridge[i].param[BRIDGE_STP], i == 0);
+    }
+    conf_free(c);
+}
+
+/* What an STP bridge cannot have is made what the kernel would make of it. */
+static void stp_delay(void **state)
+{
+    static const struct {
+        const char *text;
+        uint32_t cs;
+        bool note;
+    } t[] = {{"forward-delay: 0", 200, true},
+             {"forward-delay: 31", 3000, true},
+             {"forward-delay: 2", 200, false},
+             {"forward-delay: 30", 3000, false},
+             {"forward-delay: 0, stp: false", 0, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct conf *c;
+        char text[128];
+
+        snprintf(text, sizeof(text),
+                 "network: {bridges: {b: {parameters: {%s}}}}\n", t[i].text);
+        c = load(text);
+        assert_int_equal(c->bridge->param[BRIDGE_FORWARD_DELAY], t[i].cs);
+        assert_int_equal(noted(c, "the forward delay is 2 to 30"), t[i].note);
+        conf_free(c);
+    }
+}
+
+static void stp_words(void **state)
+{
+    struct conf *c =
+        load("bascule: {bridges: {a: {force-version: stp, tx-hold: 10,\n"
+             "  path-cost-method: LONG, recovery: 0, ports: [\n"
+             "  {spec: mem:x, p2p: no, path-cost: 200000000, bpdu-guard: on},\n"
+             "  {spec: mem:y, p2p: auto, admin-edge: false, assurance: yes},\n"
+             "  {spec: mem:z, p2p: true}]}}}\n");
+    const struct conf_bridge *b = c->bridge;
+
+    (void)state;
+    assert_true(b->set[BRIDGE_FORCE_VERSION]);
+    assert_int_equal(b->param[BRIDGE_FORCE_VERSION], 0);
+    assert_int_equal(b->param[BRIDGE_TX_HOLD], 10);
+    assert_int_equal(b->param[BRIDGE_LONG_COST], 1);
+    assert_true(b->set[BRIDGE_RECOVERY] && !b->param[BRIDGE_RECOVERY]);
+    assert_int_equal(b->port[0].param[BPORT_P2P], 0);
+    assert_int_equal(b->port[0].param[BPORT_PATH_COST], 200000000);
+    assert_int_equal(b->port[0].param[BPORT_BPDU_GUARD], 1);
+    assert_int_equal(b->port[1].param[BPORT_P2P], 2);
+    assert_true(b->port[1].set[BPORT_ADMIN_EDGE]);
+    assert_int_equal(b->port[1].param[BPORT_ADMIN_EDGE], 0);
+    assert_int_equal(b->port[1].param[BPORT_ASSURANCE], 1);
+    assert_int_equal(b->port[2].param[BPORT_P2P], 1);
     conf_free(c);
 }
 
@@ -556,7 +610,9 @@ static void host_bits(void **state)
 static void parameters(void **state)
 {
     (void)state;
-    refused(BR_ "parameters: {stp: true}\n", "5:25: stp: ", "not built yet");
+    refused(BR_ "parameters: {stp: 2}\n", "5:25: stp: ", "yes or no");
+    refused(BR_ "interfaces: [e0]\n      parameters: {path-cost: 65536}\n",
+            "6:31: path-cost: ", "path-cost-method: long");
     refused(BR_ "parameters: {priority: 65536}\n",
             "5:30: priority: ", "from 0 to 65535");
     refused(BR_ "parameters: {ageing-time: 6001}\n",
@@ -577,7 +633,7 @@ static void parameters(void **state)
     refused(BR_ "interfaces: [e0]\n      parameters: {path-cost: {e0: 0}}\n",
             "6:36: e0: ", "from 1 to 65535");
     refused(BR_ "interfaces: [e0]\n      parameters: {path-cost: 65536}\n",
-            "6:31: path-cost: ", "from 0 to 65535");
+            "6:31: path-cost: ", "from 1 to 65535");
     refused(BR_
             "interfaces: [e0]\n      parameters: {port-priority: {e0: 64}}\n",
             "6:40: e0: ", "from 0 to 63");
@@ -635,7 +691,12 @@ static void own_section(void **state)
     refused(OWN_ "local: maybe\n", "4:14: local: ", "yes or no");
     refused(OWN_ "local: no\n      mtu: 1500\n",
             "5:7: mtu: ", "br0 has no interface (local: no, in text:4:14)");
-    refused(OWN_ "stp: on\n", "4:12: stp: ", "not built yet");
+    refused(OWN_ "force-version: mstp\n",
+            "4:22: force-version: ", "expected stp or rstp, found mstp");
+    refused(OWN_ "path-cost-method: 1\n", "4:25: ", "short or long");
+    refused(OWN_ "tx-hold: 11\n", "4:16: tx-hold: ", "from 1 to 10");
+    refused(OWN_ "ports: [{spec: mem:x, p2p: 2}]\n",
+            "4:34: p2p: ", "expected auto, on or off, found 2");
     refused(OWN_ "group-fwd-mask: 0x10000\n", "4:23: ", "from 0 to 65535");
     refused(OWN_ "fdb-limit: 0\n", "4:18: fdb-limit: ", "from 1 to");
     refused(OWN_ "ports: tap:x\n", "4:14: ports: ", "expected a list");
@@ -649,7 +710,7 @@ static void own_section(void **state)
     refused(OWN_ "ports: [{spec: mem:x, flod: no}]\n",
             "4:29: flod: ", "did you mean flood?");
     refused(OWN_ "ports: [{spec: mem:x, path-cost: 65536}]\n",
-            "4:40: ", "from 0 to 65535");
+            "4:40: ", "from 1 to 65535");
     refused(OWN_ "ports: [mem:x, mem:x]\n",
             "4:22: ports: ", "there is a port x in text:4:15");
     refused(OWN_ "ports: [\"mem:x,name=br1\"]\n    br1: {}\n",
@@ -721,32 +782,49 @@ static void too_many_ports(void **state)
 
 /* ---- the switch's own names and ranges ---- */
 
+/* Something that every parameter of its unit takes; *want: what it means. */
+static const char *a_value(const struct param_name *p, uint32_t *want)
+{
+    switch (p->unit) {
+    case UNIT_SWITCH:
+        *want = 1;
+        return "yes";
+    case UNIT_CENTISECONDS:
+        *want = 1000;
+        return "10";
+    case UNIT_WORD:
+        *want = p->word[1].value;
+        return p->word[1].text;
+    default:
+        *want = 10;
+        return "10";
+    }
+}
+
 static void own_names(void **state)
 {
     struct conf *c;
+    uint32_t want;
     char text[256];
 
     (void)state;
     for (int i = 0; bridge_param_names[i].name; i++) {
         snprintf(text, sizeof(text), "bascule: {bridges: {a: {%s: %s}}}",
-                 bridge_param_names[i].name, i == BRIDGE_STP ? "no" : "10");
+                 bridge_param_names[i].name,
+                 a_value(&bridge_param_names[i], &want));
         c = load(text);
         assert_true(c->bridge->set[i]);
-        assert_int_equal(c->bridge->param[i],
-                         bridge_param_names[i].unit == UNIT_CENTISECONDS ? 1000
-                         : i == BRIDGE_STP                               ? 0
-                                                                         : 10);
+        assert_int_equal(c->bridge->param[i], want);
         conf_free(c);
     }
     for (int i = 0; port_param_names[i].name; i++) {
-        bool sw = port_param_names[i].unit == UNIT_SWITCH;
-
         snprintf(text, sizeof(text),
                  "bascule: {bridges: {a: {ports: [{spec: mem:x, %s: %s}]}}}",
-                 port_param_names[i].name, sw ? "yes" : "10");
+                 port_param_names[i].name,
+                 a_value(&port_param_names[i], &want));
         c = load(text);
         assert_true(c->bridge->port->set[i]);
-        assert_int_equal(c->bridge->port->param[i], sw ? 1 : 10);
+        assert_int_equal(c->bridge->port->param[i], want);
         conf_free(c);
     }
 }
@@ -784,7 +862,7 @@ static void bridge_ranges(void **state)
     for (unsigned p = 0; p < BRIDGE_PARAMS; p++) {
         const struct param_name *name = &bridge_param_names[p];
 
-        if (name->unit == UNIT_SWITCH)
+        if (name->unit == UNIT_SWITCH || name->unit == UNIT_WORD)
             continue;
         for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
             bool sw = rig_bridge_set(&r, p, (uint32_t)probes[i]) == 0;
@@ -808,7 +886,7 @@ static void port_ranges(void **state)
     for (unsigned p = 0; p < BPORT_PARAMS; p++) {
         const struct param_name *name = &port_param_names[p];
 
-        if (name->unit == UNIT_SWITCH)
+        if (name->unit == UNIT_SWITCH || name->unit == UNIT_WORD)
             continue;
         for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
             bool sw = rig_set(&r, "x", p, (uint32_t)probes[i]) == 0;
@@ -826,6 +904,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lab),          cmocka_unit_test(everything),
         cmocka_unit_test(own),          cmocka_unit_test(stp),
+        cmocka_unit_test(stp_delay),    cmocka_unit_test(stp_words),
         cmocka_unit_test(times),        cmocka_unit_test(set_name),
         cmocka_unit_test(yaml),         cmocka_unit_test(nul),
         cmocka_unit_test(mark),         cmocka_unit_test(network),

@@ -332,8 +332,9 @@ static void any_l3(struct conf *c, struct conf_l3 *l)
 
 static void any_port_params(struct conf_port *p)
 {
-    static const uint32_t most[BPORT_PARAMS] = {65535, 63, 1, 1,      1,
-                                                1,     1,  1, 0xffff, 1U << 30};
+    static const uint32_t most[BPORT_PARAMS] = {
+        65535, 63, 1, 1, 1, 1, 1, 1, 0xffff, 1U << 30,
+        1,     1,  2, 1, 1, 1, 1, 1, 1};
 
     for (unsigned i = 0; i < BPORT_PARAMS; i++) {
         p->set[i] = upto(6) == 0;
@@ -396,9 +397,10 @@ static void any_own(struct conf_port *p, unsigned number)
 
 static void any_bridge(struct conf *c, struct conf_bridge *b, unsigned number)
 {
-    static const uint32_t least[BRIDGE_PARAMS] = {0, 0, 0, 100, 600, 0, 0, 1};
-    static const uint32_t most[BRIDGE_PARAMS] = {600000, 65535, 1000000, 1000,
-                                                 4000,   0,     0xffff,  1000};
+    static const uint32_t least[BRIDGE_PARAMS] = {0, 0, 200, 100, 600, 0,
+                                                  0, 1, 2,   1,   0,   0};
+    static const uint32_t most[BRIDGE_PARAMS] = {
+        600000, 65535, 3000, 1000, 4000, 1, 0xffff, 1000, 2, 10, 1, 8640000};
     unsigned ethernets = upto(4);
 
     snprintf(b->name, sizeof(b->name), "%s%u", maybe() ? "no" : "br", number);
@@ -409,7 +411,12 @@ static void any_bridge(struct conf *c, struct conf_bridge *b, unsigned number)
         if (b->set[i])
             b->param[i] = least[i] + upto(most[i] - least[i] + 1);
     }
-    b->stp_default = !b->set[BRIDGE_STP];
+    if (!b->set[BRIDGE_STP])
+        b->param[BRIDGE_STP] =
+            1; /* netplan's default, which it is printed as */
+    b->set[BRIDGE_STP] = true;
+    b->set[BRIDGE_FORCE_VERSION] = maybe();
+    b->param[BRIDGE_FORCE_VERSION] = maybe() ? 2 : 0;
     b->n_ports = ethernets + upto(4);
     b->port = conf_alloc(c, 8 * sizeof(*b->port));
     for (unsigned i = 0; i < b->n_ports; i++) {

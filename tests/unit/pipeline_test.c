@@ -249,6 +249,18 @@ static void state_learning(void **state)
     assert_drop(explain(1, mac(2), mac(50)), REASON_PORT_STATE);
 }
 
+/* Frames from before the port was opened. */
+static void late_frames(void **state)
+{
+    (void)state;
+    t.stp = true;
+    t.scene.late = true;
+    assert_drop(explain(1, mac(2), mac(50)), REASON_PORT_STATE);
+    assert_int_equal(explain(1, GROUP, mac(1)).act, ACT_BPDU);
+    t.scene.late = false;
+    assert_one(explain(1, mac(2), mac(50)), REASON_FORWARDED, 2);
+}
+
 static void explaining_changes_nothing(void **state)
 {
     struct fdb_stats a, b;
@@ -304,6 +316,7 @@ int main(void)
         T(decisions),       T(sources),       T(lengths),
         T(what_is_learned), T(a_down_bridge), T(explaining_changes_nothing),
         T(batches),         T(bpdus),         T(state_learning),
+        T(late_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,6 +240,69 @@ static void parameters(void **state)
                                 "br0: port a: isolated on → off\n");
 }
 
+/* Off first, on last, and what depends on either between them. */
+static void spanning_tree(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+    struct run_port *p = has(b, "mem:a");
+
+    (void)state;
+    p->param[BPORT_PATH_COST] = 100000;
+    p->owned->record.wrote[BPORT_PATH_COST] = true;
+    b->info.param[BRIDGE_FORWARD_DELAY] = 0; /* by hand */
+    b->info.param[BRIDGE_LONG_COST] = 1;
+    b->owned->record.wrote[BRIDGE_LONG_COST] = true;
+    assert_int_equal(make(OWN("[{spec: 'mem:a', admin-edge: yes}]\n"
+                              "      stp: on\n      force-version: stp"),
+                          false),
+                     0);
+    assert_string_equal(said(), "br0: forward-delay 0 → 2 s\n"
+                                "br0: force-version rstp → stp\n"
+                                "br0: stp off → on\n"
+                                "br0: port a: path-cost 100000 → automatic\n"
+                                "br0: port a: admin-edge off → on\n"
+                                "br0: path-cost-method long → short\n");
+    b->info.param[BRIDGE_LONG_COST] = 0;
+    b->info.param[BRIDGE_STP] = 1;
+    b->info.param[BRIDGE_FORWARD_DELAY] = 200;
+    p->param[BPORT_PATH_COST] = 2;
+    p->owned->record.wrote[BPORT_PATH_COST] = false;
+    assert_int_equal(make(OWN("[mem:a]\n      forward-delay: 0"), false), 0);
+    assert_string_equal(said(), "br0: stp on → off\n"
+                                "br0: forward-delay 2 → 0 s\n");
+}
+
+/* What netplan does not say of stp is on, whoever made the bridge. */
+static void netplans_default(void **state)
+{
+    struct run_bridge *b = running("br0", false);
+
+    (void)state;
+    b->info.local = true;
+    assert_int_equal(make("network: {bridges: {br0: {}}}\n", false), 0);
+    assert_string_equal(said(), "br0: stp off → on\n");
+    assert_int_equal(make("network: {bridges: {br1: {parameters: {stp: no}}, "
+                          "br2: {}}}\n",
+                          false),
+                     0);
+    assert_string_equal(said(), "add bridge br1\n"
+                                "add bridge br2\n"
+                                "br2: stp off → on\n");
+}
+
+/* Whether a port is an edge depends on what its device turns out to be. */
+static void defaults_by_device(void **state)
+{
+    (void)state;
+    assert_int_equal(make(OWN("[{spec: 'tap:a', admin-edge: no, "
+                              "auto-edge: yes, p2p: auto}]"),
+                          false),
+                     0);
+    assert_string_equal(said(), "add bridge br0\n"
+                                "add port tap:a to br0\n"
+                                "br0: port a: admin-edge off\n");
+}
+
 static void another_specification_is_another_port(void **state)
 {
     struct run_bridge *b = running("br0", true);
@@ -284,6 +347,9 @@ int main(void)
         T(what_no_file_named_stays),
         T(other_namespaces_are_not_ours),
         T(parameters),
+        T(spanning_tree),
+        T(netplans_default),
+        T(defaults_by_device),
         T(another_specification_is_another_port),
         T(names_are_made_up_once),
     };

@@ -151,6 +151,202 @@ static void stp_to_the_letter(void **state)
     json_decref(v);
 }
 
+#define VECTOR                                                                 \
+    "{\"root\":\"1000.020000000001\",\"cost\":4,\"bridge\":"                   \
+    "\"2000.020000000002\",\"port\":\"8007\"}"
+#define DESIGNATED                                                             \
+    "{\"root\":\"1000.020000000001\",\"cost\":6,\"bridge\":"                   \
+    "\"8000.020000000005\",\"port\":\"8002\"}"
+#define TIMES                                                                  \
+    "\"times\":{\"message_age\":100,\"max_age\":600,\"hello_time\":100,"       \
+    "\"forward_delay\":400}"
+#define TREE                                                                   \
+    "\"stp\":true,\"version\":\"rstp\",\"id\":\"8000.020000000005\","          \
+    "\"root\":\"1000.020000000001\",\"root_cost\":6,\"root_port\":\"v0\","     \
+    "\"root_port_no\":1," TIMES ",\"own\":{\"max_age\":2000,\"hello_time\":"   \
+    "200,\"forward_delay\":1500},\"tx_hold\":6,\"path_cost_method\":"          \
+    "\"short\","                                                               \
+    "\"recovery\":30000,\"timers\":{\"hello\":0,\"tcn\":50,"                   \
+    "\"topology_change\":1234},\"topology_change\":true,"                      \
+    "\"topology_change_detected\":true,\"topology_changes\":3,"                \
+    "\"sentences\":{\"counters\":{\"rx_config\":\"Configuration BPDUs "        \
+    "received"                                                                 \
+    "\"},\"bad\":{\"llc\":\"no LLC header\"}},"                                \
+    "\"last_change_ago\":1250,\"last_change_port\":\"v0\""
+#define ROOT_PORT                                                              \
+    "\"no\":1,\"state\":\"forwarding\",\"why\":\"\",\"admin_edge\":false,"     \
+    "\"auto_edge\":true,\"guards\":[\"loop-guard\"],\"role\":\"root\","        \
+    "\"guard\":\"none\",\"edge\":false,\"p2p\":true,\"received\":true,"        \
+    "\"proposing\":false,\"agreed\":false,\"synced\":true,\"disputed\":false," \
+    "\"topology_change_ack\":true,\"config_pending\":true,"                    \
+    "\"version\":\"stp\",\"cost\":2,\"id\":\"8001\",\"vector\":" VECTOR        \
+    ",\"designated\":" DESIGNATED "," TIMES                                    \
+    ",\"timers\":{\"message_age\":475,\"forward_delay\":0,\"hold\":3,"         \
+    "\"recovery\":0,\"topology_change\":0},\"counters\":{\"rx_config\":12,"    \
+    "\"rx_rst\":0},\"bad\":{\"llc\":2}"
+
+static void stp_of_a_tree_to_the_letter(void **state)
+{
+    json_t *v =
+        json("{\"bridge\":{\"name\":\"br0\",\"id\":\"8000.020000000005\","
+             "\"max_age\":2000,\"hello_time\":200,\"forward_delay\":1500,"
+             "\"ageing_time\":30000,\"stp\":{" TREE "}},\"ports\":["
+             "{\"name\":\"v0\",\"no\":1,\"priority\":32,\"cost\":2,\"state\":"
+             "\"forwarding\",\"hairpin\":false,\"stp\":{" ROOT_PORT "}},"
+             /* its link is down: it says what it would send */
+             "{\"name\":\"v2\",\"no\":2,\"priority\":32,\"cost\":100,\"state\":"
+             "\"disabled\",\"stp\":{\"role\":\"disabled\",\"vector\":" VECTOR
+             ",\"designated\":" DESIGNATED "}},"
+             /* its device is gone: the engine does not know it */
+             "{\"name\":\"v3\",\"no\":3,\"priority\":32,\"cost\":100,\"state\":"
+             "\"disabled\",\"stp\":{\"role\":null}}]}");
+    struct page p;
+
+    (void)state;
+    render_stp(page_open(&p), v);
+    page_check(
+        &p,
+        "br0\n"
+        " bridge id\t\t8000.020000000005\n"
+        " designated root\t1000.020000000001\n"
+        " root port\t\t   1\t\t\tpath cost\t\t   6\n"
+        " max age\t\t   6.00\t\t\tbridge max age\t\t   6.00\n"
+        " hello time\t\t   1.00\t\t\tbridge hello time\t   1.00\n"
+        " forward delay\t\t   4.00\t\t\tbridge forward delay\t   4.00\n"
+        " ageing time\t\t 300.00\n"
+        " hello timer\t\t   0.00\t\t\ttcn timer\t\t   0.50\n"
+        " topology change timer\t  12.34\t\t\tgc timer\t\t   0.00\n"
+        " flags\t\t\tTOPOLOGY_CHANGE TOPOLOGY_CHANGE_DETECTED \n\n\n"
+        "v0 (1)\n"
+        " port id\t\t8001\t\t\tstate\t\t     forwarding\n"
+        " designated root\t1000.020000000001\tpath cost\t\t   2\n"
+        " designated bridge\t2000.020000000002\tmessage age timer\t   4.75\n"
+        " designated port\t8007\t\t\tforward delay timer\t   0.00\n"
+        " designated cost\t   4\t\t\thold timer\t\t   0.03\n"
+        " flags\t\t\tCONFIG_PENDING TOPOLOGY_CHANGE_ACK \n"
+        "\n"
+        "v2 (2)\n"
+        " port id\t\t8002\t\t\tstate\t\t       disabled\n"
+        " designated root\t1000.020000000001\tpath cost\t\t 100\n"
+        " designated bridge\t8000.020000000005\tmessage age timer\t   0.00\n"
+        " designated port\t8002\t\t\tforward delay timer\t   0.00\n"
+        " designated cost\t   6\t\t\thold timer\t\t   0.00\n"
+        " flags\t\t\t\n"
+        "\n"
+        "v3 (3)\n"
+        " port id\t\t8003\t\t\tstate\t\t       disabled\n"
+        " designated root\t1000.020000000001\tpath cost\t\t 100\n"
+        " designated bridge\t8000.020000000005\tmessage age timer\t   0.00\n"
+        " designated port\t8003\t\t\tforward delay timer\t   0.00\n"
+        " designated cost\t   6\t\t\thold timer\t\t   0.00\n"
+        " flags\t\t\t\n"
+        "\n");
+    json_decref(v);
+}
+
+#define BRIDGES                                                                \
+    "[{\"bridge\":\"br0\"," TREE ",\"ports\":[{\"port\":\"v0\"," ROOT_PORT     \
+    "},{\"port\":\"v3\",\"no\":3,\"state\":\"disabled\",\"role\":null,"        \
+    "\"why\":\"interface v3 was deleted\"}]},"                                 \
+    "{\"bridge\":\"br1\",\"stp\":false,\"ports\":[]}]"
+
+static void the_tree_in_a_table(void **state)
+{
+    json_t *v = json(BRIDGES);
+    struct page p;
+
+    (void)state;
+    render_stp_show(page_open(&p), v, false);
+    page_check(
+        &p, "br0: RSTP, bridge 8000.020000000005\n"
+            "  root         1000.020000000001 by port v0 at cost 6\n"
+            "  times        hello 1.00, max age 6.00, forward delay 4.00 s; as "
+            "root 2.00, 20.00, 15.00 s\n"
+            "  topology     3 changes, the last 12.50 s ago by port v0; others "
+            "are being told\n"
+            "    no port            role       state      link            cost "
+            "designated bridge port\n"
+            "     1 v0              root       forwarding p2p stp            2 "
+            "2000.020000000002 8007\n"
+            "     3 v3              -          disabled   interface v3 was "
+            "deleted\n"
+            "\n"
+            "br1: the spanning tree is off (bascule stp br1 on)\n");
+    json_decref(v);
+}
+
+static void the_tree_in_detail(void **state)
+{
+    json_t *v = json(BRIDGES);
+    struct page p;
+
+    (void)state;
+    render_stp_show(page_open(&p), v, true);
+    fflush(p.f);
+    for (const char *s = p.text; *s; s += strcspn(s, "\n") + 1)
+        assert_in_range(strcspn(s, "\n"), 0, 100);
+    assert_non_null(strstr(
+        p.text,
+        "         heard      root 1000.020000000001 cost 4, bridge "
+        "2000.020000000002 port 8007\n"
+        "         would say  root 1000.020000000001 cost 6, bridge "
+        "8000.020000000005 port 8002\n"
+        "         times      message age 1.00 of 6.00, hello 1.00, forward "
+        "delay 4.00 s\n"
+        "         timers     message age 4.75, forward delay 0.00, hold 0.03, "
+        "recovery 0.00 s\n"
+        "         flags      id 8001, speaks STP, auto-edge, synced, "
+        "topology-change-ack, config-pending\n"
+        "         guards     loop-guard\n"
+        "                 12 Configuration BPDUs received\n"
+        "                  2 no BPDU: no LLC header"));
+    fclose(p.f);
+    free(p.text);
+    json_decref(v);
+}
+
+/* The longest that may be. */
+static void the_table_fits(void **state)
+{
+    json_t *v = json("[{\"bridge\":\"br0\",\"stp\":true,\"ports\":[{\"port\":"
+                     "\"abcdefghijklmno\",\"no\":1023,\"state\":\"forwarding\","
+                     "\"role\":\"designated\",\"p2p\":false,\"edge\":true,"
+                     "\"cost\":200000000,\"guard\":\"root-guard\","
+                     "\"vector\":" VECTOR "}]}]");
+    struct page p;
+
+    (void)state;
+    render_stp_show(page_open(&p), v, false);
+    fflush(p.f);
+    for (const char *s = p.text; *s; s += strcspn(s, "\n") + 1)
+        assert_in_range(strcspn(s, "\n"), 0, 100);
+    assert_non_null(strstr(p.text, "root-guard\n"));
+    fclose(p.f);
+    free(p.text);
+    json_decref(v);
+}
+
+static void parameters_by_their_units(void **state)
+{
+    json_t *v = json("{\"name\":\"br0\",\"id\":\"8000.020000000005\",\"mtu\":"
+                     "1500,\"interfaces\":[],\"force_version\":\"rstp\","
+                     "\"path_cost_method\":\"long\",\"recovery\":0,"
+                     "\"stp_state\":true,\"tx_hold\":6}");
+    struct page p;
+
+    (void)state;
+    render_bridge(page_open(&p), v);
+    fflush(p.f);
+    assert_non_null(strstr(p.text, "\n  stp              on\n"));
+    assert_non_null(strstr(p.text, "\n  force-version    rstp\n"
+                                   "  tx-hold          6\n"
+                                   "  path-cost-method long\n"
+                                   "  recovery         0.00 s\n"));
+    fclose(p.f);
+    free(p.text);
+    json_decref(v);
+}
+
 static void stats_say_what_counts_mean(void **state)
 {
     json_t *v = json(
@@ -182,6 +378,11 @@ int main(void)
         cmocka_unit_test(show_sorts_and_aligns),
         cmocka_unit_test(macs_come_by_address),
         cmocka_unit_test(stp_to_the_letter),
+        cmocka_unit_test(stp_of_a_tree_to_the_letter),
+        cmocka_unit_test(the_tree_in_a_table),
+        cmocka_unit_test(the_tree_in_detail),
+        cmocka_unit_test(the_table_fits),
+        cmocka_unit_test(parameters_by_their_units),
         cmocka_unit_test(stats_say_what_counts_mean),
     };
 

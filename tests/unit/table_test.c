@@ -4,6 +4,7 @@
  */
 #include "ctl/sockpath.h"
 #include "ctl/table.h"
+#include "switch/switch.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -26,7 +27,7 @@ static void every_row_is_whole(void **state)
         assert_true(c->name && *c->name && c->help && *c->help);
         assert_true(c->min >= 0 && (c->max == CMD_ANY || c->max >= c->min));
         while ((schema = command_param_next(schema, &p))) {
-            assert_non_null(strchr("snibmva", p.type));
+            assert_non_null(strchr("snibmvaw", p.type));
             assert_true(p.name[0]);
         }
         for (int k = 0; k < i; k++)
@@ -68,6 +69,7 @@ static void words_find_commands(void **state)
     char fdb[] = "fdb", show[] = "show", fd[] = "fd", nope[] = "nope";
     char *two[] = {fdb, show}, *one[] = {fdb}, *bad[] = {fdb, nope};
     char *brctl[] = {show, nope}, *begun[] = {fd, show}, *other[] = {nope};
+    char stp[] = "stp", *stp_show[] = {stp, show}, *stp_br[] = {stp, nope};
     int used;
 
     (void)state;
@@ -85,6 +87,14 @@ static void words_find_commands(void **state)
     assert_int_equal(used, 0);
     assert_null(command_by_words(other, 1, &used));
     assert_null(command_by_words(other, 0, &used));
+    assert_ptr_equal(command_by_words(stp_show, 2, &used),
+                     &command_table[CMD_ID_stp_show]);
+    assert_int_equal(used, 2);
+    assert_ptr_equal(command_by_words(stp_br, 2, &used),
+                     &command_table[CMD_ID_stp]);
+    assert_int_equal(used, 1);
+    assert_ptr_equal(command_by_words(stp_show, 1, &used), /* brctl's */
+                     &command_table[CMD_ID_stp]);
 }
 
 static char *printed(void (*print)(const struct command *c, FILE *out),
@@ -147,6 +157,31 @@ static void parameters_by_name(void **state)
     assert_int_equal(param_find(port_param_names, "hairpin"), 2);
     assert_int_equal(param_find(port_param_names, ""), -1);
     assert_int_equal(param_find(port_param_names, "ageing"), -1);
+    assert_int_equal(param_find(bridge_param_names, "recovery"),
+                     BRIDGE_RECOVERY);
+    assert_null(bridge_param_names[BRIDGE_PARAMS].name);
+    assert_int_equal(param_find(port_param_names, "assurance"),
+                     BPORT_ASSURANCE);
+    assert_null(port_param_names[BPORT_PARAMS].name);
+}
+
+static void parameters_that_are_words(void **state)
+{
+    const struct param_name *version =
+        &bridge_param_names[BRIDGE_FORCE_VERSION];
+    uint32_t v = 7;
+
+    (void)state;
+    assert_string_equal(param_word(version, 2), "rstp");
+    assert_string_equal(param_word(version, 1), "?");
+    assert_true(param_word_value(version, "stp", &v) && v == 0);
+    assert_false(param_word_value(version, "st", &v));
+    assert_true(param_word_value(&port_param_names[BPORT_P2P], "auto", &v));
+    assert_int_equal(v, 2);
+    for (int i = 0; i < (int)BRIDGE_PARAMS; i++)
+        if (bridge_param_names[i].unit == UNIT_WORD)
+            assert_string_not_equal(
+                param_word(&bridge_param_names[i], bridge_default(i)), "?");
 }
 
 static void socket_path_by_rule(void **state)
@@ -178,6 +213,7 @@ int main(void)
         cmocka_unit_test(methods_have_dots),
         cmocka_unit_test(words_find_commands),
         cmocka_unit_test(brctl_help_to_the_letter),
+        cmocka_unit_test(parameters_that_are_words),
         cmocka_unit_test(parameters_by_name),
         cmocka_unit_test(socket_path_by_rule),
     };

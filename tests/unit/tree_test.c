@@ -152,6 +152,7 @@ static void agree(const char *port)
     last.flags = BPDU_AGREEMENT | BPDU_ROLE_ROOT << BPDU_ROLE_SHIFT;
     last.vector.bridge = 0xf000020000000008ULL;
     last.vector.cost += 2;
+    last.times.message_age += STP_SECOND;
     hear(port, &last, 1);
 }
 

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A real libvirtd whose guests are on Bascule's bridge: by a network that calls
+ovs-vsctl, as virt-manager's list offers it, and by interfaces of type 'ethernet'
+that a hook or a script makes ports.
+
+libvirtd runs in the switch's namespace, with private folders over those of the
+system; nothing of it is there before or after."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import uuid
+
+import guestlib
+from guestlib import lib
+
+NETWORK = """<network><name>lab</name><forward mode='bridge'/><bridge name='{br}'/>
+<virtualport type='openvswitch'/></network>"""
+BY_NETWORK = "<interface type='network'><source network='lab'/>{more}"
+HOOK = os.path.join(lib.ROOT, "packaging", "libvirt", "qemu-hook")
+QBOOT = f"<loader readonly='yes' type='rom'>{guestlib.QBOOT}</loader>"
+DOMAIN = """<domain type='{type}'><name>{name}</name><uuid>{uuid}</uuid>
+<memory unit='MiB'>128</memory><metadata>{metadata}</metadata>
+<os><type arch='x86_64' machine='pc'>hvm</type>{loader}<kernel>{kernel}</kernel>
+<initrd>{initrd}</initrd><cmdline>{cmdline}</cmdline></os>
+<features><acpi/></features>
+<devices><emulator>{qemu}</emulator>
+{interface}<mac address='{mac}'/><model type='virtio'/><rom enabled='no'/></interface>
+<serial type='unix'><source mode='bind' path='{serial}'/></serial>
+<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"""
+# what libvirtd finds of the system is hidden by private folders; the user that guests
+# would run as is not there without the package that makes a service of libvirtd; what
+# libvirtd found out of QEMU, which takes it seconds, is kept with the guests' kernel
+START = """set -e
+for d in /run /var/lib /var/cache /var/log; do mount -t tmpfs none $d; done
+mkdir /run/libvirt /var/lib/libvirt /var/cache/libvirt
+mount --bind "$1/run" /run/libvirt
+mount --bind "$1/state" /var/lib/libvirt
+for f in passwd group; do cp /etc/$f /run/$f; done
+echo libvirt-qemu:x:64055:64055::/:/bin/false >>/run/passwd
+echo libvirt-qemu:x:64055: >>/run/group
+for f in passwd group; do mount --bind /run/$f /etc/$f; done
+mount --bind "$1/etc" /etc/libvirt
+mount --bind "$2" /var/cache/libvirt
+exec libvirtd -f "$1/libvirtd.conf" -p "$1/pid"
+"""
+LIBVIRTD_CONF = """unix_sock_dir = "{dir}"
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+log_outputs = "3:stderr"
+"""
+QEMU_CONF = """security_driver = "none"
+user = "root"
+group = "root"
+cgroup_controllers = [ ]
+namespaces = [ ]
+remember_owner = 0
+stdio_handler = "file"
+"""
+
+
+class Libvirt:
+    """libvirtd beside the switch, and virsh."""
+
+    def __init__(self, lab, hook=False):
+        for tool in ("libvirtd", "virsh", "socat", "qemu-system-x86_64"):
+            if not shutil.which(tool):
+                raise lib.Skip(f"{tool} is not installed")
+        if not os.path.isdir("/etc/libvirt"):
+            raise lib.Skip("there is no /etc/libvirt")
+        self.lab, self.sw = lab, lab.sw
+        self.dir = os.path.join(lab.dir, "lv")
+        self.bin = os.path.join(self.dir, "bin")
+        self.hooks = os.path.join(self.dir, "etc", "hooks")
+        self.log = os.path.join(self.dir, "log")
+        self.cache = os.path.join(guestlib.image.cache(), "libvirt")
+        self.proc = None
+        for d in (self.bin, self.cache, os.path.join(self.dir, "run"),
+                  os.path.join(self.dir, "state")):
+            os.makedirs(d, exist_ok=True)
+        os.makedirs(os.path.join(self.hooks, "qemu.d"))
+        for name in ("ovs-vsctl", "bascule"):
+            os.symlink(os.path.join(lib.BUILD, "bascule"), os.path.join(self.bin, name))
+        if hook:  # libvirtd looks for it when it starts
+            shutil.copy(HOOK, os.path.join(self.hooks, "qemu.d", "bascule"))
+            self.write("etc/hooks/bascule.conf", f"BASCULE_SOCKET={self.sw.sock}\n")
+        self.write("libvirtd.conf", LIBVIRTD_CONF.format(dir=self.dir))
+        self.write("etc/qemu.conf", QEMU_CONF)
+        self.start()
+
+    def write(self, name, text, mode=0o644):
+        path = os.path.join(self.dir, name)
+        with open(path, "w") as f:
+            f.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def start(self):
+        env = dict(os.environ, PATH=f"{self.bin}:{os.environ['PATH']}",
+                   BASCULE_SOCKET=self.sw.sock)
+        with open(self.log, "ab") as f:
+            self.proc = self.lab.spawn("unshare", "-m", "--propagation", "private", "sh", "-c",
+                                       START, "sh", self.dir, self.cache, ns=self.sw.ns, env=env,
+                                       stdout=f, stderr=f)
+
+        def ready():
+            lib.need(self.proc.poll() is None, lambda: f"libvirtd ended: {self.said()[-2000:]}")
+            return self.virsh("version", check=False).returncode == 0
+        lib.wait_until(ready, 20, lambda: f"libvirtd answers: {self.said()[-2000:]}", step=0.1)
+
+    def said(self):
+        with open(self.log) as f:
+            return f.read()
+
+    def virsh(self, *args, check=True):
+        return lib.sh("virsh", "-q", "-c",
+                      f"qemu+unix:///system?socket={self.dir}/libvirt-sock", *args, check=check)
+
+    def fails(self, *args):
+        """What virsh says."""
+        r = self.virsh(*args, check=False)
+        lib.need(r.returncode != 0, f"virsh {' '.join(args)} succeeded")
+        said = " ".join(r.stderr.split())
+        print(f"     virsh {args[0]}: {said}", flush=True)
+        return said
+
+    def network(self, br="br0"):
+        self.virsh("net-define", self.write("net.xml", NETWORK.format(br=br)))
+        self.virsh("net-start", "lab")
+
+
+class Guest(guestlib.Guest):
+    """A guest of libvirt's; its console is at a socket."""
+
+    def __init__(self, lv, name, interface, metadata=""):
+        super().__init__(lv.lab, name, "", ns=None)
+        self.lv = lv
+        self.uuid = str(uuid.uuid4())
+        self.serial_path = os.path.join(lv.dir, f"{name}.sock")
+        kernel, initrd = self.images
+        self.xml = DOMAIN.format(
+            type="kvm" if guestlib.accelerators() else "qemu", name=name, uuid=self.uuid,
+            metadata=metadata, kernel=kernel, initrd=initrd, mac=self.mac,
+            loader=QBOOT if os.path.exists(guestlib.QBOOT) else "",
+            qemu=shutil.which("qemu-system-x86_64"), cmdline=guestlib.KERNEL_ARGS,
+            serial=self.serial_path, interface=interface)
+        lv.virsh("define", lv.write(f"{name}.xml", self.xml))
+        lv.lab.at_end(self.off)
+
+    def command(self):
+        return ["socat", "-", f"UNIX-CONNECT:{self.serial_path}"]
+
+    def start(self):
+        """Paused at first, so that nothing is said before somebody listens."""
+        self.lv.virsh("start", self.name, "--paused")
+        super().start()
+        lib.wait_until(self.listening, 5, "the console is connected")
+        self.lv.virsh("resume", self.name)
+
+    def listening(self):
+        r = lib.sh("ss", "-xH", "state", "connected", "src", self.serial_path, check=False)
+        return bool(r.stdout.strip())
+
+    def off(self):
+        self.lv.virsh("destroy", self.name, check=False)
+        self.kill()
+
+    def device(self):
+        out = self.lv.virsh("domiflist", self.name).stdout.split()
+        return out[0]
+
+    def address(self, ip4):
+        self.run(f"ip link set eth0 up && ip addr add {ip4}/24 dev eth0")
+        self.ip4 = ip4
+
+
+def port_names(sw, br="br0"):
+    return [p["name"] for p in sw.json("port", "show", br) if p["no"]]
+
+
+def lab_with_libvirt(lab, hook=False):
+    if lib.KERNEL:
+        raise lib.Skip("libvirt and the kernel's bridge are others' to test")
+    lab.switch()
+    lib.sh("ip", "-n", lab.sw.ns, "addr", "add", "10.9.0.200/24", "dev", "br0")
+    return Libvirt(lab, hook)
+
+
+def shows(lv, g, dev, host):
+    """What virsh tells of an interface, and what Bascule does."""
+    sw = lv.sw
+    labels = lib.port_info(sw, "br0", dev)["labels"]
+    lib.need(labels["attached-mac"] == g.mac and labels["vm-id"] == g.uuid and
+             labels["iface-status"] == "active", f"labels of {dev}: {labels}")
+    lib.reaches(sw.ns, g.ip4)
+    r = lv.virsh("domifaddr", g.name, "--source", "arp", check=False)
+    if "wrong nlmsg len" in r.stderr:  # libvirt cannot read the end of newer kernels' lists
+        print(f"     domifaddr --source arp: {r.stderr.split(chr(10))[1]}", flush=True)
+    else:
+        lib.need(g.ip4 in r.stdout, f"domifaddr: {r.stdout!r} {r.stderr}")
+    said = lv.virsh("domifstat", g.name, dev).stdout
+    n = {k: int(v) for _, k, v in re.findall(r"(\S+) (\S+) (\d+)", said)}
+    lib.need(n["rx_packets"] > 3 and n["tx_packets"] > 3, f"domifstat: {n}")
+    got = json.loads(sw_vsctl(lv, "--if-exists", "--format=list", "--data=json", "--no-headings",
+                              "--columns=statistics", "list", "Interface", dev))
+    lib.need(dict(got[1])["rx_packets"] > 3, f"statistics: {got}")
+    lib.reaches(host.ns, g.ip4)
+
+
+def sw_vsctl(lv, *args, check=True):
+    r = lib.sh(os.path.join(lv.bin, "ovs-vsctl"), f"--db=unix:{lv.sw.sock}", *args, ns=lv.sw.ns,
+               check=check)
+    return r.stdout if check else r
+
+
+def test_network(lab):
+    lv = lab_with_libvirt(lab)
+    host = lab.host("h")
+    lv.network()
+    g = Guest(lv, "vm1", BY_NETWORK.format(more=""))
+    print(f"     guest is up after {g.boot():.1f} s", flush=True)
+    dev = g.device()
+    lib.need(dev in port_names(lab.sw), f"{dev} is no port: {port_names(lab.sw)}")
+    lab.sw.wait_forwarding(dev)
+    g.address("10.9.0.100")
+    g.ping(host.ip4)
+    shows(lv, g, dev, host)
+
+    # another card while it runs, and away again
+    lv.virsh("attach-interface", "vm1", "network", "lab", "--model", "virtio", "--mac",
+             "52:54:00:00:00:77", "--target", "hot0")
+    lib.need("hot0" in port_names(lab.sw), "the second card is no port")
+    g.run("for i in $(seq 50); do [ -e /sys/class/net/eth1 ] && break; usleep 100000; done; "
+          "ls -d /sys/class/net/eth1")
+    lv.virsh("detach-interface", "vm1", "bridge", "--mac", "52:54:00:00:00:77")
+    lib.wait_until(lambda: "hot0" not in port_names(lab.sw), 10, "the second card's port is gone")
+
+    # libvirtd comes back after basculed, which knew nothing any more
+    lab.sw.delif("br0", dev)
+    lv.proc.terminate()
+    lv.proc.wait(10)
+    lv.start()
+    lab.sw.wait_forwarding(dev)
+    g.ping(host.ip4)
+
+    for again in (True, False):
+        g.off()
+        lib.need(port_names(lab.sw) == [host.port], f"ports left: {port_names(lab.sw)}")
+        if again:
+            lv.virsh("start", "vm1", "--paused")
+            lib.need(g.device() in port_names(lab.sw), "started again, it is no port")
+
+
+def by_ethernet(lv, host, g, dev):
+    lab = lv.lab
+    g.boot()
+    lib.need(g.device() == dev, g.device())
+    lab.sw.wait_forwarding(dev)
+    g.address("10.9.0.101")
+    g.ping(host.ip4)
+    g.off()
+    lib.need(dev not in port_names(lab.sw), f"{dev} is still a port")
+    left = lib.sh("ip", "-n", lab.sw.ns, "link", "show", dev, check=False)
+    lib.need(left.returncode != 0, f"{dev} is still there")
+
+
+def test_hook(lab):
+    """A tap of libvirt's with a name of libvirt's own, and one that the hook makes."""
+    lv = lab_with_libvirt(lab, hook=True)
+    host = lab.host("h")
+    meta = "<b:port xmlns:b='urn:bascule' bridge='br0'{}/>"
+    g = Guest(lv, "vm2", "<interface type='ethernet'>")
+    lv.virsh("metadata", "vm2", "urn:bascule", "--config", "--key", "bascule", "--set",
+             "<ports><port bridge='br9' dev='other'/>"
+             f"<port bridge='br0' mac='{g.mac}' isolated='yes'/></ports>")
+    lv.virsh("start", "vm2", "--paused")
+    dev = g.device()
+    lib.need(lib.port_info(lab.sw, "br0", dev)["isolated"], "the port is not isolated")
+    g.off()
+    g = Guest(lv, "vm3", "<interface type='ethernet'><target dev='t3' managed='no'/>",
+              meta.format(" dev='t3'"))
+    by_ethernet(lv, host, g, "t3")
+    g = Guest(lv, "vm4", "<interface type='ethernet'>", meta.format("").replace("br0", "br9"))
+    said = lv.fails("start", "vm4")
+    lib.need("br9" in said, "the hook's sentence is not shown")
+
+
+def test_script(lab):
+    """Without a hook: a script of two lines each way."""
+    lv = lab_with_libvirt(lab)
+    head = f"#!/bin/sh\nexport BASCULE_SOCKET={lab.sw.sock}\n"
+    up = lv.write("up", f'{head}exec {lib.BUILD}/bascule addif br0 "$1"\n', 0o755)
+    down = lv.write("down", f'{head}exec {lib.BUILD}/bascule delif br0 "$1"\n', 0o755)
+    g = Guest(lv, "vm5", f"<interface type='ethernet'><target dev='t5'/><script path='{up}'/>"
+              f"<downscript path='{down}'/>")
+    lv.virsh("start", "vm5", "--paused")
+    lib.need(port_names(lab.sw) == ["t5"], f"ports: {port_names(lab.sw)}")
+    g.off()
+    lib.need(port_names(lab.sw) == [], f"ports: {port_names(lab.sw)}")
+
+
+def test_errors(lab):
+    lv = lab_with_libvirt(lab)
+    lv.network("br7")
+    g = Guest(lv, "vm6", BY_NETWORK.format(more=""))
+    lib.need("br7" in lv.fails("start", "vm6"), "the bridge that is missing is not named")
+    lab.sw.bridge("br7")
+    # what virt-manager calls a bridge device is the kernel's; with a type it is ours, too
+    bridge = "<interface type='bridge'><source bridge='br7'/>"
+    Guest(lv, "vm8", bridge)
+    lib.need("br7" in lv.fails("start", "vm8"), "the bridge is not named")
+    g8 = Guest(lv, "vm9", bridge + "<virtualport type='openvswitch'/>")
+    lv.virsh("start", "vm9", "--paused")
+    lib.need(g8.device() in port_names(lab.sw, "br7"), "the guest is no port")
+    g8.off()
+    # tags are refused, and nothing of it stays
+    Guest(lv, "vm7", BY_NETWORK.format(more="<vlan><tag id='5'/></vlan>"))
+    lib.need("br7" in lv.fails("start", "vm7"), "virsh does not say where it failed")
+    lib.need("no VLAN filtering" in lv.said(), f"the log says nothing of VLANs: {lv.said()[-900:]}")
+    lib.need(port_names(lab.sw, "br7") == [], "a port of the guest that did not start")
+    # the daemon does not answer, then is not there
+    lv.virsh("start", "vm6", "--paused")
+    lib.need(len(port_names(lab.sw, "br7")) == 1, "the guest is no port")
+    lab.sw.stop()
+    g.off()  # nobody is there to be told, and that keeps nobody waiting
+    lib.need("no basculed answers" in lv.said(), f"the log: {lv.said()[-900:]}")
+    said = lv.fails("start", "vm6")
+    lib.need("br7" in said, "virsh does not name the bridge")
+
+
+guestlib.main()
