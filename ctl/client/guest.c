@@ -219,8 +219,11 @@ static int add_option(const struct client *c, json_t *o, int argc, char **argv)
 
 int run_guest_define(struct client *c, int argc, char **argv)
 {
-    json_t *o = json_pack("{s:s}", "name", argv[0]);
+    json_t *o;
 
+    if (strncmp(argv[0], "--", 2) == 0)
+        return complain(c, "guest define: the guest's name comes first");
+    o = json_pack("{s:s}", "name", argv[0]);
     for (int i = 1; i < argc;) {
         int used = add_option(c, o, argc - i, argv + i);
 
