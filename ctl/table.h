@@ -102,6 +102,9 @@ enum command_flag {
     X(port_set, "port set", "<port> <parameter> <value>", "",                  \
       "set a parameter of a port", 3, 3, CMD_CHANGE,                           \
       "port:s parameter:s value:w bridge:s?")                                  \
+    X(port_addresses, "port addresses", "[<port>]", "",                        \
+      "show IP addresses of hosts behind ports, and who told of them", 0, 1,   \
+      CMD_READ, "port:s? bridge:s?")                                           \
     X(fdb_show, "fdb show",                                                    \
       "[br <bridge>] [brport <port>] [vlan <vid>] [state <state>] [dynamic]",  \
       "", "show the forwarding database", 0, CMD_ANY, CMD_READ,                \
@@ -138,6 +141,9 @@ enum command_flag {
     X(config, "config", "[<file>]", "",                                        \
       "print the running configuration as a file, or a file as understood", 0, \
       1, CMD_READ, "netns:b?")                                                 \
+    X(adopt, "adopt", "<bridge>", "[--disable] [--undo]",                      \
+      "take over a bridge of the kernel's that is in use, or give it back", 1, \
+      2, CMD_CHANGE, "bridge:s undo:b? disable:b? netns:b?")                   \
     X(stats, "stats", "[<bridge>|<port>]", "",                                 \
       "what became of the frames, and the daemon's health", 0, 1, CMD_READ,    \
       "name:s?")                                                               \

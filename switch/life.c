@@ -259,6 +259,10 @@ static void default_by_kind(struct bport *p)
         p->param[BPORT_ADMIN_EDGE] =
             bport_default(BPORT_ADMIN_EDGE, p->caps.edge);
     p->edge_set = true;
+    if (!p->watch_set && p->no != BRIDGE_LOCAL)
+        p->param[BPORT_WATCH_ADDRESSES] =
+            bport_default(BPORT_WATCH_ADDRESSES, p->caps.edge);
+    p->watch_set = true;
     if (p->limit_set || p->no == BRIDGE_LOCAL)
         return;
     p->limit_set = true;

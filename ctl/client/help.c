@@ -65,6 +65,11 @@ static const char *more_help(const struct command *c)
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
                "back after 1 to 86400 seconds unless bascule confirm is run";
+    case CMD_ID_adopt:
+        return "The kernel's bridge stays what all tools know, its ports go "
+               "through the switch; who joins or leaves it later is followed. "
+               "--disable: the kernel shows its ports as disabled and makes no "
+               "copies for them. --undo gives everything back";
     case CMD_ID_confirm:
         return "--revert does not wait until the seconds of apply --confirm "
                "are over";
