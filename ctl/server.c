@@ -6,6 +6,7 @@
 #include "ctl/adopt/adopt.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
+#include "ctl/guest/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -259,6 +260,7 @@ void server_close(struct server *s)
     parser_end(&s->parser);
     adopt_end(s->adopt);
     apply_end(s->apply);
+    guests_end(s->guests);
     ev_timer_stop(s->loop, &s->runner);
     ev_timer_stop(s->loop, &s->retry);
     ev_timer_stop(s->loop, &s->reaper);
@@ -277,6 +279,7 @@ void server_free(struct server *s)
         return;
     adopt_free(s->adopt);
     apply_free(s->apply);
+    guests_free(s->guests);
     while ((c = LIST_FIRST(&s->calls)) != NULL)
         call_free(c);
     free(s);
