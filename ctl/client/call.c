@@ -414,9 +414,16 @@ int client_complain(const struct client *c, const struct reply *r)
     return complain(c, "%s", r->text);
 }
 
+static size_t json_style = JSON_COMPACT;
+
+void print_json_pretty(void)
+{
+    json_style = JSON_INDENT(2);
+}
+
 void print_json(const json_t *v)
 {
-    json_dumpf(v, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(v, stdout, json_style | JSON_ENCODE_ANY);
     putchar('\n');
 }
 
