@@ -118,6 +118,7 @@ struct bport {
     /* spanning tree; see tree.c */
     enum stp_role stp_role;
     enum stp_state stp_state;
+    bool stp_guarded; /* a guard shuts it */
     enum apply_stage apply;
     uint32_t opened;     /* times that it was shut and is open again */
     uint32_t opened_out; /* ... as of the view that is out */
@@ -174,6 +175,8 @@ struct bridge {
     /* the bridge's own interface */
     struct mac mac, id_mac; /* of the interface; of the bridge id */
     bool mac_set, mtu_set;
+    bool unsettled;             /* carrier and MTU are not to be touched */
+    char device[PORT_NAME_MAX]; /* its name, if not the bridge's */
     uint32_t mtu;
     struct mac entry; /* local entry of the bridge's own address */
     bool entries_due; /* local entries could not be written: try again */

@@ -71,11 +71,24 @@ struct bridge_config {
     char name[PORT_NAME_MAX];
     bool local;   /* make the interface NAME (a tap) */
     int netns_fd; /* where; -1: the daemon's namespace.  Duplicated */
+    /*
+     * For a bridge whose name is an interface already, the kernel's bridge
+     * that is its front: what its own interface is called, its address and
+     * MTU.  It is like that until bridge_settle, whatever ports come, and
+     * gets frames to unknown addresses as well: behind it may be more than
+     * one host.  "": none of that.
+     */
+    char device[PORT_NAME_MAX];
+    struct mac mac;
+    uint32_t mtu;
 };
 
 /* -EEXIST, -EINVAL (name), what opening the tap says (EEXIST, EPERM, ...). */
 void bridge_add(struct sw *sw, const struct bridge_config *c, sw_done done,
                 void *arg);
+
+/* Carrier and MTU of the interface follow the ports from now on. */
+void bridge_settle(struct bridge *b);
 
 /*
  * -ENXIO: no such bridge.  -EBUSY: its interface is up ('force' does it all
@@ -128,8 +141,9 @@ struct bridge_info {
     bool mac_set;
     bool mtu_set; /* by the user, not by the ports */
     uint32_t param[BRIDGE_PARAMS];
-    bool local; /* has an interface */
-    bool up;    /* ... which is up (true without one) */
+    bool local;                 /* has an interface */
+    char device[PORT_NAME_MAX]; /* ... called so; "": as the bridge */
+    bool up;                    /* ... which is up (true without one) */
     bool carrier;
     uint32_t mtu;
     int ifindex;    /* of the interface; 0 without one */

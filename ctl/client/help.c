@@ -8,7 +8,7 @@
 
 static void list_commands(FILE *out)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
@@ -65,6 +65,11 @@ static const char *more_help(const struct command *c)
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
                "back after 1 to 86400 seconds unless bascule confirm is run";
+    case CMD_ID_adopt:
+        return "The kernel's bridge stays what all tools know, its ports go "
+               "through the switch; who joins or leaves it later is followed. "
+               "--disable: the kernel shows its ports as disabled and makes no "
+               "copies for them. --undo gives everything back";
     case CMD_ID_confirm:
         return "--revert does not wait until the seconds of apply --confirm "
                "are over";
@@ -72,6 +77,25 @@ static const char *more_help(const struct command *c)
         return "prints what Bascule was told, by files and commands, in the "
                "words of basculed.conf(5); addresses that ip(8) gave to a "
                "bridge's interface are not in it";
+    case CMD_ID_guest_define:
+        return "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
+               "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
+               "[,queues=N]; <size> is in MB, or as in 2G; <accel> is auto, "
+               "kvm or tcg; <node> is NODE:CPUS:SIZE; <on> is on or off; "
+               "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
+               "user-data and meta-data; <from> is network, disk or cdrom; "
+               "<when> is no, on-failure or always.  The name comes first";
+    case CMD_ID_guest_start:
+        return "answers when QEMU runs, or with what it said when it ended";
+    case CMD_ID_guest_stop:
+        return "as its power button would; a guest that does not listen to "
+               "it runs on when the seconds are over";
+    case CMD_ID_guest_console:
+        return "what is typed goes to the guest as it is, Ctrl-C too; one at "
+               "a time: a second one waits until the first leaves";
+    case CMD_ID_guest_xml:
+        return "for a guest that libvirt is to run: as an unmanaged tap, and "
+               "in a comment as a member of a network";
     case CMD_ID_sim:
         return "<file> describes a network as docs/sim.md says, - reads "
                "standard input; what names no file is the network itself: "
@@ -100,7 +124,7 @@ static void put_folded(FILE *out, const char *text)
 
 static void one_command(FILE *out, const struct command *c)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
             c->help);
@@ -148,7 +172,7 @@ static void roff_commands(FILE *out, const char *title, unsigned mask,
     fprintf(out, ".SH %s\n", title);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
-        char usage[320];
+        char usage[COMMAND_USAGE_MAX];
 
         if ((c->flags & mask) != want)
             continue;
@@ -199,7 +223,8 @@ static void manual(FILE *out)
         out,
         ".SH AUTHORITY\nRoot, the user that runs the daemon and the "
         "members of the group given to it may change things; everybody "
-        "who can connect may read.\n"
+        "who can connect may read.  Guests are changed by root and the "
+        "daemon's user only.\n"
         ".SH ENVIRONMENT\n.TP\n.B BASCULE_SOCKET\nThe control socket, "
         "unless \\-S names one.\n"
         ".SH FILES\n.TP\n.B /run/bascule/control.sock\nThe control socket "
@@ -351,6 +376,8 @@ static void offer_argument(struct client *c, const struct command *cmd, int k,
     if (strstr(word, "<port>") ||
         (strstr(word, "<device>") && command_id_of(cmd) == CMD_ID_delif))
         offer_names(c, "port.show", begun);
+    if (strstr(word, "<guest>"))
+        offer_names(c, "guest.list", begun);
     if (strcmp(word, "<parameter>") == 0)
         offer_params(command_id_of(cmd) == CMD_ID_bridge_set
                          ? bridge_param_names
@@ -380,7 +407,7 @@ static const char *usage_word(const char *at, char *word, size_t n)
 static void offer_keyword(struct client *c, const struct command *cmd,
                           const char *before, const char *begun)
 {
-    char usage[320], word[40], last[40] = "";
+    char usage[COMMAND_USAGE_MAX], word[40], last[40] = "";
     const char *at = command_usage(cmd, usage, sizeof(usage));
 
     bool value = false;

@@ -116,7 +116,7 @@ static int count_arguments(int argc, char **argv)
 
 static int wrong_count(const struct client *c, const struct command *cmd, int n)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     return complain(c, "%s: too %s arguments; usage: bascule %s", cmd->name,
                     n < cmd->min ? "few" : "many",
@@ -195,6 +195,7 @@ static int bascule_main(struct client *c, int argc, char **argv)
             break;
         case 'p':
             c->pretty = true;
+            print_json_pretty();
             break;
         case 'd':
             c->details = true;

@@ -166,13 +166,16 @@ class Ovsd:
         lab.spawn("ovsdb-server", f"{self.dir}/conf.db", f"--remote=p{self.db}",
                   f"--unixctl={self.dir}/db.ctl", ns=self.ns, env=env, stdout=null, stderr=null)
         lib.wait_until(lambda: os.path.exists(f"{self.dir}/db.sock"), 10, "ovsdb-server")
-        self.vsctl("--no-wait", "init")
+        # the socket is there before anybody listens
+        lib.wait_until(lambda: self.vsctl("--no-wait", "init", check=False).returncode == 0, 10,
+                       "ovsdb-server answers")
         self.proc = lab.spawn("ovs-vswitchd", self.db, f"--unixctl={self.dir}/vs.ctl",
                               f"--log-file={self.dir}/vs.log", ns=self.ns, env=env,
                               stdout=null, stderr=null)
 
-    def vsctl(self, *args):
-        return lib.sh("ovs-vsctl", "--db=" + self.db, "--timeout=10", *args).stdout
+    def vsctl(self, *args, check=True):
+        r = lib.sh("ovs-vsctl", "--db=" + self.db, "--timeout=10", *args, check=check)
+        return r.stdout if check else r
 
     def appctl(self, *args):
         return lib.sh("ovs-appctl", "-t", f"{self.dir}/vs.ctl", *args).stdout
