@@ -72,7 +72,7 @@ CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c)
 # ctl/client/ is the client; it shares the command table and the paths, and
 # how specifications are read and namespaces opened: it opens what netns=
 # names and passes the descriptor, since the daemon opens nothing for it.
-CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/apply/*.c ctl/config/*.c ctl/l3/*.c ctl/sim/*.c))
+CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/apply/*.c ctl/config/*.c ctl/guest/*.c ctl/l3/*.c ctl/sim/*.c))
 CLIENT_SRC := $(wildcard ctl/client/*.c)
 SHARED_SRC := $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
               $(filter-out base/rcu.c,$(wildcard base/*.c))

@@ -11,6 +11,7 @@ import time
 
 import stp
 from apply import apply1000
+from guest import launch
 from lib import Series, cpu_busy, ratio, run, wait_for, wait_quiet
 from peers import NET, rigs
 
@@ -436,6 +437,7 @@ PARTS = {
     "idle": idle,
     "ports1000": ports1000,
     "apply1000": apply1000,
+    "launch": launch,
     "fdb": lambda c: program(c, "fdb", "look-ups against cds_lfht, memory"),
     "pipeline": lambda c: program(c, "pipeline", "frames over mem ports"),
     "flood": lambda c: program(c, "flood", "broadcast over mem ports"),

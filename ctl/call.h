@@ -108,6 +108,9 @@ int call_next_file(struct call *c, const char *why, int *fd);
 void monitor_event(void *server, const struct sw_event *e);
 /* What a client listens to from now on; 0: nothing. */
 void monitor_set(struct conn *c, unsigned what);
+/* The same for guests: of guests_config. */
+void monitor_guest(void *server, const char *guest, const char *name,
+                   const char *text);
 /* Something was written: was the client missing events? */
 void monitor_caught_up(struct conn *c);
 

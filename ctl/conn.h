@@ -37,9 +37,10 @@ struct conn {
     bool closing; /* close when 'out' is empty */
 };
 
-#define MONITOR_FDB  1u
-#define MONITOR_PORT 2u
-#define MONITOR_STP  4u /* and BPDUs */
+#define MONITOR_FDB   1u
+#define MONITOR_PORT  2u
+#define MONITOR_STP   4u /* and BPDUs */
+#define MONITOR_GUEST 8u
 
 /* Takes 'fd' over; NULL when out of memory (fd is then closed). */
 struct conn *conn_new(struct server *s, int fd, enum authority authority);

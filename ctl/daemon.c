@@ -6,14 +6,18 @@
 #include "base/log.h"
 #include "base/stdfds.h"
 #include "ctl/apply/apply.h"
+#include "ctl/call.h"
 #include "ctl/config/load.h"
+#include "ctl/guest/guest.h"
 #include "ctl/l3/l3.h"
 #include "ctl/listen.h"
 #include "ctl/options.h"
 #include "ctl/server.h"
+#include "ctl/sockpath.h"
 
 #include <ev.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +134,54 @@ static int run(struct start *s, struct server *server, struct conf *conf,
     return rc;
 }
 
+/* ---- guests ---- */
+
+/* Where definitions are kept; "": beside the socket. */
+static void choose_def_dir(const struct options *o, char *out, size_t n)
+{
+    const char *asked = o->guest_dir ? o->guest_dir : getenv("BASCULE_GUESTS");
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    const char *sock = getenv("BASCULE_SOCKET");
+
+    *out = '\0';
+    if (asked && *asked)
+        snprintf(out, n, "%s", asked);
+    else if (o->socket || (sock && *sock))
+        return;
+    else if (geteuid() == 0)
+        snprintf(out, n, "/var/lib/bascule/guests");
+    else if (state && *state)
+        snprintf(out, n, "%s/bascule/guests", state);
+    else if (home && *home)
+        snprintf(out, n, "%s/.local/state/bascule/guests", home);
+}
+
+/* /run/bascule/guests, or PATH.guests beside a socket PATH.sock; definitions
+ * that have no other place are in there. */
+static int begin_guests(const struct options *o, struct server *server,
+                        const struct server_config *sc, struct err *e)
+{
+    const char *usual = SOCKPATH_RUN_DIR "/control.sock";
+    char run[PATH_MAX], defs[PATH_MAX];
+    size_t len = strlen(sc->state_dir) - strlen(".state");
+    struct guests_config c = {.loop = sc->loop,
+                              .sw = sc->sw,
+                              .def_dir = defs,
+                              .run_dir = run,
+                              .user = o->guest_user,
+                              .event = monitor_guest,
+                              .event_arg = server};
+
+    if (strcmp(sc->socket, usual) == 0)
+        snprintf(run, sizeof(run), SOCKPATH_RUN_DIR "/guests");
+    else
+        snprintf(run, sizeof(run), "%.*s.guests/run", (int)len, sc->state_dir);
+    choose_def_dir(o, defs, sizeof(defs));
+    if (!*defs)
+        snprintf(defs, sizeof(defs), "%.*s.guests", (int)len, sc->state_dir);
+    return guests_new(&server->guests, &c, e);
+}
+
 /* The switch first, then the clients that could ask it for something. */
 static int serve(const struct options *o, struct start *s,
                  struct server_config *sc, struct conf *conf, struct err *e)
@@ -145,6 +197,8 @@ static int serve(const struct options *o, struct start *s,
         return rc;
     }
     rc = server_new(&server, sc, e);
+    if (rc == 0)
+        rc = begin_guests(o, server, sc, e);
     if (rc == 0) {
         log_info("version %s, %u worker%s", BASCULE_VERSION, o->workers,
                  o->workers == 1 ? "" : "s");
@@ -152,6 +206,8 @@ static int serve(const struct options *o, struct start *s,
         server_close(server);
     } else {
         conf_free(conf);
+        if (server)
+            server_close(server);
     }
     sw_free(sc->sw);
     server_free(server);
@@ -200,6 +256,7 @@ static int begin(const struct options *o, struct listener *l, struct conf *conf,
         return rc;
     }
     sc.state_dir = dir;
+    sc.socket = l->addr.sun_path;
     l3_recover(sc.state_dir, &notes);
     if (notes.len)
         log_info("%s", notes.text);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
+#include "ctl/guest/guest.h"
 #include "ctl/object.h"
 
 #include <errno.h>
@@ -36,7 +37,9 @@ void rpc_monitor(struct call *c)
     unsigned m;
 
     if (!what || strcmp(what, "all") == 0)
-        m = MONITOR_FDB | MONITOR_PORT;
+        m = MONITOR_FDB | MONITOR_PORT | MONITOR_GUEST;
+    else if (strcmp(what, "guest") == 0)
+        m = MONITOR_GUEST;
     else if (strcmp(what, "fdb") == 0)
         m = MONITOR_FDB;
     else if (strcmp(what, "port") == 0 || strcmp(what, "link") == 0)
@@ -45,7 +48,8 @@ void rpc_monitor(struct call *c)
         m = MONITOR_STP;
     else {
         call_bad_params(
-            c, "monitor: %.20s: known are fdb, link, port, stp, all", what);
+            c, "monitor: %.20s: known are fdb, link, port, stp, guest, all",
+            what);
         return;
     }
     monitor_set(c->conn, m);
@@ -328,6 +332,7 @@ void monitor_event(void *arg, const struct sw_event *e)
     if (class & MONITOR_PORT) {
         check_waiters(s, e);
         apply_event(s->apply, e);
+        guests_event(s->guests, e);
     }
     if (s->n_monitors == 0)
         return;
@@ -337,6 +342,31 @@ void monitor_event(void *arg, const struct sw_event *e)
             if (c->monitor & class)
                 tell(c, &line);
         }
+    }
+    text_free(&line);
+}
+
+void monitor_guest(void *arg, const char *guest, const char *name,
+                   const char *text)
+{
+    struct server *s = arg;
+    struct text line = {0};
+    struct conn *c;
+    int rc;
+
+    if (s->n_monitors == 0)
+        return;
+    rc = text_addf(&line,
+                   "{\"jsonrpc\":\"2.0\",\"method\":\"event\",\"params\":"
+                   "{\"event\":\"guest-%s\",\"time\":%llu",
+                   name, (unsigned long long)clock_now());
+    rc |= add_name(&line, "guest", guest);
+    rc |= add_name(&line, "text", text);
+    rc |= text_add(&line, "}}\n", 3);
+    TAILQ_FOREACH(c, &s->conns, all)
+    {
+        if (rc == 0 && c->monitor & MONITOR_GUEST)
+            tell(c, &line);
     }
     text_free(&line);
 }

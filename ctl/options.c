@@ -22,6 +22,15 @@ static const char usage[] =
     "  --cpus LIST     processors for them, e.g. 2,4-6\n"
     "  --log LEVEL     error, warn, info or debug (info)\n"
     "  --config FILE   bridges, ports and addresses to begin with\n"
+    "  --guest-dir DIR\n"
+    "                  where guests' definitions are kept\n"
+    "                  ($BASCULE_GUESTS, else /var/lib/bascule/guests for "
+    "root\n"
+    "                  and ~/.local/state/bascule/guests for others; beside "
+    "the\n"
+    "                  control socket if that is not at its usual place)\n"
+    "  --guest-user NAME\n"
+    "                  whom root runs QEMU as (bascule, else nobody)\n"
     "  --version\n"
     "  --help\n";
 
@@ -148,6 +157,12 @@ static int parse_one(struct options *o, int option, char **argv, struct err *e)
     case 'f':
         o->config = optarg;
         return 0;
+    case 'd':
+        o->guest_dir = optarg;
+        return 0;
+    case 'u':
+        o->guest_user = optarg;
+        return 0;
     case 'V':
         printf("basculed %s\n", BASCULE_VERSION);
         return 1;
@@ -175,6 +190,8 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
         {"cpus", required_argument, NULL, 'c'},
         {"log", required_argument, NULL, 'l'},
         {"config", required_argument, NULL, 'f'},
+        {"guest-dir", required_argument, NULL, 'd'},
+        {"guest-user", required_argument, NULL, 'u'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},

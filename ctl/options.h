@@ -13,10 +13,12 @@
 #define OPTIONS_WORKERS_MAX 8
 
 struct options {
-    const char *socket; /* NULL: by rule */
-    const char *config; /* a file to begin with, or NULL */
-    const char *group;  /* as typed, or NULL */
-    gid_t gid;          /* (gid_t)-1: none */
+    const char *socket;     /* NULL: by rule */
+    const char *config;     /* a file to begin with, or NULL */
+    const char *group;      /* as typed, or NULL */
+    const char *guest_dir;  /* definitions of guests; NULL: by rule */
+    const char *guest_user; /* QEMU's; NULL: by rule */
+    gid_t gid;              /* (gid_t)-1: none */
     unsigned workers;
     int cpu[OPTIONS_WORKERS_MAX]; /* -1: not pinned */
     unsigned n_cpus;              /* as listed */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
+#include "ctl/guest/guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -251,6 +252,7 @@ void server_close(struct server *s)
         conn_free(c);
     parser_end(&s->parser);
     apply_end(s->apply);
+    guests_end(s->guests);
     ev_timer_stop(s->loop, &s->runner);
     ev_timer_stop(s->loop, &s->retry);
     ev_timer_stop(s->loop, &s->reaper);
@@ -268,6 +270,7 @@ void server_free(struct server *s)
     if (!s)
         return;
     apply_free(s->apply);
+    guests_free(s->guests);
     while ((c = LIST_FIRST(&s->calls)) != NULL)
         call_free(c);
     free(s);

@@ -39,6 +39,7 @@
 #define CONN_READER_FDS   8             /* of a client without authority */
 
 struct apply;
+struct guests;
 struct conn;
 struct call;
 struct dump;
@@ -70,6 +71,7 @@ struct server {
     unsigned n_monitors;
     unsigned n_stp_monitors; /* of them, those that want BPDUs */
     struct apply *apply;
+    struct guests *guests; /* NULL: this server has none */
 };
 
 enum authority { AUTHORITY_READ, AUTHORITY_CHANGE, AUTHORITY_OWNER };
@@ -79,6 +81,7 @@ struct server_config {
     struct sw *sw;
     int fd; /* listening; taken over.  -1: clients come by server_adopt */
     gid_t group;
+    const char *socket;    /* its path, for the daemon's main; or NULL */
     const char *state_dir; /* for what has to survive a crash; NULL: none */
 };
 

@@ -160,6 +160,35 @@ enum command_flag {
     X(port_label, "port label", "<port> [<key>=[<value>]]...", "",             \
       "show or set what others want remembered of a port; no value: forget",   \
       1, CMD_ANY, CMD_CHANGE, "port:s bridge:s? all:b? clear:a? set:a?")       \
+    X(guest_define, "guest define", "<name>",                                  \
+      "[--disk <disk>]... [--snapshot] [--cdrom <path>] [--kernel <path>] "    \
+      "[--initrd <path>] [--append <text>] [--memory <size>] [--cpus <n>] "    \
+      "[--net <net>]... [--accel <accel>] [--machine <type>] [--hugepages] "   \
+      "[--numa <node>]... [--ksm <on>] [--vnc <where>] [--cloud-init <dir>] "  \
+      "[--boot <from>] [--restart <when>] [--qemu-arg <arg>]...",              \
+      "say what a guest is made of", 1, CMD_ANY, CMD_CHANGE,                   \
+      "name:s disks:a? snapshot:b? cdrom:s? kernel:s? initrd:s? append:s? "    \
+      "memory:n? cpus:n? nets:a? accel:s? machine:s? hugepages:b? numa:a? "    \
+      "ksm:s? vnc:s? cloud_init:s? boot:s? restart:s? qemu_args:a?")           \
+    X(guest_undefine, "guest undefine", "<guest>", "",                         \
+      "forget a guest that is stopped", 1, 1, CMD_CHANGE, "name:s")            \
+    X(guest_start, "guest start", "<guest>", "", "start a guest", 1, 1,        \
+      CMD_CHANGE, "name:s")                                                    \
+    X(guest_stop, "guest stop", "<guest>", "[--timeout <seconds>]",            \
+      "ask a guest to power down, and wait for it (60)", 1, 2, CMD_CHANGE,     \
+      "name:s timeout:n?")                                                     \
+    X(guest_kill, "guest kill", "<guest>", "", "pull a guest's plug", 1, 1,    \
+      CMD_CHANGE, "name:s")                                                    \
+    X(guest_restart, "guest restart", "<guest>", "[--timeout <seconds>]",      \
+      "stop a guest and start it again", 1, 2, CMD_CHANGE,                     \
+      "name:s timeout:n?")                                                     \
+    X(guest_link, "guest link", "<guest> {up|down}", "",                       \
+      "put a guest's network cables in, or pull them", 2, 2, CMD_CHANGE,       \
+      "name:s up:b")                                                           \
+    X(guest_list, "guest list", "", "", "show the guests there are", 0, 0,     \
+      CMD_READ, "")                                                            \
+    X(guest_show, "guest show", "<guest>", "", "show all about a guest", 1, 1, \
+      CMD_READ, "name:s")                                                      \
     X(version, "version", "", "", "versions of client and daemon", 0, 0,       \
       CMD_READ, "")                                                            \
     X(ping, "ping", "", "", "ask whether the daemon is there and well", 0, 0,  \
@@ -177,13 +206,18 @@ enum command_flag {
       "[{hairpin|isolated|learning|flood|mcast_flood|bcast_flood|guard|"       \
       "root_block} {on|off}]...",                                              \
       "", "set parameters of a port", 2, CMD_ANY, CMD_CLIENT, "")              \
-    X(events, "events", "[fdb|port|stp|all]", "",                              \
+    X(events, "events", "[fdb|port|stp|guest|all]", "",                        \
       "tell what happens in sentences, until interrupted", 0, 1, CMD_CLIENT,   \
       "")                                                                      \
     X(sim, "sim", "<file>|<network>",                                          \
       "[--step] [--seed <n>] [--until <seconds>]",                             \
       "simulate spanning trees of a network and check them", 1, CMD_ANY,       \
       CMD_CLIENT, "")                                                          \
+    X(guest_console, "guest console", "<guest>", "",                           \
+      "the guest's serial line; Ctrl-] leaves it", 1, 1, CMD_CLIENT, "")       \
+    X(guest_xml, "guest xml", "<guest>", "",                                   \
+      "print libvirt's <interface> elements for a guest", 1, 1, CMD_CLIENT,    \
+      "")                                                                      \
     X(help, "help", "[<command>]", "[--man]", "this list, or one command", 0,  \
       2, CMD_CLIENT, "")                                                       \
     X(complete, "complete", "<word>...", "",                                   \
@@ -240,6 +274,7 @@ struct command_param {
 };
 const char *command_param_next(const char *schema, struct command_param *p);
 
+#define COMMAND_USAGE_MAX 640
 /* "fdb add <bridge> ..." as bascule understands it; returns 'out'. */
 const char *command_usage(const struct command *c, char *out, size_t n);
 

@@ -8,7 +8,7 @@
 
 static void list_commands(FILE *out)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
@@ -78,6 +78,25 @@ static const char *more_help(const struct command *c)
                "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
                "change; --seed decides which frames are lost; exit 1 if there "
                "was a loop or the tree is wrong; no daemon is needed";
+    case CMD_ID_guest_define:
+        return "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
+               "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
+               "[,queues=N]; <size> is in MB, or as in 2G; <accel> is auto, "
+               "kvm or tcg; <node> is NODE:CPUS:SIZE; <on> is on or off; "
+               "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
+               "user-data and meta-data; <from> is network, disk or cdrom; "
+               "<when> is no, on-failure or always.  The name comes first";
+    case CMD_ID_guest_start:
+        return "answers when QEMU runs, or with what it said when it ended";
+    case CMD_ID_guest_stop:
+        return "as its power button would; a guest that does not listen to "
+               "it runs on when the seconds are over";
+    case CMD_ID_guest_console:
+        return "what is typed goes to the guest as it is, Ctrl-C too; one at "
+               "a time: a second one waits until the first leaves";
+    case CMD_ID_guest_xml:
+        return "for a guest that libvirt is to run: as an unmanaged tap, and "
+               "in a comment as a member of a network";
     default:
         return NULL;
     }
@@ -100,7 +119,7 @@ static void put_folded(FILE *out, const char *text)
 
 static void one_command(FILE *out, const struct command *c)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
             c->help);
@@ -148,7 +167,7 @@ static void roff_commands(FILE *out, const char *title, unsigned mask,
     fprintf(out, ".SH %s\n", title);
     for (int i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &command_table[i];
-        char usage[320];
+        char usage[COMMAND_USAGE_MAX];
 
         if ((c->flags & mask) != want)
             continue;
@@ -199,7 +218,8 @@ static void manual(FILE *out)
         out,
         ".SH AUTHORITY\nRoot, the user that runs the daemon and the "
         "members of the group given to it may change things; everybody "
-        "who can connect may read.\n"
+        "who can connect may read.  Guests are changed by root and the "
+        "daemon's user only.\n"
         ".SH ENVIRONMENT\n.TP\n.B BASCULE_SOCKET\nThe control socket, "
         "unless \\-S names one.\n"
         ".SH FILES\n.TP\n.B /run/bascule/control.sock\nThe control socket "
@@ -351,6 +371,8 @@ static void offer_argument(struct client *c, const struct command *cmd, int k,
     if (strstr(word, "<port>") ||
         (strstr(word, "<device>") && command_id_of(cmd) == CMD_ID_delif))
         offer_names(c, "port.show", begun);
+    if (strstr(word, "<guest>"))
+        offer_names(c, "guest.list", begun);
     if (strcmp(word, "<parameter>") == 0)
         offer_params(command_id_of(cmd) == CMD_ID_bridge_set
                          ? bridge_param_names
@@ -380,7 +402,7 @@ static const char *usage_word(const char *at, char *word, size_t n)
 static void offer_keyword(struct client *c, const struct command *cmd,
                           const char *before, const char *begun)
 {
-    char usage[320], word[40], last[40] = "";
+    char usage[COMMAND_USAGE_MAX], word[40], last[40] = "";
     const char *at = command_usage(cmd, usage, sizeof(usage));
 
     bool value = false;

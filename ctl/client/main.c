@@ -116,7 +116,7 @@ static int count_arguments(int argc, char **argv)
 
 static int wrong_count(const struct client *c, const struct command *cmd, int n)
 {
-    char usage[320];
+    char usage[COMMAND_USAGE_MAX];
 
     return complain(c, "%s: too %s arguments; usage: bascule %s", cmd->name,
                     n < cmd->min ? "few" : "many",

@@ -60,14 +60,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _image = {}
 
 
-def made(programs=()):
+def made(programs=(), modules=()):
     """Kernel and initramfs; a test that cannot have them is skipped."""
-    if programs not in _image:
+    if (programs, modules) not in _image:
         try:
-            _image[programs] = image.image(programs)
+            _image[programs, modules] = image.image(programs, modules)
         except image.Unavailable as e:
             raise lib.Skip(str(e))
-    return _image[programs]
+    return _image[programs, modules]
 
 
 def accelerators():
@@ -286,6 +286,75 @@ class Guest:
         down, up = self.download(out), self.upload(out)
         print(f"     {self.name}, {why}: lease in {t1 - t0:.1f} s, TCP in {down:.0f}, out {up:.0f} Mb/s",
               flush=True)
+
+
+class Launched(Guest):
+    """A guest that `bascule guest` launches; its console is a socket."""
+
+    def __init__(self, lab, name, *nets, memory=128, modules=(), extra=(), private=False):
+        """private: its kernel is root's alone."""
+        Guest.serial += 1
+        self.lab, self.name, self.sw = lab, name, lab.sw
+        self.log = os.path.join(lab.dir, f"{name}.console")
+        self.proc, self.ip4, self.sock = None, None, None
+        self.count = self.boots = self.seen = 0
+        kernel, initramfs = made((), modules)
+        if private:
+            kernel = shutil.copy(kernel, os.path.join(lab.dir, "vmlinuz"))
+            os.chmod(kernel, 0o600)
+        boot = ["--qemu-arg", "-bios", "--qemu-arg", QBOOT] if os.path.exists(QBOOT) else []
+        args = [x for n in nets for x in ("--net", n)]
+        self.sw.cli("guest", "define", name, "--memory", memory, "--kernel", kernel, "--initrd",
+                    initramfs, "--append", KERNEL_ARGS, *args, *boot, *extra)
+        lab.at_end(self.end)
+
+    def info(self):
+        return self.sw.json("guest", "show", self.name)
+
+    def start(self):
+        self.sw.cli("guest", "start", self.name)
+        self.listen()
+
+    def listen(self):
+        """Reads the console of the guest that runs now."""
+        self.unlisten()
+        self.boots = self.seen = 0
+        self.t0 = time.monotonic()
+        self.text, self.changed, self.over = bytearray(), threading.Condition(), False
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.info()["console"])
+        self.proc = _Line(self.sock)
+        self.reader = threading.Thread(target=self._read, args=(self.proc,), daemon=True)
+        self.reader.start()
+
+    def unlisten(self):
+        """Leaves the console to somebody else."""
+        if self.sock is not None:
+            self.sock.shutdown(socket.SHUT_RDWR)
+            self.reader.join(5)
+            self.sock.close()
+            self.sock = None
+
+    def relisten(self):
+        """... of a guest that has been up for long."""
+        self.listen()
+        self.boots = 1
+
+    def end(self):
+        try:
+            self.unlisten()
+        except OSError:
+            pass
+        if self.sw.proc is not None:
+            self.sw.cli("guest", "kill", self.name, check=False)
+
+
+class _Line:
+    """What a socket has of a process's pipes."""
+
+    def __init__(self, sock):
+        self.stdin = sock.makefile("wb", buffering=0)
+        self.stdout = sock
 
 
 class Outside:

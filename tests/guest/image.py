@@ -81,7 +81,7 @@ def kernel_package():
     raise Unavailable(f"apt knows no {META_PACKAGE}: run apt-get update as root")
 
 
-def fetch_kernel(target):
+def fetch_kernel(target, modules):
     """Unpacks the kernel and all its modules beside the target, then keeps
     what is needed."""
     if not shutil.which("apt-get"):
@@ -103,7 +103,7 @@ def fetch_kernel(target):
         for f in os.listdir(boot):
             if f.startswith("vmlinuz-"):
                 shutil.move(os.path.join(boot, f), os.path.join(kept, "vmlinuz"))
-        for m in module_order(os.path.join(tmp, "x")):
+        for m in module_order(os.path.join(tmp, "x"), modules):
             with open(os.path.join(kept, f"{m.order:02d}-{m.name}.ko"), "wb") as f:
                 f.write(m.data)
         with open(os.path.join(kept, "package"), "w") as f:
@@ -126,8 +126,8 @@ def module_name(text):
     return re.sub(r"\.ko(\.xz)?$", "", text).replace("-", "_")
 
 
-def module_order(root):
-    """MODULES and what they need, each behind what it needs itself.  The package
+def module_order(root, modules):
+    """The modules and what they need, each behind what it needs itself.  The package
     has no modules.dep (installing would make it), but each module says."""
     paths = {}
     for d, _, files in os.walk(root):
@@ -144,7 +144,7 @@ def module_order(root):
             add(d)
         m.order = len(order)
         order.append(m)
-    for name in MODULES:
+    for name in modules:
         add(name)
     return order
 
@@ -243,17 +243,18 @@ def prune(folder, days=7):
             os.unlink(path)
 
 
-def image(programs=()):
-    """(kernel, initramfs); programs of this machine go into its bin."""
+def image(programs=(), modules=()):
+    """(kernel, initramfs); programs of this machine go into its bin, modules are
+    loaded beside those for the network."""
     if platform.machine() != "x86_64":
         raise Unavailable(f"guests are made for x86_64 only; this is {platform.machine()}")
-    folder = cache()
+    folder, modules = cache(), (*MODULES, *modules)
     with Locked(folder):
         # what makes the kernel's folder is part of its name
         kernel = os.path.join(folder, "kernel-" + hashlib.sha256(
-            " ".join(MODULES).encode()).hexdigest()[:8])
+            " ".join(modules).encode()).hexdigest()[:8])
         if not os.path.exists(os.path.join(kernel, "package")):
-            fetch_kernel(kernel)
+            fetch_kernel(kernel, modules)
         data = initramfs(kernel, programs)
         path = os.path.join(folder, f"initramfs-{hashlib.sha256(data).hexdigest()[:16]}")
         if os.path.exists(path):

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The commands on guests, but for the console and libvirt's XML.
+ */
+#include "ctl/client/client.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- define: words to an object ---- */
+
+enum kind { FLAG, TEXT, PATH, NUMBER, SIZE, WHERE, PARTS, NODE, LIST };
+
+struct option_row {
+    const char *option;
+    const char *key; /* in JSON */
+    enum kind kind;
+    const char *first; /* PARTS: the key of what stands before the ',' */
+};
+
+static const struct option_row rows[] = {
+    {"--disk", "disks", PARTS, "path"},
+    {"--snapshot", "snapshot", FLAG, NULL},
+    {"--cdrom", "cdrom", PATH, NULL},
+    {"--kernel", "kernel", PATH, NULL},
+    {"--initrd", "initrd", PATH, NULL},
+    {"--append", "append", TEXT, NULL},
+    {"--memory", "memory", SIZE, NULL},
+    {"--cpus", "cpus", NUMBER, NULL},
+    {"--net", "nets", PARTS, "bridge"},
+    {"--accel", "accel", TEXT, NULL},
+    {"--machine", "machine", TEXT, NULL},
+    {"--hugepages", "hugepages", FLAG, NULL},
+    {"--numa", "numa", NODE, NULL},
+    {"--ksm", "ksm", TEXT, NULL},
+    {"--vnc", "vnc", WHERE, NULL},
+    {"--cloud-init", "cloud_init", PATH, NULL},
+    {"--boot", "boot", TEXT, NULL},
+    {"--restart", "restart", TEXT, NULL},
+    {"--qemu-arg", "qemu_args", LIST, NULL},
+};
+
+static int put(json_t *o, const char *key, json_t *v)
+{
+    return json_object_set_new(o, key, v);
+}
+
+/* The daemon is somewhere else: paths are from the root. */
+static json_t *path_value(const char *path)
+{
+    char here[PATH_MAX];
+
+    if (path[0] == '/' || !getcwd(here, sizeof(here)))
+        return json_string(path);
+    return json_sprintf("%s/%s", here, path);
+}
+
+/* The list 'key' of the object, made if need be. */
+static json_t *list_of(json_t *o, const char *key)
+{
+    json_t *list = json_object_get(o, key);
+
+    if (!list && put(o, key, json_array()) == 0)
+        list = json_object_get(o, key);
+    return list;
+}
+
+/* "PATH,key=value,...": values are the daemon's to judge. */
+static int add_parts(const struct client *c, json_t *o,
+                     const struct option_row *r, const char *text)
+{
+    json_t *part = json_object();
+    char *copy = strdup(text), *save = NULL, *word;
+    int status = copy && part ? 0 : complain(c, "out of memory");
+
+    word = copy ? strtok_r(copy, ",", &save) : NULL;
+    if (!status && (!word || text[0] == ','))
+        status = complain(c, "guest define: %s %s: it begins with the %s",
+                          r->option, text, r->first);
+    if (!status)
+        put(part, r->first,
+            strcmp(r->first, "path") == 0 ? path_value(word)
+                                          : json_string(word));
+    while (!status && (word = strtok_r(NULL, ",", &save)) != NULL) {
+        char *value = strchr(word, '=');
+
+        if (!value || value == word) {
+            status = complain(c, "guest define: %s %s: what is %s?", r->option,
+                              text, word);
+            break;
+        }
+        *value++ = '\0';
+        put(part, word, json_string(value));
+    }
+    if (!status && json_array_append(list_of(o, r->key), part) < 0)
+        status = complain(c, "out of memory");
+    json_decref(part);
+    free(copy);
+    return status;
+}
+
+/* "NODE:CPUS:MEMORY" */
+static int add_node(const struct client *c, json_t *o,
+                    const struct option_row *r, const char *text)
+{
+    const char *cpus = strchr(text, ':');
+    const char *memory = cpus ? strchr(cpus + 1, ':') : NULL;
+
+    if (!memory)
+        return complain(c,
+                        "guest define: %s %s: NODE:CPUS:MEMORY, as in "
+                        "0:0-1:512",
+                        r->option, text);
+    if (json_array_append_new(list_of(o, r->key),
+                              json_pack("{s:s%,s:s%,s:s}", "node", text,
+                                        (size_t)(cpus - text), "cpus", cpus + 1,
+                                        (size_t)(memory - cpus - 1), "memory",
+                                        memory + 1)) < 0)
+        return complain(c, "out of memory");
+    return 0;
+}
+
+/* Megabytes, or with a unit. */
+static int add_number(const struct client *c, json_t *o,
+                      const struct option_row *r, const char *text)
+{
+    json_int_t n;
+    char *end;
+
+    errno = 0;
+    n = strtoll(text, &end, 10);
+    if (r->kind == SIZE && (*end == 'G' || *end == 'g') && n < INT_MAX) {
+        n *= 1024;
+        end++;
+    } else if (r->kind == SIZE && (*end == 'M' || *end == 'm')) {
+        end++;
+    }
+    if (*text < '0' || *text > '9' || *end || errno)
+        return complain(c, "guest define: %s %s: %s", r->option, text,
+                        r->kind == SIZE ? "megabytes, or gigabytes as in 2G"
+                                        : "a number");
+    put(o, r->key, json_integer(n));
+    return 0;
+}
+
+static int add_value(const struct client *c, json_t *o,
+                     const struct option_row *r, const char *text)
+{
+    switch (r->kind) {
+    case PARTS:
+        return add_parts(c, o, r, text);
+    case NODE:
+        return add_node(c, o, r, text);
+    case NUMBER:
+    case SIZE:
+        return add_number(c, o, r, text);
+    case LIST:
+        json_array_append_new(list_of(o, r->key), json_string(text));
+        return 0;
+    case PATH:
+        put(o, r->key, path_value(text));
+        return 0;
+    default:
+        put(o, r->key, json_string(text));
+        return 0;
+    }
+}
+
+static const struct option_row *row_of(const char *option)
+{
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(rows[i].option, option) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* May it be said more than once? */
+static bool repeats(const struct option_row *r)
+{
+    return r->kind == PARTS || r->kind == NODE || r->kind == LIST;
+}
+
+/* One option and its value; how many words, or 0 after a complaint. */
+static int add_option(const struct client *c, json_t *o, int argc, char **argv)
+{
+    const struct option_row *r = row_of(argv[0]);
+    bool has = argc > 1 && strncmp(argv[1], "--", 2) != 0;
+
+    if (!r) {
+        complain(c, "guest define: there is no option %s", argv[0]);
+        return 0;
+    }
+    if (!repeats(r) && json_object_get(o, r->key)) {
+        complain(c, "guest define: %s is given twice", r->option);
+        return 0;
+    }
+    if (r->kind == FLAG) {
+        put(o, r->key, json_true());
+        return 1;
+    }
+    if (r->kind == WHERE && !has) {
+        put(o, r->key, json_string("on"));
+        return 1;
+    }
+    if (argc < 2) {
+        complain(c, "guest define: %s needs a value", r->option);
+        return 0;
+    }
+    return add_value(c, o, r, argv[1]) ? 0 : 2;
+}
+
+int run_guest_define(struct client *c, int argc, char **argv)
+{
+    json_t *o = json_pack("{s:s}", "name", argv[0]);
+
+    for (int i = 1; i < argc;) {
+        int used = add_option(c, o, argc - i, argv + i);
+
+        if (!used) {
+            json_decref(o);
+            return 1;
+        }
+        i += used;
+    }
+    return client_simple(c, "guest.define", o);
+}
+
+/* ---- the rest ---- */
+
+int run_guest_undefine(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return client_simple(c, "guest.undefine",
+                         json_pack("{s:s}", "name", argv[0]));
+}
+
+int run_guest_kill(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return client_simple(c, "guest.kill", json_pack("{s:s}", "name", argv[0]));
+}
+
+/* A start tells what it has decided. */
+static int starting(struct client *c, const char *method, json_t *params)
+{
+    const char *notice;
+    struct reply r;
+    int status = 0;
+
+    if (!client_call(c, method, params, -1, &r)) {
+        status = client_complain(c, &r);
+    } else if (c->json) {
+        print_json(r.result);
+    } else {
+        notice = json_string_value(json_object_get(r.result, "notice"));
+        if (notice && *notice)
+            fprintf(stderr, "guest %s %s\n",
+                    json_string_value(json_object_get(r.result, "name")),
+                    notice);
+    }
+    reply_free(&r);
+    return status;
+}
+
+int run_guest_start(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return starting(c, "guest.start", json_pack("{s:s}", "name", argv[0]));
+}
+
+/* "NAME [--timeout N]"; NULL after a complaint. */
+static json_t *with_timeout(const struct client *c, int argc, char **argv)
+{
+    const char *name = NULL;
+    json_t *o = json_object();
+    int status = 0;
+
+    for (int i = 0; i < argc && !status; i++) {
+        if (strcmp(argv[i], "--timeout") != 0) {
+            if (name)
+                status = complain(c, "guest: what is %s?", argv[i]);
+            name = argv[i];
+        } else if (i + 1 == argc || atoi(argv[i + 1]) <= 0 ||
+                   strspn(argv[i + 1], "0123456789") != strlen(argv[i + 1])) {
+            status = complain(c, "--timeout: a number of seconds is needed");
+        } else {
+            put(o, "timeout", json_integer(atoi(argv[++i])));
+        }
+    }
+    if (!status && !name)
+        status = complain(c, "which guest?");
+    if (!status)
+        put(o, "name", json_string(name));
+    if (!status)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+int run_guest_stop(struct client *c, int argc, char **argv)
+{
+    json_t *o = with_timeout(c, argc, argv);
+
+    return o ? client_simple(c, "guest.stop", o) : 1;
+}
+
+int run_guest_restart(struct client *c, int argc, char **argv)
+{
+    json_t *o = with_timeout(c, argc, argv);
+
+    return o ? starting(c, "guest.restart", o) : 1;
+}
+
+int run_guest_link(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    if (strcmp(argv[1], "up") != 0 && strcmp(argv[1], "down") != 0)
+        return complain(c, "guest link: up or down, not %s", argv[1]);
+    return client_simple(
+        c, "guest.link",
+        json_pack("{s:s,s:b}", "name", argv[0], "up", argv[1][0] == 'u'));
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's serial line on this terminal.  What is typed goes through as it
+ * is, Ctrl-C too; Ctrl-] leaves.
+ */
+#include "ctl/client/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define LEAVE 0x1d /* Ctrl-] */
+
+static struct termios before;
+static volatile sig_atomic_t told; /* by a signal, to end */
+
+static void on_signal(int n)
+{
+    told = n;
+}
+
+static void restore(void)
+{
+    (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+}
+
+/* False: standard input is no terminal; it is then read as it comes. */
+static bool make_raw(void)
+{
+    struct sigaction a = {.sa_handler = on_signal};
+    struct termios raw;
+
+    if (tcgetattr(STDIN_FILENO, &before) < 0)
+        return false;
+    sigaction(SIGTERM, &a, NULL);
+    sigaction(SIGHUP, &a, NULL);
+    raw = before;
+    cfmakeraw(&raw);
+    return tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) == 0;
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t w = write(fd, p, n);
+
+        if (w < 0 && errno == EINTR && !told)
+            continue;
+        if (w <= 0)
+            return false;
+        p += w;
+        n -= (size_t)w;
+    }
+    return true;
+}
+
+/* False: leave. */
+static bool from_terminal(int sock, bool *open)
+{
+    char buf[512];
+    ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+    const char *leave;
+
+    if (n < 0 && errno == EINTR)
+        return true;
+    if (n <= 0) { /* the end of a file: what the guest says is still heard */
+        *open = false;
+        return true;
+    }
+    leave = memchr(buf, LEAVE, (size_t)n);
+    return write_all(sock, buf, leave ? (size_t)(leave - buf) : (size_t)n) &&
+           !leave;
+}
+
+static bool from_guest(int sock)
+{
+    char buf[4096];
+    ssize_t n = read(sock, buf, sizeof(buf));
+
+    if (n < 0 && errno == EINTR)
+        return true;
+    return n > 0 && write_all(STDOUT_FILENO, buf, (size_t)n);
+}
+
+static void talk(int sock)
+{
+    bool open = true;
+
+    while (!told) {
+        struct pollfd p[2] = {
+            {.fd = sock, .events = POLLIN},
+            {.fd = open ? STDIN_FILENO : -1, .events = POLLIN}};
+
+        if (poll(p, 2, -1) < 0)
+            continue;
+        if (p[0].revents && !from_guest(sock))
+            return;
+        if (p[1].revents && !from_terminal(sock, &open))
+            return;
+    }
+}
+
+static int connect_to(const struct client *c, const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+        return fd;
+    complain(c, "console %s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int attach(struct client *c, const char *name, const char *path)
+{
+    int fd = connect_to(c, path);
+    bool raw;
+
+    if (fd < 0)
+        return 1;
+    fprintf(stderr, "console of %s; Ctrl-] leaves it\n", name);
+    raw = make_raw();
+    talk(fd);
+    if (raw)
+        restore();
+    fprintf(stderr, "\n");
+    close(fd);
+    return 0;
+}
+
+int run_guest_console(struct client *c, int argc, char **argv)
+{
+    const char *path;
+    struct reply r;
+    int status;
+
+    (void)argc;
+    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", argv[0]), -1,
+                     &r)) {
+        status = client_complain(c, &r);
+        reply_free(&r);
+        return status;
+    }
+    path = json_string_value(json_object_get(r.result, "console"));
+    status = path ? attach(c, argv[0], path)
+                  : complain(c, "guest %s does not run", argv[0]);
+    reply_free(&r);
+    return status;
+}

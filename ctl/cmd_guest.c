@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Methods on guests.  What changes them is for root and the daemon's own user:
+ * a definition names files, which are opened with the daemon's rights.
+ */
+#include "ctl/call.h"
+#include "ctl/guest/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define TIMEOUT_MAX 86400
+
+static bool may(struct call *c)
+{
+    c->what = "guest";
+    if (!c->server->guests)
+        call_fail(c, EOPNOTSUPP, "guest", "this daemon keeps no guests");
+    else if (c->req.cmd->flags & CMD_CHANGE && !call_is_owner(c))
+        call_fail(c, EPERM, "guest",
+                  "%s: only root and the daemon's own user may do that",
+                  c->req.cmd->name);
+    else
+        return true;
+    return false;
+}
+
+/* NULL after an answer. */
+static struct guest *named(struct call *c)
+{
+    const char *name = rpc_string(c->params, "name");
+    struct guest *g;
+
+    if (!may(c))
+        return NULL;
+    g = guest_find(c->server->guests, name);
+    if (!g)
+        call_fail(c, ENOENT, "guest",
+                  "there is no guest %.40s: see bascule guest list", name);
+    return g;
+}
+
+void rpc_guest_define(struct call *c)
+{
+    struct guest_def *d;
+    struct err e = {""};
+    int rc;
+
+    if (!may(c))
+        return;
+    rc = guest_def_read(&d, c->params, &e);
+    if (rc)
+        call_fail(c, rc, "guest", "%s", e.text);
+    else
+        guest_define(c->server->guests, d, call_done, c);
+}
+
+void rpc_guest_undefine(struct call *c)
+{
+    struct guest *g = named(c);
+
+    if (g)
+        guest_undefine(g, call_done, c);
+}
+
+/* A word about how it runs goes along. */
+static void started(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+    const char *name = rpc_string(c->params, "name");
+    struct guest *g = rc ? NULL : guest_find(c->server->guests, name);
+
+    if (!g)
+        call_done(c, rc, e);
+    else
+        call_ok(c, json_pack("{s:s,s:o}", "name", name, "notice",
+                             text_value(guest_why(g))));
+}
+
+void rpc_guest_start(struct call *c)
+{
+    struct guest *g = named(c);
+
+    if (g)
+        guest_start(g, started, c);
+}
+
+/* False after an answer. */
+static bool patience(struct call *c, unsigned *seconds)
+{
+    uint64_t n = rpc_number(c->params, "timeout", GUEST_STOP_SECONDS);
+
+    *seconds = (unsigned)n;
+    if (n > 0 && n <= TIMEOUT_MAX)
+        return true;
+    call_bad_params(c, "%s: --timeout is 1 to %d seconds", c->req.cmd->name,
+                    TIMEOUT_MAX);
+    return false;
+}
+
+void rpc_guest_stop(struct call *c)
+{
+    struct guest *g = named(c);
+    unsigned seconds;
+
+    if (g && patience(c, &seconds))
+        guest_stop(g, seconds, call_done, c);
+}
+
+void rpc_guest_restart(struct call *c)
+{
+    struct guest *g = named(c);
+    unsigned seconds;
+
+    if (g && patience(c, &seconds))
+        guest_restart(g, seconds, started, c);
+}
+
+void rpc_guest_kill(struct call *c)
+{
+    struct guest *g = named(c);
+
+    if (g)
+        guest_kill(g, call_done, c);
+}
+
+void rpc_guest_link(struct call *c)
+{
+    struct guest *g = named(c);
+
+    if (g)
+        guest_link(g, rpc_bool(c->params, "up", true), call_done, c);
+}
+
+/* ---- showing ---- */
+
+void rpc_guest_list(struct call *c)
+{
+    json_t *list = json_array();
+    int rc = list ? 0 : -1;
+
+    if (!may(c)) {
+        json_decref(list);
+        return;
+    }
+    for (struct guest *g = guest_next(c->server->guests, NULL); g && !rc;
+         g = guest_next(c->server->guests, g))
+        rc = json_array_append_new(list, guest_brief(g));
+    if (rc) {
+        json_decref(list);
+        list = NULL;
+    }
+    call_ok(c, list);
+}
+
+void rpc_guest_show(struct call *c)
+{
+    struct guest *g = named(c);
+
+    if (g)
+        call_ok(c, guest_full(g));
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guests, inside: guest.h is the outside.
+ *
+ * Threads: control thread, but for what says otherwise.
+ */
+#ifndef CTL_GUEST_GUEST_IMPL_H
+#define CTL_GUEST_GUEST_IMPL_H
+
+#include "ctl/guest/guest.h"
+#include "ctl/guest/open.h"
+#include "ctl/guest/qmp.h"
+
+#include <ev.h>
+#include <sys/queue.h>
+
+/* A caller that waits. */
+struct answer {
+    sw_done done; /* NULL: nobody */
+    void *arg;
+};
+
+/* A network's port. */
+enum net_state {
+    NET_AWAY,   /* the bridge is not there, or it has not been tried */
+    NET_ADDING, /* the switch is at it */
+    NET_THERE,
+};
+
+struct guest_port {
+    struct guest *g;
+    enum net_state state;
+    bool due;  /* to be added when its bridge is there */
+    bool ours; /* added by us: it leaves with the guest */
+    bool down; /* the cable is out */
+    char why[200];
+};
+
+struct guest {
+    TAILQ_ENTRY(guest) link;
+    struct guests *all;
+    struct guest_def *def;
+    char dir[PATH_MAX]; /* when it runs */
+    enum guest_state state;
+    char status[24]; /* QEMU's word */
+    char why[ERR_TEXT_MAX];
+
+    struct launch *launch; /* while it is starting */
+    unsigned pending;      /* ports on their way in or out, and jobs */
+    struct err failure;    /* of the start that is under way */
+    int failure_rc;
+    bool failed; /* it is being taken back */
+
+    pid_t pid; /* 0: none */
+    unsigned long long start;
+    bool child; /* ours to reap, not found by us */
+    bool kvm;
+    ev_io exit; /* its pidfd */
+    struct qmp *qmp;
+    ev_timer timer; /* what it means, the state says */
+    ev_timer again; /* reconnecting QMP */
+
+    bool wanted_end; /* somebody asked for it */
+    bool killed;     /* ... by pulling the plug */
+    bool panicked;
+    bool farewell;    /* QEMU has said that it ends, as it should */
+    bool deaf;        /* QMP could not be reached, and we have said so */
+    bool restart;     /* somebody asked for it: when it has ended */
+    bool by_policy;   /* this start is the policy's */
+    bool will_again;  /* ... which will start it again */
+    unsigned backoff; /* s */
+    uint64_t since;   /* clock_now() of the last start */
+    unsigned starts;
+
+    struct answer on_start, on_stop, on_kill, on_save;
+    struct guest_port port[GUEST_NETS_MAX];
+};
+
+TAILQ_HEAD(guest_list, guest);
+
+/* Exit statuses that libev has reaped, by process. */
+#define REAPED_MAX 64
+struct reaped {
+    pid_t pid;
+    int status;
+};
+
+struct guests {
+    struct ev_loop *loop;
+    struct sw *sw;
+    struct guests_config config;
+    char def_dir[PATH_MAX];
+    char run_dir[PATH_MAX];
+    struct guest_user user;
+    struct guest_list list;
+    TAILQ_HEAD(, later) laters; /* answers for the next turn */
+    ev_timer answer;
+    ev_child child;
+    struct reaped reaped[REAPED_MAX];
+    unsigned reaped_at;
+    ev_timer attach; /* a bridge has come */
+    bool ended;
+};
+
+struct later {
+    TAILQ_ENTRY(later) link;
+    struct answer to;
+    int rc;
+    struct err e;
+};
+
+/* guest.c */
+struct guest *guest_make(struct guests *all, struct guest_def *d);
+void guest_drop(struct guest *g);
+void guest_move(struct guest *g, enum guest_state to);
+/* Tells log and observer. */
+void guest_tell(struct guest *g, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Answers whoever waits there; nobody waits then. */
+void answer(struct answer *a, int rc, const struct err *e);
+/* The same in the next turn, for what is known at once. */
+void answer_later(struct guests *all, sw_done done, void *arg, int rc,
+                  const struct err *e);
+
+/* ports.c */
+/* 0, or -ENODEV: a bridge is missing. */
+int ports_check(const struct guest *g, struct err *e);
+/* Adds those that are not there; ports_done follows when all have been
+ * tried, perhaps from inside. */
+void ports_attach(struct guest *g);
+void ports_detach(struct guest *g);
+bool ports_busy(const struct guest *g);
+void ports_watch(struct guests *all);
+/* Implemented by life.c: no port is on its way any more. */
+void ports_done(struct guest *g);
+
+/* life.c */
+void life_init(struct guest *g);
+/* As guest_start; g->on_start hears of it. */
+void life_begin(struct guest *g);
+/* A process of an earlier daemon's goes on. */
+void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm);
+/* It has ended while nobody looked. */
+void life_lost(struct guest *g);
+/* Watches nothing any more; what runs goes on. */
+void life_let_go(struct guest *g);
+
+/* talk.c */
+void talk_open(struct guest *g);
+void talk_close(struct guest *g);
+/* Implemented by life.c: QEMU has said how it is. */
+void talk_running(struct guest *g);
+
+/* defs.c; these may block */
+int defs_save(const char *dir, const struct guest_def *d, struct err *e);
+int defs_remove(const char *dir, const char *name, struct err *e);
+/* Calls 'fn' for each definition; it takes it over. */
+int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
+              void *arg, struct err *e);
+/* What 'launch_spawn' has written down.  False: nothing readable. */
+bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
+               bool *kvm);
+
+/* addresses.c */
+/* The network addresses seen behind a guest's card: a new array. */
+json_t *guest_addresses(struct sw *sw, const char *bridge, const char *port,
+                        const struct mac *mac);
+
+#endif

@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The life of a guest: guest.h has its states.  A start goes
+ *
+ *   job      opens files, makes taps
+ *   control  the taps become ports
+ *   job      the process
+ *   control  QEMU says by QMP that it runs
+ *
+ * and what fails takes everything back; an end goes
+ *
+ *   control  the process is gone; its ports leave, unless it comes back
+ *   job      its directory goes
+ *
+ * The exit status of a process that we started has perhaps been collected by
+ * libev, which waits for every child; then it is in all->reaped.
+ */
+#include "ctl/guest/guest_impl.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open        434
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+#define START_LIMIT 30.                 /* s, for QEMU to answer */
+#define BACKOFF_MAX 60                  /* s */
+#define GOOD_RUN_NS (60 * NSEC_PER_SEC) /* after that, patience is new */
+
+static void set_timer(struct guest *g, double seconds)
+{
+    ev_timer_stop(g->all->loop, &g->timer);
+    ev_timer_set(&g->timer, seconds, 0.);
+    ev_timer_start(g->all->loop, &g->timer);
+}
+
+static void send_kill(struct guest *g)
+{
+    if (g->pid)
+        (void)syscall(SYS_pidfd_send_signal, g->exit.fd, SIGKILL, NULL, 0);
+}
+
+/* ---- the end ---- */
+
+/* All that waits for its end. */
+static void answer_end(struct guest *g)
+{
+    struct err none = {""};
+
+    answer(&g->on_stop, 0, &none);
+    answer(&g->on_kill, 0, &none);
+}
+
+static void wait_again(struct guest *g)
+{
+    bool good = clock_now() - g->since > GOOD_RUN_NS;
+
+    g->backoff = good || !g->backoff ? 1 : g->backoff * 2;
+    if (g->backoff > BACKOFF_MAX)
+        g->backoff = BACKOFF_MAX;
+    guest_move(g, GUEST_WAITING);
+    guest_tell(g, "waiting", "guest %s is started again in %u s", g->def->name,
+               g->backoff);
+    set_timer(g, g->backoff);
+}
+
+/* Nothing of it is left. */
+static void ended(struct guest *g)
+{
+    bool start_failed = g->on_start.done && !g->restart;
+    struct err why = g->failure;
+
+    if (start_failed && !why.text[0])
+        err_set(&why, EINTR, "guest %s was killed", g->def->name);
+    if (g->will_again) {
+        wait_again(g);
+        return;
+    }
+    g->backoff = 0;
+    g->by_policy = false;
+    guest_move(g, GUEST_STOPPED);
+    if (start_failed)
+        answer(&g->on_start, g->failure_rc ? g->failure_rc : -EIO, &why);
+    answer_end(g);
+    if (g->restart) {
+        g->restart = false;
+        life_begin(g);
+    }
+}
+
+static int clean(void *arg, struct err *e)
+{
+    struct guest *g = arg;
+
+    return g->launch ? launch_discard(g->launch, e) : run_dir_remove(g->dir, e);
+}
+
+static void cleaned(void *arg, int rc, const struct err *e)
+{
+    struct guest *g = arg;
+
+    if (rc)
+        log_warn("guest %s: %s", g->def->name, e->text);
+    launch_free(g->launch);
+    g->launch = NULL;
+    if (!g->all->ended)
+        ended(g);
+}
+
+static void clean_up(struct guest *g)
+{
+    struct err e = {""};
+
+    if (sw_job(g->all->sw, clean, cleaned, g) < 0)
+        cleaned(g, clean(g, &e), &e); /* without memory it blocks us */
+}
+
+/* Takes back what there is; the launch has its files, the switch its ports. */
+static void end(struct guest *g)
+{
+    ev_timer_stop(g->all->loop, &g->timer);
+    guest_move(g, GUEST_ENDING);
+    if (g->will_again && !g->launch)
+        ended(g); /* its directory tells the next daemon of it */
+    else if (g->will_again || g->restart)
+        clean_up(g); /* its ports wait for it */
+    else
+        ports_detach(g);
+}
+
+static bool is_end_for_policy(const struct guest *g, bool clean_end)
+{
+    bool run = g->state == GUEST_RUNNING || g->state == GUEST_STOPPING;
+
+    if (g->wanted_end || !(run || g->by_policy))
+        return false;
+    if (g->def->restart == GUEST_ALWAYS)
+        return true;
+    return g->def->restart == GUEST_ON_FAILURE && (!clean_end || g->panicked);
+}
+
+/* A start that did not succeed: 'rc' and 'e' say why. */
+static void fail_start(struct guest *g, int rc, const struct err *e)
+{
+    if (!g->failed) {
+        g->failure = *e;
+        g->failure_rc = rc;
+    }
+    g->failed = true;
+    if (strncmp(g->failure.text, "guest ", 6) != 0)
+        err_wrap(&g->failure, rc, "guest %s", g->def->name);
+    snprintf(g->why, sizeof(g->why), "%s", g->failure.text);
+    g->will_again = is_end_for_policy(g, false);
+    guest_tell(g, "failed", "%s", g->failure.text);
+    end(g);
+}
+
+/* ---- the process ---- */
+
+/* False: nobody knows. */
+static bool exit_status(struct guest *g, int *status)
+{
+    siginfo_t i = {0};
+
+    if (!g->child)
+        return false;
+    for (unsigned k = 0; k < REAPED_MAX; k++) {
+        struct reaped *r = &g->all->reaped[k];
+
+        if (r->pid == g->pid) {
+            *status = r->status;
+            r->pid = 0;
+            return true;
+        }
+    }
+    if (waitid(P_PIDFD, (id_t)g->exit.fd, &i, WEXITED | WNOHANG) < 0 ||
+        i.si_pid != g->pid)
+        return false;
+    *status = i.si_code == CLD_EXITED ? (i.si_status & 0xff) << 8
+                                      : i.si_status & 0x7f;
+    return true;
+}
+
+/* Why it ended, as a sentence; true: as it should. */
+static bool explain(struct guest *g, struct err *e)
+{
+    bool known, well;
+    char said[160] = "";
+    int status = 0;
+
+    known = exit_status(g, &status);
+    well = known ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : g->farewell;
+    /* it is short, and the kernel has it in memory: no wait for a disk */
+    if (!well)
+        run_log_tail(g->dir, said, sizeof(said));
+    if (well)
+        err_set(e, EIO, "guest %s: QEMU ended", g->def->name);
+    else if (g->killed)
+        err_set(e, EINTR, "guest %s was killed", g->def->name);
+    else if (known && WIFSIGNALED(status))
+        err_set(e, EIO, "guest %s: QEMU was ended by signal %d%s%s",
+                g->def->name, WTERMSIG(status), said[0] ? ": " : "", said);
+    else if (known)
+        err_set(e, EIO, "guest %s: QEMU ended with status %d%s%s", g->def->name,
+                WEXITSTATUS(status), said[0] ? ": " : "", said);
+    else
+        err_set(e, EIO, "guest %s: QEMU has ended%s%s", g->def->name,
+                said[0] ? ": " : "", said);
+    return well;
+}
+
+static void forget_process(struct guest *g)
+{
+    ev_io_stop(g->all->loop, &g->exit);
+    close(g->exit.fd);
+    g->pid = 0;
+    talk_close(g);
+}
+
+static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
+{
+    struct guest *g = w->data;
+    struct err why = {""};
+    bool well = explain(g, &why);
+
+    (void)loop;
+    (void)revents;
+    forget_process(g);
+    if (g->state == GUEST_STARTING) {
+        fail_start(g, g->killed ? -EINTR : -EIO, &why);
+        return;
+    }
+    snprintf(g->why, sizeof(g->why), "%s",
+             well ? (g->panicked ? "it has panicked" : "") : why.text);
+    g->will_again = is_end_for_policy(g, well);
+    if (well)
+        guest_tell(g, "stopped", "guest %s has stopped", g->def->name);
+    else
+        guest_tell(g, g->killed ? "killed" : "failed", "%s", why.text);
+    end(g);
+}
+
+static void watch(struct guest *g, pid_t pid, int pidfd,
+                  unsigned long long start, bool kvm)
+{
+    g->pid = pid;
+    g->start = start;
+    g->kvm = kvm;
+    g->since = clock_now();
+    ev_io_set(&g->exit, pidfd, EV_READ);
+    ev_io_start(g->all->loop, &g->exit);
+    talk_open(g);
+}
+
+/* ---- the start ---- */
+
+static int prepare(void *arg, struct err *e)
+{
+    struct guest *g = arg;
+
+    return launch_prepare(g->launch, e);
+}
+
+static int spawn(void *arg, struct err *e)
+{
+    struct guest *g = arg;
+
+    return launch_spawn(g->launch, e);
+}
+
+static void spawned(void *arg, int rc, const struct err *e)
+{
+    struct guest *g = arg;
+    struct launch *l = g->launch;
+
+    if (g->all->ended) { /* it runs; the next of us finds it */
+        if (l->pidfd >= 0)
+            close(l->pidfd);
+        return;
+    }
+    if (rc) {
+        fail_start(g, rc, e);
+        return;
+    }
+    g->child = true;
+    watch(g, l->pid, l->pidfd, l->start, l->kvm);
+    if (l->notice[0])
+        guest_tell(g, "notice", "guest %s %s", g->def->name, l->notice);
+    snprintf(g->why, sizeof(g->why), "%s", l->notice);
+    launch_free(l);
+    g->launch = NULL;
+    set_timer(g, START_LIMIT);
+    if (g->failed) /* by guest_kill, meanwhile */
+        send_kill(g);
+}
+
+void ports_done(struct guest *g)
+{
+    struct err e = {""};
+
+    if (g->state == GUEST_ENDING) {
+        clean_up(g);
+        return;
+    }
+    if (g->state != GUEST_STARTING || !g->launch)
+        return;
+    if (g->failed)
+        fail_start(g, g->failure_rc, &g->failure);
+    else if (sw_job(g->all->sw, spawn, spawned, g) < 0)
+        fail_start(g, err_set(&e, ENOMEM, "no memory"), &e);
+}
+
+static void prepared(void *arg, int rc, const struct err *e)
+{
+    struct guest *g = arg;
+    struct err none;
+
+    if (g->all->ended) {
+        (void)launch_discard(g->launch, &none);
+        return;
+    }
+    if (rc || g->failed) {
+        fail_start(g, rc, e);
+        return;
+    }
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        g->port[i].due = true;
+    ports_attach(g);
+}
+
+void talk_running(struct guest *g)
+{
+    struct err none = {""};
+
+    if (g->state != GUEST_STARTING)
+        return;
+    ev_timer_stop(g->all->loop, &g->timer);
+    guest_move(g, GUEST_RUNNING);
+    g->starts++;
+    guest_tell(g, "started", "guest %s has started", g->def->name);
+    answer(&g->on_start, 0, &none);
+}
+
+static void begin_anew(struct guest *g)
+{
+    g->failed = g->wanted_end = g->killed = g->panicked = false;
+    g->farewell = g->deaf = g->will_again = false;
+    g->failure.text[0] = '\0';
+    g->failure_rc = 0;
+    g->why[0] = '\0';
+}
+
+void life_begin(struct guest *g)
+{
+    struct err e = {""};
+    int rc = ports_check(g, &e);
+
+    begin_anew(g);
+    g->since = clock_now();
+    guest_move(g, GUEST_STARTING);
+    if (!rc) {
+        g->launch = launch_new(g->def, g->dir, &g->all->user);
+        if (!g->launch || sw_job(g->all->sw, prepare, prepared, g) < 0)
+            rc = err_set(&e, ENOMEM, "no memory for guest %s", g->def->name);
+    }
+    if (rc)
+        fail_start(g, rc, &e);
+}
+
+void guest_start(struct guest *g, sw_done done, void *arg)
+{
+    struct err e = {""};
+    int rc = 0;
+
+    if (g->state == GUEST_STOPPED)
+        rc = ports_check(g, &e);
+    else if (g->state == GUEST_RUNNING)
+        rc = err_set(&e, EALREADY, "guest %s runs already", g->def->name);
+    else if (g->state != GUEST_WAITING)
+        rc = err_set(&e, EBUSY, "guest %s is %s: try again when that is over",
+                     g->def->name, guest_state_word(g));
+    if (rc) {
+        answer_later(g->all, done, arg, rc, &e);
+        return;
+    }
+    ev_timer_stop(g->all->loop, &g->timer);
+    g->by_policy = false;
+    g->backoff = 0;
+    g->on_start = (struct answer){done, arg};
+    life_begin(g);
+}
+
+/* ---- stopping ---- */
+
+static void drop_waiting(struct guest *g)
+{
+    g->will_again = false;
+    g->wanted_end = true;
+    end(g);
+}
+
+static int not_running(const struct guest *g, struct err *e)
+{
+    if (g->state == GUEST_STOPPED || g->state == GUEST_SAVING)
+        return err_set(e, ESRCH, "guest %s does not run", g->def->name);
+    return 0;
+}
+
+void guest_kill(struct guest *g, sw_done done, void *arg)
+{
+    struct err e = {""};
+    int rc = not_running(g, &e);
+
+    if (!rc && g->on_kill.done)
+        rc = err_set(&e, EBUSY, "guest %s is being killed already",
+                     g->def->name);
+    if (rc) {
+        answer_later(g->all, done, arg, rc, &e);
+        return;
+    }
+    g->on_kill = (struct answer){done, arg};
+    g->wanted_end = g->killed = true;
+    g->will_again = g->restart = false;
+    if (g->state == GUEST_WAITING) {
+        drop_waiting(g);
+    } else if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
+        g->failed = true;
+        g->failure_rc =
+            err_set(&g->failure, EINTR, "guest %s was killed", g->def->name);
+    } else {
+        send_kill(g);
+    }
+}
+
+/* The answer to a command that ends it, if QEMU refused. */
+static void on_power(void *arg, const json_t *result, const char *text)
+{
+    struct guest *g = arg;
+    struct err e = {""};
+    int rc;
+
+    if (result || g->state != GUEST_STOPPING)
+        return;
+    rc = err_set(&e, EIO, "guest %s: QEMU: %.200s", g->def->name, text);
+    ev_timer_stop(g->all->loop, &g->timer);
+    g->wanted_end = g->restart = false;
+    guest_move(g, GUEST_RUNNING);
+    answer(&g->on_stop, rc, &e);
+    answer(&g->on_start, rc, &e);
+}
+
+static int power_down(struct guest *g, struct err *e)
+{
+    /* before it has begun, there is nobody who would see a button */
+    const char *how =
+        strcmp(g->status, "prelaunch") == 0 ? "quit" : "system_powerdown";
+    int rc = not_running(g, e);
+
+    if (!rc && g->state != GUEST_RUNNING)
+        rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
+                     g->def->name, guest_state_word(g), g->def->name);
+    if (!rc && (!g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0))
+        rc = err_set(e, ENOTCONN,
+                     "guest %s: its QEMU does not listen; bascule guest kill "
+                     "%s ends it",
+                     g->def->name, g->def->name);
+    return rc;
+}
+
+void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
+{
+    struct err e = {""};
+    int rc;
+
+    if (g->state == GUEST_WAITING) {
+        g->on_stop = (struct answer){done, arg};
+        drop_waiting(g);
+        return;
+    }
+    rc = power_down(g, &e);
+    if (rc) {
+        answer_later(g->all, done, arg, rc, &e);
+        return;
+    }
+    g->on_stop = (struct answer){done, arg};
+    g->wanted_end = true;
+    guest_move(g, GUEST_STOPPING);
+    set_timer(g, seconds);
+}
+
+void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
+{
+    struct err e = {""};
+    int rc;
+
+    if (g->state == GUEST_STOPPED || g->state == GUEST_WAITING) {
+        guest_start(g, done, arg);
+        return;
+    }
+    rc = power_down(g, &e);
+    if (rc) {
+        answer_later(g->all, done, arg, rc, &e);
+        return;
+    }
+    g->on_start = (struct answer){done, arg};
+    g->restart = g->wanted_end = true;
+    guest_move(g, GUEST_STOPPING);
+    set_timer(g, seconds);
+}
+
+/* ---- time is up ---- */
+
+static void out_of_patience(struct guest *g)
+{
+    struct err e = {""};
+    int rc = err_set(&e, ETIMEDOUT,
+                     "guest %s has not powered down in time: perhaps it does "
+                     "not listen to its power button; bascule guest kill %s "
+                     "ends it",
+                     g->def->name, g->def->name);
+
+    g->wanted_end = g->restart = false;
+    guest_move(g, GUEST_RUNNING);
+    answer(&g->on_stop, rc, &e);
+    answer(&g->on_start, rc, &e);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct guest *g = w->data;
+
+    (void)loop;
+    (void)revents;
+    switch (g->state) {
+    case GUEST_STARTING:
+        g->failed = true;
+        g->failure_rc = err_set(&g->failure, ETIMEDOUT,
+                                "guest %s: QEMU has not answered within %d s",
+                                g->def->name, (int)START_LIMIT);
+        send_kill(g);
+        break;
+    case GUEST_STOPPING:
+        out_of_patience(g);
+        break;
+    case GUEST_WAITING:
+        g->by_policy = true;
+        life_begin(g);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- cables ---- */
+
+void guest_link(struct guest *g, bool up, sw_done done, void *arg)
+{
+    struct err e = {""};
+    int rc = not_running(g, &e);
+    char id[16];
+
+    if (!rc && !g->def->n_nets)
+        rc = err_set(&e, ENODEV, "guest %s has no network card", g->def->name);
+    for (unsigned i = 0; i < g->def->n_nets && !rc; i++) {
+        snprintf(id, sizeof(id), "nic%u", i);
+        if (!g->qmp || qmp_command(g->qmp, "set_link",
+                                   json_pack("{s:s,s:b}", "name", id, "up", up),
+                                   NULL, NULL) < 0)
+            rc = err_set(&e, ENOTCONN, "guest %s: its QEMU does not listen",
+                         g->def->name);
+        else
+            g->port[i].down = !up;
+    }
+    if (!rc)
+        guest_tell(g, up ? "link-up" : "link-down", "guest %s: its cable is %s",
+                   g->def->name, up ? "in" : "out");
+    answer_later(g->all, done, arg, rc, &e);
+}
+
+/* ---- with the daemon ---- */
+
+static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct guest *g = w->data;
+
+    (void)loop;
+    (void)revents;
+    if (g->pid && !g->qmp)
+        talk_open(g);
+}
+
+void life_init(struct guest *g)
+{
+    ev_init(&g->exit, on_exit_);
+    ev_timer_init(&g->timer, on_timer, 0., 0.);
+    ev_timer_init(&g->again, on_again, 0., 0.);
+    g->exit.data = g->timer.data = g->again.data = g;
+}
+
+void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd < 0 || process_start(pid) != start) {
+        if (fd >= 0)
+            close(fd);
+        life_lost(g);
+        return;
+    }
+    guest_move(g, GUEST_RUNNING);
+    watch(g, pid, fd, start, kvm);
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        g->port[i].due = true;
+    ev_timer_start(g->all->loop, &g->all->attach);
+    guest_tell(g, "found", "guest %s runs, process %d", g->def->name, (int)pid);
+}
+
+void life_lost(struct guest *g)
+{
+    snprintf(g->why, sizeof(g->why),
+             "it ended while basculed was not there to see it");
+    g->will_again = g->def->restart != GUEST_NO;
+    guest_tell(g, "failed", "guest %s: %s", g->def->name, g->why);
+    end(g);
+}
+
+void life_let_go(struct guest *g)
+{
+    ev_timer_stop(g->all->loop, &g->timer);
+    if (g->pid)
+        forget_process(g);
+    talk_close(g);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A guest's network cards as ports of bridges.
+ */
+#include "ctl/guest/guest_impl.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int ports_check(const struct guest *g, struct err *e)
+{
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        if (!bridge_find(g->all->sw, g->def->net[i].bridge))
+            return err_set(e, ENODEV, "guest %s: there is no bridge %s",
+                           g->def->name, g->def->net[i].bridge);
+    return 0;
+}
+
+bool ports_busy(const struct guest *g)
+{
+    return g->pending > 0;
+}
+
+static unsigned index_of(const struct guest_port *p)
+{
+    return (unsigned)(p - p->g->port);
+}
+
+static const struct guest_net *net_of(const struct guest_port *p)
+{
+    return &p->g->def->net[index_of(p)];
+}
+
+static void one_less(struct guest *g)
+{
+    if (--g->pending == 0 && !g->all->ended)
+        ports_done(g);
+}
+
+/* ---- coming ---- */
+
+static void added(void *arg, int rc, const struct err *e)
+{
+    struct guest_port *p = arg;
+    struct guest *g = p->g;
+
+    p->state = rc ? NET_AWAY : NET_THERE;
+    p->ours = !rc;
+    snprintf(p->why, sizeof(p->why), "%.190s", rc ? e->text : "");
+    if (rc && g->state == GUEST_STARTING && !g->failed) {
+        g->failed = true;
+        g->failure = *e;
+        g->failure_rc = rc;
+    } else if (rc) {
+        log_warn("guest %s: port %s: %s", g->def->name, net_of(p)->port,
+                 e->text);
+    }
+    one_less(g);
+}
+
+static int make_spec(const struct guest_port *p, struct port_spec *spec,
+                     struct err *e)
+{
+    const struct guest_net *n = net_of(p);
+    char text[SPEC_TEXT_MAX];
+    int len;
+
+    if (n->kind == GUEST_STREAM)
+        len = snprintf(text, sizeof(text), "stream:%s/%s,listen=off,name=%s",
+                       p->g->dir, args_net_socket(index_of(p)), n->port);
+    else
+        len = snprintf(text, sizeof(text), "packet:%s", n->port);
+    if (len >= (int)sizeof(text))
+        return err_set(e, ENAMETOOLONG, "%s: too long", p->g->dir);
+    return port_spec_parse(spec, text, e);
+}
+
+static void attach(struct guest_port *p)
+{
+    const struct guest_net *n = net_of(p);
+    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+    struct port_spec spec;
+    struct err e = {""};
+    int rc;
+
+    if (!b)
+        return; /* still due */
+    p->due = false;
+    if (bport_find(b, n->port)) { /* kept, or somebody else's */
+        p->state = NET_THERE;
+        return;
+    }
+    rc = make_spec(p, &spec, &e);
+    p->g->pending++;
+    p->state = NET_ADDING;
+    if (rc)
+        added(p, rc, &e);
+    else
+        bport_add(b, &spec, added, p);
+}
+
+void ports_attach(struct guest *g)
+{
+    g->pending++; /* done is once, behind all of them */
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        if (g->port[i].due && g->port[i].state == NET_AWAY)
+            attach(&g->port[i]);
+    one_less(g);
+}
+
+/* ---- going ---- */
+
+static void deleted(void *arg, int rc, const struct err *e)
+{
+    struct guest_port *p = arg;
+
+    (void)rc; /* somebody may have been first */
+    (void)e;
+    p->state = NET_AWAY;
+    p->ours = false;
+    one_less(p->g);
+}
+
+static void detach(struct guest_port *p)
+{
+    const struct guest_net *n = net_of(p);
+    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+
+    p->due = false;
+    p->down = false;
+    p->why[0] = '\0';
+    if (p->state != NET_THERE || !p->ours || !b) {
+        p->state = NET_AWAY;
+        p->ours = false;
+        return;
+    }
+    p->g->pending++;
+    bport_del(b, n->port, deleted, p);
+}
+
+void ports_detach(struct guest *g)
+{
+    g->pending++;
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        detach(&g->port[i]);
+    one_less(g);
+}
+
+/* ---- what happens in the switch ---- */
+
+static void on_attach(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct guests *all = w->data;
+    struct guest *g;
+
+    (void)loop;
+    (void)revents;
+    TAILQ_FOREACH(g, &all->list, link)
+    {
+        if (g->state == GUEST_RUNNING || g->state == GUEST_STOPPING)
+            ports_attach(g);
+    }
+}
+
+void ports_watch(struct guests *all)
+{
+    ev_timer_init(&all->attach, on_attach, 0., 0.);
+    all->attach.data = all;
+}
+
+static void follow(struct guest *g, const struct sw_event *e)
+{
+    for (unsigned i = 0; i < g->def->n_nets; i++) {
+        struct guest_port *p = &g->port[i];
+
+        if (strcmp(g->def->net[i].bridge, e->bridge) != 0)
+            continue;
+        if (e->type == SW_EVENT_BRIDGE_ADD)
+            p->due = g->pid != 0;
+        else if (p->state == NET_THERE &&
+                 (e->type == SW_EVENT_BRIDGE_DEL ||
+                  strcmp(e->port, g->def->net[i].port) == 0)) {
+            p->state = NET_AWAY;
+            p->ours = false;
+        }
+    }
+}
+
+void guests_event(struct guests *all, const struct sw_event *e)
+{
+    struct guest *g;
+
+    if (!all ||
+        (e->type != SW_EVENT_BRIDGE_ADD && e->type != SW_EVENT_BRIDGE_DEL &&
+         e->type != SW_EVENT_PORT_DEL))
+        return;
+    TAILQ_FOREACH(g, &all->list, link)
+    {
+        follow(g, e);
+    }
+    /* not from inside the switch's telling of it */
+    if (e->type == SW_EVENT_BRIDGE_ADD)
+        ev_timer_start(all->loop, &all->attach);
+}

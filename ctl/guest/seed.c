@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The disk from which cloud-init takes what a guest is to become: a volume
+ * called "cidata" with the files user-data and meta-data (NoCloud).
+ */
+#include "ctl/guest/spawn.h"
+
+#include "ctl/l3/child.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Whichever of these is there; they take the same arguments. */
+static const char *const makers[] = {"genisoimage", "mkisofs", "xorrisofs"};
+
+static int have(const char *dir, const char *file, char path[PATH_MAX],
+                struct err *e)
+{
+    int n = snprintf(path, PATH_MAX, "%s/%s", dir, file);
+
+    if (n >= PATH_MAX || access(path, R_OK) < 0)
+        return err_sys(e, n >= PATH_MAX ? ENAMETOOLONG : errno,
+                       "--cloud-init %s: %s", dir, file);
+    return 0;
+}
+
+static const char *maker(void)
+{
+    for (unsigned i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+        if (child_find(makers[i], NULL))
+            return makers[i];
+    return NULL;
+}
+
+int seed_make(const char *dir, const char *image, struct err *e)
+{
+    char user[PATH_MAX], meta[PATH_MAX], network[PATH_MAX], out[512];
+    const char *argv[16] = {maker(),  "-quiet",  "-output", image, "-volid",
+                            "cidata", "-joliet", "-rock",   user,  meta};
+    struct err none;
+    int rc = have(dir, "user-data", user, e);
+
+    if (!rc)
+        rc = have(dir, "meta-data", meta, e);
+    if (rc)
+        return rc;
+    if (have(dir, "network-config", network, &none) == 0)
+        argv[10] = network;
+    if (!argv[0])
+        return err_set(e, ENOENT,
+                       "--cloud-init %s: nothing here makes such an image: "
+                       "apt-get install genisoimage",
+                       dir);
+    rc = child_run(argv, out, sizeof(out), e);
+    if (rc > 0)
+        return err_set(e, EIO,
+                       "--cloud-init %s: %s ended with status %d: %.120s", dir,
+                       argv[0], rc, out);
+    return rc < 0 ? err_wrap(e, rc, "--cloud-init %s", dir) : 0;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest's QEMU says by QMP.
+ */
+#include "ctl/guest/guest_impl.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY 1. /* s, when the connection was lost */
+
+static void set_status(struct guest *g, const char *word)
+{
+    snprintf(g->status, sizeof(g->status), "%s", word);
+}
+
+static void on_status(void *arg, const json_t *result, const char *text)
+{
+    const char *word = json_string_value(json_object_get(result, "status"));
+    struct guest *g = arg;
+
+    (void)text;
+    if (!word)
+        return;
+    set_status(g, word);
+    g->deaf = false;
+    talk_running(g);
+}
+
+static void on_ready(void *arg)
+{
+    struct guest *g = arg;
+
+    (void)qmp_command(g->qmp, "query-status", NULL, on_status, g);
+}
+
+static void on_shutdown(struct guest *g, const json_t *data)
+{
+    const char *reason = json_string_value(json_object_get(data, "reason"));
+
+    if (reason && strcmp(reason, "guest-panic") == 0)
+        g->panicked = true;
+    g->farewell = !reason || (strcmp(reason, "guest-panic") != 0 &&
+                              strcmp(reason, "host-error") != 0);
+    guest_tell(g, "shutdown", "guest %s shuts down%s%.40s", g->def->name,
+               reason ? ": " : "", reason ? reason : "");
+}
+
+static void on_event(void *arg, const char *name, const json_t *data)
+{
+    struct guest *g = arg;
+
+    if (strcmp(name, "SHUTDOWN") == 0) {
+        on_shutdown(g, data);
+    } else if (strcmp(name, "RESET") == 0) {
+        guest_tell(g, "reset", "guest %s was reset", g->def->name);
+    } else if (strcmp(name, "STOP") == 0 && !g->farewell) {
+        set_status(g, "paused");
+        guest_tell(g, "paused", "guest %s is paused", g->def->name);
+    } else if (strcmp(name, "RESUME") == 0) {
+        set_status(g, "running");
+        guest_tell(g, "resumed", "guest %s goes on", g->def->name);
+    } else if (strcmp(name, "GUEST_PANICKED") == 0) {
+        g->panicked = true;
+        guest_tell(g, "panicked", "guest %s has panicked", g->def->name);
+    }
+}
+
+/* Its process may be about to end; if it is not, we want to talk to it. */
+static void on_closed(void *arg)
+{
+    struct guest *g = arg;
+
+    qmp_close(g->qmp);
+    g->qmp = NULL;
+    ev_timer_set(&g->again, RETRY, 0.);
+    ev_timer_start(g->all->loop, &g->again);
+}
+
+void talk_open(struct guest *g)
+{
+    struct qmp_user user = {on_ready, on_event, on_closed, g};
+    char path[PATH_MAX];
+    struct err e = {""};
+
+    snprintf(path, sizeof(path), "%.4000s/" ARGS_QMP, g->dir);
+    if (qmp_open(&g->qmp, g->all->loop, path, &user, &e) == 0)
+        return;
+    if (!g->deaf)
+        log_warn("guest %s: %s", g->def->name, e.text);
+    g->deaf = true;
+    ev_timer_set(&g->again, RETRY, 0.);
+    ev_timer_start(g->all->loop, &g->again);
+}
+
+void talk_close(struct guest *g)
+{
+    ev_timer_stop(g->all->loop, &g->again);
+    qmp_close(g->qmp);
+    g->qmp = NULL;
+    g->status[0] = '\0';
+}

@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests without a kernel: started and ended many times, and everything that
+is refused.  Nothing may be left behind."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+
+import guestlib
+from guestlib import lib
+
+PAUSED = ("--qemu-arg", "-S")
+
+
+def need_qemu():
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge launches no guests")
+    if not shutil.which("qemu-system-x86_64"):
+        raise lib.Skip("qemu-system-x86_64 is not installed")
+
+
+class Left:
+    """What there is of us on this host: descriptors, interfaces, files,
+    processes."""
+
+    def __init__(self, lab, *, text=None):
+        sw = lab.sw
+        pid = daemon(lab)
+        self.fds = len(os.listdir(f"/proc/{pid}/fd"))
+        self.links = sorted(re.findall(r"^\d+: ([^:@]+)", lib.sh(
+            "ip", "-n", sw.ns, "-o", "link").stdout, re.M))
+        self.files = sorted(os.path.join(d, f) for d, _, fs in os.walk(lab.dir)
+                            for f in fs if not f.endswith(".log"))
+        self.qemus = lib.sh("ip", "netns", "pids", sw.ns).stdout.split()
+
+    def same(self, other, why):
+        for what in ("fds", "links", "files", "qemus"):
+            a, b = getattr(self, what), getattr(other, what)
+            lib.need(a == b, f"{why}: {what} were {a} and are {b}")
+
+
+def daemon(lab):
+    """basculed itself, not the ip that it was started by."""
+    return lab.sw.json("version")["pid"]
+
+
+def settled(lab, before, why):
+    """The daemon lets go of the last things a moment later."""
+    def same():
+        try:
+            before.same(Left(lab), why)
+            return True
+        except lib.Failed:
+            return False
+    end = time.monotonic() + 5
+    while time.monotonic() < end and not same():
+        time.sleep(0.1)
+    before.same(Left(lab), why)
+
+
+def state(lab, name):
+    return lab.sw.json("guest", "show", name)["state"]
+
+
+def refused(lab, pattern, *args):
+    """The command fails with one sentence that matches."""
+    r = lab.sw.cli(*args, check=False)
+    text = r.stderr.strip()
+    lib.need(r.returncode == 1, f"{' '.join(args)}: exit {r.returncode}, {text!r}")
+    lib.need(re.search(pattern, text) and "\n" not in text,
+             f"{' '.join(args)} says {text!r}, not {pattern!r}")
+    return text
+
+
+def test_cycles(lab):
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "c1", "--memory", "32", "--net", "br0", *PAUSED)
+    sw.cli("guest", "define", "c2", "--memory", "32", "--net", "br0,kind=stream", *PAUSED)
+    for g in ("c1", "c2"):  # what is made once is made now
+        sw.cli("guest", "start", g)
+        lib.need(state(lab, g) == "prelaunch", f"{g} is {state(lab, g)}")
+        sw.cli("guest", "kill", g)
+    before = Left(lab)
+    t0 = time.monotonic()
+    for i in range(50):
+        g = ("c1", "c2")[i % 2]
+        sw.cli("guest", "start", g)
+        sw.cli("guest", "stop" if i % 4 < 2 else "kill", g)
+    print(f"     50 cycles in {time.monotonic() - t0:.1f} s")
+    settled(lab, before, "after 50 cycles")
+
+
+def test_kill(lab):
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "k1", "--memory", "32", "--net", "br0", "--net",
+           "br0,queues=2", *PAUSED)
+    sw.cli("guest", "start", "k1")
+    sw.cli("guest", "kill", "k1")
+    before = Left(lab)
+    t0 = time.monotonic()
+    for _ in range(20):
+        sw.cli("guest", "start", "k1")
+        os.kill(sw.json("guest", "show", "k1")["pid"], signal.SIGKILL)
+        lib.wait_until(lambda: state(lab, "k1") == "stopped", 5, "k1 has stopped", step=0.01)
+    print(f"     20 ends by kill -9 in {time.monotonic() - t0:.1f} s")
+    settled(lab, before, "after 20 times kill -9")
+    why = sw.json("guest", "show", "k1")["why"]
+    lib.need("signal 9" in why, f"k1 says {why!r}")
+
+
+def test_restart_policy(lab):
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "p1", "--memory", "32", "--net", "br0", "--restart",
+           "on-failure", *PAUSED)
+    sw.cli("guest", "start", "p1")
+    sw.cli("guest", "kill", "p1")
+    before = Left(lab)
+    sw.cli("guest", "start", "p1")
+    first = sw.json("guest", "show", "p1")["pid"]
+    os.kill(first, signal.SIGKILL)
+    lib.wait_until(lambda: state(lab, "p1") == "waiting", 3, "p1 waits")
+    lib.wait_until(lambda: state(lab, "p1") == "prelaunch", 5, "p1 is back")
+    p = sw.json("guest", "show", "p1")
+    lib.need(p["pid"] != first and p["starts"] == 3 and p["nets"][0]["attached"], str(p))
+    lib.wait_until(lambda: sw.json("guest", "show", "p1")["nets"][0]["port_link"], 5,
+                   "its port has a link again")
+    os.kill(p["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: state(lab, "p1") == "waiting", 3, "p1 waits")
+    sw.cli("guest", "stop", "p1")  # while it waits
+    lib.need(state(lab, "p1") == "stopped", state(lab, "p1"))
+    settled(lab, before, "after a stop while it waited")
+
+    # it waits, and so does the next daemon
+    sw.cli("guest", "start", "p1")
+    os.kill(sw.json("guest", "show", "p1")["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: state(lab, "p1") == "waiting", 3, "p1 waits")
+    sw.stop()
+    sw.start()
+    sw.bridge("br0")
+    lib.wait_until(lambda: state(lab, "p1") == "prelaunch", 8, "p1 is back with the daemon")
+    lib.need(sw.json("guest", "show", "p1")["nets"][0]["attached"], "p1 has no port")
+    sw.cli("guest", "kill", "p1")
+
+
+def test_refusals(lab):
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    disk = os.path.join(lab.dir, "disk.raw")
+    with open(disk, "wb") as f:
+        f.truncate(1 << 20)
+    define = ("guest", "define")
+    sw.cli(*define, "r0", "--memory", "32", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "r0")  # what is made once is made now
+    sw.cli("guest", "kill", "r0")
+    sw.cli("guest", "undefine", "r0")
+    before = Left(lab)
+    for pattern, *args in (
+            (r"--disk .*nothing.*No such file", "--disk", "/nothing"),
+            (r"--disk .*(neither a file|Is a directory)", "--disk", lab.dir),
+            (r"format=.* vmdk: one of raw, qcow2", "--disk", disk + ",format=vmdk"),
+            (r"there is no key colour", "--disk", disk + ",colour=red"),
+            (r"--memory 0: 1 to", "--memory", "0"),
+            (r"--memory 5x: megabytes", "--memory", "5x"),
+            (r"--cpus 999: 1 to 255", "--cpus", "999"),
+            (r"--accel xen: one of auto, kvm, tcg", "--accel", "xen"),
+            (r"vhost-user: .*not built yet", "--net", "br0,kind=vhost-user"),
+            (r"mac= 01:00:00:00:00:01", "--net", "br0,mac=01:00:00:00:00:01"),
+            (r"queues= 2: a stream has one", "--net", "br0,kind=stream,queues=2"),
+            (r"--initrd: it goes with --kernel", "--initrd", disk),
+            (r"--snapshot: there is no --disk", "--snapshot"),
+            (r"--boot cdrom: the guest has none", "--boot", "cdrom"),
+            (r"--numa: the nodes have 8 MB", "--numa", "0:0:8"),
+            (r"--cloud-init .*user-data", "--cloud-init", lab.dir),
+            (r"no option --colour", "--colour", "red")):
+        refused(lab, pattern, *define, "r1", *args)
+    refused(lab, r"at most 15 characters", *define, "a-name-of-16-chr")
+    refused(lab, r"a-name-of-15-ch-1: at most 15", *define, "a-name-of-15-ch", "--net", "br0",
+            "--net", "br0")
+    refused(lab, r"letters, digits", *define, "a/b")
+    lib.need(sw.json("guest", "list") == [], "something has been defined")
+    settled(lab, before, "after refused definitions")
+
+    sw.cli(*define, "r1", "--memory", "32", "--net", "br0,mac=52:54:00:00:00:01",
+           "--disk", disk, *PAUSED)
+    before = Left(lab)
+    refused(lab, r"r1 is defined already", *define, "r1")
+    refused(lab, r"52:54:00:00:00:01: guest r1 has that address", *define, "r2", "--net",
+            "br0,mac=52:54:00:00:00:01")
+    refused(lab, r"there is no guest r9", "guest", "start", "r9")
+    refused(lab, r"r1 does not run", "guest", "stop", "r1")
+    refused(lab, r"r1 does not run", "guest", "kill", "r1")
+    sw.cli("guest", "start", "r1")
+    refused(lab, r"r1 runs already", "guest", "start", "r1")
+    refused(lab, r"r1 is prelaunch: .*kill", "guest", "undefine", "r1")
+    sw.cli("guest", "kill", "r1")
+    settled(lab, before, "after an ordinary start")
+
+    os.rename(disk, disk + "x")
+    refused(lab, r"--disk .*No such file", "guest", "start", "r1")
+    os.rename(disk + "x", disk)
+    lib.sh("ip", "-n", sw.ns, "link", "add", "r1", "type", "veth", "peer", "name",
+           "r1x")
+    refused(lab, r"interface r1 exists already", "guest", "start", "r1")
+    lib.sh("ip", "-n", sw.ns, "link", "del", "r1")
+    run = os.path.join(lab.dir, "ctl.guests", "run", "r1", "qmp.sock")
+    os.makedirs(run)
+    refused(lab, r"qmp.sock is in the way", "guest", "start", "r1")
+    os.rmdir(run)
+    os.rmdir(os.path.dirname(run))
+    sw.cli("guest", "undefine", "r1")
+
+    sw.cli(*define, "r1", "--net", "nobridge", "--memory", "32")
+    refused(lab, r"there is no bridge nobridge", "guest", "start", "r1")
+    sw.cli("guest", "undefine", "r1")
+    sw.cli(*define, "r1", "--net", "br0", "--memory", "4000G")
+    refused(lab, r"cannot .*memory", "guest", "start", "r1")
+    sw.cli("guest", "undefine", "r1")
+    sw.cli(*define, "r1", "--net", "br0", "--memory", "32", "--machine", "none-such")
+    refused(lab, r"ended with status 1: unsupported machine", "guest", "start", "r1")
+    lib.need(sw.json("guest", "show", "r1")["state"] == "stopped", "r1 is not stopped")
+    sw.cli("guest", "undefine", "r1")
+    before.files = [f for f in before.files if not f.endswith("r1.json")]
+    settled(lab, before, "after refused starts")
+
+
+def test_kinds(lab):
+    """QEMU takes what we make of every option."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    disk, kernel, seed = (os.path.join(lab.dir, x) for x in ("disk,1.raw", "kernel", "seed"))
+    for f in (disk, kernel):
+        with open(f, "wb") as out:
+            out.truncate(1 << 20)
+        os.chmod(f, 0o600)  # root's, and QEMU is somebody else
+    os.chmod(lab.dir, 0o711)  # QEMU makes VNC's socket by itself
+    os.mkdir(seed)
+    for f, text in (("user-data", "#cloud-config\n"), ("meta-data", "instance-id: x\n")):
+        with open(os.path.join(seed, f), "w") as out:
+            out.write(text)
+    if shutil.which("qemu-img"):
+        qcow2 = os.path.join(lab.dir, "disk.qcow2")
+        lib.sh("qemu-img", "create", "-f", "qcow2", qcow2, "8M")
+    else:
+        qcow2 = None
+
+    def disk_by(**keys):
+        return {"path": disk, **keys}
+    kinds = {
+        "v1": {"disks": [disk_by(bus="ide")]},
+        "v2": {"disks": [disk_by(bus="scsi", readonly=True), disk_by(bus="virtio", readonly=True)],
+               "cdrom": disk},
+        "v3": {"disks": [disk_by(bus="virtio")], "snapshot": True, "machine": "q35"},
+        "v5": {"cpus": 2, "memory": 64, "numa": [{"node": 0, "cpus": "0", "memory": 32},
+                                                 {"node": 1, "cpus": "1", "memory": 32}]},
+        "v6": {"ksm": "off", "vnc": "on", "boot": "network",
+               "nets": [{"bridge": "br0", "queues": 4}, {"bridge": "br0", "kind": "stream"}]},
+    }
+    if qcow2:
+        kinds["v7"] = {"disks": [{"path": qcow2}]}
+    if shutil.which("genisoimage"):
+        kinds["v8"] = {"cloud_init": seed}
+    for name, d in kinds.items():
+        d.update(name=name, qemu_args=["-S"])
+        d.setdefault("memory", 32)
+        answer = rpc(sw, "guest.define", d)
+        lib.need("result" in answer, f"{name}: {answer}")
+        sw.cli("guest", "start", name)
+        i = sw.json("guest", "show", name)
+        lib.need(i["state"] == "prelaunch", f"{name}: {i['state']}")
+        if name == "v6":
+            lib.need(all(n["attached"] for n in i["nets"]), str(i["nets"]))
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(5)
+                s.connect(i["vnc_socket"])
+                lib.need(s.recv(3) == b"RFB", "no VNC at its socket")
+        if name == "v8":
+            with open(os.path.join(lab.dir, "ctl.guests/run/v8/seed.iso"), "rb") as f:
+                lib.need(b"cidata" in f.read(), "the seed has no such label")
+        sw.cli("guest", "kill", name)
+        sw.cli("guest", "undefine", name)
+    sw.cli("guest", "define", "v9", "--kernel", kernel, "--initrd", kernel, "--append", "a=b, c")
+    # QEMU has read it, and is not content with zeros
+    refused(lab, "linux kernel too old", "guest", "start", "v9")
+    xml(sw)
+
+
+def xml(sw):
+    sw.cli("guest", "define", "x1", "--net", "br0")
+    text = sw.cli("guest", "xml", "x1").stdout
+    lib.need(re.search(r"<interface type='ethernet'>.*<target dev='x1' managed='no'/>", text,
+                       re.S) and "<interface type='network'>" in text, text)
+    sw.cli("guest", "undefine", "x1")
+
+
+def rpc(sw, method, params):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(sw.sock)
+        s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                              "params": params}).encode() + b"\n")
+        return json.loads(s.makefile().readline())
+
+
+def test_store(lab):
+    """Definitions outlive the daemon; a broken one harms nobody."""
+    need_qemu()
+    os.environ["BASCULE_GUESTS"] = os.path.join(lab.dir, "defs")
+    try:
+        sw = lab.switch(quiet=True)
+        sw.cli("guest", "define", "s1", "--net", "br0", "--memory", "1G")
+        sw.cli("guest", "define", "s2", "--restart", "always")
+        before = sw.json("guest", "show", "s1")
+        sw.stop()
+        with open(os.path.join(lab.dir, "defs", "s2.json"), "w") as f:
+            f.write("{")
+        sw.start()
+    finally:
+        del os.environ["BASCULE_GUESTS"]
+    lib.need([g["name"] for g in sw.json("guest", "list")] == ["s1"], "not s1 alone is there")
+    lib.need(sw.json("guest", "show", "s1") == before, "s1 has changed")
+    lib.need("s2.json" in sw.log_tail(), sw.log_tail())
+
+
+def test_no_qemu(lab):
+    need_qemu()
+    os.environ["BASCULE_QEMU"] = "qemu-system-none"
+    try:
+        sw = lab.switch(quiet=True)
+    finally:
+        del os.environ["BASCULE_QEMU"]
+    sw.cli("guest", "define", "n1", "--net", "br0")
+    refused(lab, r"there is no program qemu-system-none", "guest", "start", "n1")
+
+
+def test_readers(lab):
+    """Others see guests and change none."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "o1", "--memory", "32", *PAUSED)
+    os.chmod(lab.dir, 0o755)
+    os.chmod(sw.sock, 0o666)
+    exe = os.path.join(lib.BUILD, "bascule")
+    s = socket.socket(socket.AF_UNIX)
+    pid = os.fork()
+    if pid == 0:  # the build folder may be closed to others: the protocol is not
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            s.connect(sw.sock)
+            s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"guest.list"}\n'
+                      b'{"jsonrpc":"2.0","id":2,"method":"guest.start","params":{"name":"o1"}}\n')
+            f = s.makefile()
+            a, b = f.readline(), f.readline()
+            ok = '"o1"' in a and "-32001" in b
+            os._exit(0 if ok else 1)
+        except BaseException:
+            os._exit(2)
+    s.close()
+    lib.need(os.waitpid(pid, 0)[1] == 0, f"a reader may do what he should not ({exe})")
+
+
+guestlib.main()

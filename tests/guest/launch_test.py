@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests that Bascule launches: from `guest start` to the power button, with
+the daemon killed in the midst of it."""
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import termios
+import time
+
+import guestlib
+from guestlib import lib
+
+# what a guest needs to hear its power button
+BUTTON = ("button", "evdev")
+ACPID = ("mkdir -p /tmp/acpi/PWRF && printf '#!/bin/sh\\npoweroff -f\\n' "
+         ">/tmp/acpi/PWRF/00000080 && chmod +x /tmp/acpi/PWRF/00000080 && "
+         "acpid -c /tmp/acpi -l /tmp/acpi.log && for i in $(seq 200); do "
+         "ls -l /proc/$(pidof acpid)/fd | grep -q /dev/input && break; usleep 50000; done")
+
+
+def configure(g, ip4):
+    g.run(f"ip link set eth0 up && ip addr add {ip4}/24 dev eth0")
+    g.ip4 = ip4
+
+
+def state(g, word, limit=10):
+    lib.wait_until(lambda: g.info()["state"] == word, limit,
+                   lambda: f"{g.name} is {word}: {g.info()['state']}")
+
+
+def console_by_hand(g):
+    """`bascule guest console` at a terminal, left by its key."""
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    p = subprocess.Popen(["ip", "netns", "exec", g.sw.ns, os.path.join(lib.BUILD, "bascule"),
+                          "-S", g.sw.sock, "guest", "console", g.name],
+                         stdin=theirs, stdout=theirs, stderr=theirs)
+    said, end = b"", time.monotonic() + 10
+    asked = False
+    while b"@@ 77 0" not in said and time.monotonic() < end:
+        if select.select([ours], [], [], 0.2)[0]:
+            said += os.read(ours, 4096)
+        if b"leaves it" in said and not asked:
+            lib.wait_until(lambda: termios.tcgetattr(theirs)[3] & termios.ICANON == 0, 2,
+                           "the terminal is raw")
+            os.write(ours, b"77 echo six times $((3 * 7))\n")
+            asked = True
+    lib.need(b"six times 21" in said and b"@@ 77 0" in said, f"the console says {said!r}")
+    os.write(ours, b"\x1d")
+    lib.need(p.wait(5) == 0, f"guest console: exit {p.returncode}")
+    lib.need(termios.tcgetattr(theirs) == before, "the terminal is not as it was")
+    os.close(ours)
+    os.close(theirs)
+
+
+def unprivileged(pid):
+    """Root's daemon gives QEMU no rights."""
+    with open(f"/proc/{pid}/status") as f:
+        s = dict(x.rstrip("\n").split(":\t", 1) for x in f if ":\t" in x)
+    lib.need(set(s["Uid"].split()) != {"0"} and "0" not in s["Uid"].split(), s["Uid"])
+    lib.need(int(s["CapEff"], 16) == 0, s["CapEff"])
+    lib.need(s["NoNewPrivs"] == "1" and s["Seccomp"] == "2", str(s))
+
+
+def test_launch(lab):
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge launches no guests")
+    sw = lab.switch()
+    h = lab.host("host")
+    events = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "events", "guest",
+                       ns=sw.ns, stdout=open(os.path.join(lab.dir, "events.log"), "w"))
+    g1 = guestlib.Launched(lab, "g1", "br0", modules=BUTTON, private=True)
+    g2 = guestlib.Launched(lab, "g2", "br0,kind=stream", extra=("--restart", "always"))
+    t0 = time.monotonic()
+    g1.start()
+    g2.start()
+    print(f"     two guests started in {time.monotonic() - t0:.2f} s")
+    i = g1.info()
+    lib.need(i["state"] == "running" and i["nets"][0]["port"] == "g1" and i["nets"][0]["attached"],
+             str(i))
+    unprivileged(i["pid"])
+    r = lib.sh("ip", "-n", sw.ns, "-o", "link", "show", "g1").stdout
+    lib.need("fe:54:00:" in r and i["nets"][0]["mac"][2:] in r, r)
+    for n, g in ((11, g1), (12, g2)):
+        g.wait_ready(1)
+        configure(g, f"10.9.0.{n}")
+    g1.ping(g2.ip4)
+    g1.ping(h.ip4)
+    g2.ping(h.ip4)
+    guestlib.untroubled(lab, "g1", "g2")
+
+    sw.cli("guest", "link", "g1", "down")
+    lib.wait_until(lambda: g1.run("cat /sys/class/net/eth0/carrier").strip() == "0", 5,
+                   "g1 sees that its cable is out")
+    sw.cli("guest", "link", "g1", "up")
+    g1.ping(h.ip4)
+    g1.unlisten()
+    console_by_hand(g1)
+    g1.relisten()
+
+    with open(os.path.join(lab.dir, "events.log")) as f:
+        said = f.read()
+    for word in ("guest-defined", "guest-started", "guest-link-down", "guest-link-up"):
+        lib.need(word in said, f"no {word} among the events: {said}")
+    events.terminate()
+
+    # the daemon is killed: the guests do not notice
+    pids = g1.info()["pid"], g2.info()["pid"]
+    os.kill(sw.json("version")["pid"], signal.SIGKILL)
+    sw.proc.wait(5)
+    t0 = time.monotonic()
+    sw.start()
+    lib.need((g1.info()["pid"], g2.info()["pid"]) == pids, "the guests were not found")
+    lib.need(not g1.info()["nets"][0]["attached"], "a port without a bridge")
+    sw.bridge("br0")
+    sw.addif("br0", h.port)
+    sw.wait_forwarding(h.port)
+    for g in (g1, g2):
+        lib.wait_until(lambda g=g: g.info()["nets"][0]["attached"], 5, "its port is back")
+        sw.wait_forwarding(g.name)
+    print(f"     ports back {time.monotonic() - t0:.2f} s after the daemon began")
+    g1.ping(g2.ip4)
+    g1.ping(h.ip4)
+    state(g1, "running")
+
+    # the same when it ends by itself
+    sw.stop()
+    sw.start()
+    sw.bridge("br0")
+    sw.addif("br0", h.port)
+    sw.wait_forwarding("g1")
+    sw.wait_forwarding(h.port)
+    g1.ping(h.ip4)
+    state(g1, "running")
+
+    # power button, and a guest that goes by itself and is started again
+    g1.run(ACPID)
+    g2.post("poweroff -f")
+    t0 = time.monotonic()
+    sw.cli("guest", "stop", "g1", timeout=40)
+    print(f"     g1 powered down in {time.monotonic() - t0:.1f} s")
+    state(g1, "stopped")
+    lib.need(g1.info()["why"] == "", f"g1 says {g1.info()['why']!r}")  # no child of this daemon
+    r = lib.sh("ip", "-n", sw.ns, "link", "show", "g1", check=False)
+    lib.need(r.returncode != 0, f"the tap is still there: {r.stdout}")
+    lib.wait_until(lambda: g2.info().get("pid") not in (None, pids[1]), 10, "g2 is back")
+    state(g2, "running")
+    g2.listen()
+    g2.wait_ready(1)
+    configure(g2, "10.9.0.12")
+    g2.ping(h.ip4)
+    r = sw.cli("guest", "stop", "g2", "--timeout", "1", check=False)  # it has no acpid
+    lib.need(r.returncode == 1 and "has not powered down in time" in r.stderr, r.stderr)
+    state(g2, "running")
+    os.kill(g2.info()["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: g2.info()["starts"] == 2, 10, "g2 was started again")
+    sw.cli("guest", "kill", "g2")
+    state(g2, "stopped")
+
+
+def test_network_boot(lab):
+    """iPXE of QEMU's network card, DHCP and TFTP."""
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge launches no guests")
+    if not os.path.exists("/usr/lib/ipxe/qemu/efi-virtio.rom"):
+        raise lib.Skip("ipxe-qemu is not installed")
+    if not shutil.which("dnsmasq"):
+        raise lib.Skip("dnsmasq is not installed")
+    sw = lab.switch()
+    h = lab.host("boot")
+    tftp = os.path.join(lab.dir, "tftp")
+    os.mkdir(tftp)
+    os.chmod(lab.dir, 0o755)
+    log = os.path.join(lab.dir, "dnsmasq.log")
+    with open(os.path.join(tftp, "hello.ipxe"), "w") as f:
+        f.write("#!ipxe\necho booted over the network\npoweroff\n")
+    with open(log, "w") as f:
+        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
+                  "--user=root", "--pid-file=", "--interface=eth0", "--bind-interfaces",
+                  "--dhcp-authoritative", f"--dhcp-leasefile={lab.dir}/leases",
+                  "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h", "--enable-tftp",
+                  f"--tftp-root={tftp}", "--dhcp-boot=hello.ipxe", ns=h.ns, stdout=f, stderr=f)
+    sw.cli("guest", "define", "pxe", "--memory", "128", "--net", "br0", "--boot", "network")
+    lab.at_end(lambda: sw.cli("guest", "kill", "pxe", check=False))
+    sw.cli("guest", "start", "pxe")
+
+    def sent():
+        with open(log) as f:
+            return re.search(r"sent .*hello\.ipxe to", f.read())
+    lib.wait_until(sent, 40, lambda: "the script was fetched: " + open(log).read()[-800:])
+    sw.cli("guest", "kill", "pxe")
+
+
+guestlib.main()
