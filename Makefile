@@ -74,7 +74,7 @@ CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c)
 # names and passes the descriptor, since the daemon opens nothing for it.
 CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/apply/*.c ctl/config/*.c ctl/guest/*.c ctl/l3/*.c ctl/sim/*.c))
 CLIENT_SRC := $(wildcard ctl/client/*.c)
-SHARED_SRC := $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
+SHARED_SRC := ctl/guest/def.c $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
               $(filter-out base/rcu.c,$(wildcard base/*.c))
 
 UNIT_SRC    := $(wildcard tests/unit/*_test.c)
