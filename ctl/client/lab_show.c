@@ -117,8 +117,10 @@ static void print_guest(const json_t *g)
         printf("guest %s is gone\n", lab_text(g, "name"));
         return;
     }
+    if (json_object_get(now, "pid"))
+        why = lab_text(now, "running_accel");
     printf("guest %s, %s%s%s\n", lab_text(g, "name"), lab_text(now, "state"),
-           *why ? ": " : "", why);
+           *why ? ", " : "", why);
     json_array_foreach(json_object_get(now, "nets"), i, n)
     {
         print_net(n);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PORT_PATIENCE 40 /* s, for a spanning tree to let it forward */
@@ -384,11 +385,55 @@ static int guest_forwards(const struct maker *m, const struct conf_guest *g)
     return rc;
 }
 
+/* Of links between spanning trees some ends stay shut: all is settled when
+ * none has been on its way for a second. */
+static bool is_on_its_way(const struct maker *m, const char *bridge)
+{
+    struct reply r;
+    const json_t *p;
+    bool some = false;
+    size_t i;
+
+    if (!client_call(m->c, "port.show", json_pack("{s:s}", "bridge", bridge),
+                     -1, &r))
+        some = true;
+    json_array_foreach(r.result, i, p)
+    {
+        const char *state = lab_text(p, "state");
+
+        some |=
+            strcmp(state, "listening") == 0 || strcmp(state, "learning") == 0;
+    }
+    reply_free(&r);
+    return some;
+}
+
+static int settle_links(const struct maker *m)
+{
+    const struct conf *conf = m->lab->conf;
+    struct timespec step = {0, 200000000};
+    unsigned quiet = 0;
+
+    for (unsigned n = 0; quiet < 5 && n < 5 * PORT_PATIENCE; n++) {
+        quiet++;
+        for (unsigned i = 0; i < conf->n_bridges; i++)
+            if (is_on_its_way(m, conf->bridge[i].name))
+                quiet = 0;
+        if (interrupted)
+            return err_set(m->e, EINTR, "interrupted");
+        nanosleep(&step, NULL);
+    }
+    return quiet ? 0
+                 : err_set(m->e, ETIMEDOUT,
+                           "the spanning tree has not settled in %d s",
+                           PORT_PATIENCE);
+}
+
 /* The uplink's link is not ours to wait for: its cable may be out. */
 static int wait_all(const struct maker *m)
 {
     const struct lab *lab = m->lab;
-    int rc = 0;
+    int rc = lab->n_links ? settle_links(m) : 0;
 
     for (unsigned i = 0; !rc && i < lab->n_hosts; i++)
         rc = forwards(m, lab->host[i].name);
@@ -453,6 +498,17 @@ static int make(struct maker *m, const char *file)
     return rc;
 }
 
+static int make_and_show(struct maker *m, const char *file)
+{
+    int rc = make(m, file);
+
+    if (rc)
+        return complain(m->c, "lab %s: %s", m->lab->name, m->e->text);
+    rc = lab_show(m->c, m->s);
+    lab_state_free(m->s);
+    return rc;
+}
+
 int lab_up(struct client *c, const char *file)
 {
     struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -460,7 +516,7 @@ int lab_up(struct client *c, const char *file)
     struct lab_state s;
     struct err e = {""};
     struct maker m = {.c = c, .s = &s, .e = &e};
-    int rc;
+    int status;
 
     if (lab_load(&lab, file, &e))
         return complain(c, "%s", e.text);
@@ -468,15 +524,9 @@ int lab_up(struct client *c, const char *file)
     m.netns = open_own_netns();
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    rc = make(&m, file);
-    if (rc)
-        rc = complain(c, "lab %s: %s", lab->name, e.text);
-    else
-        rc = lab_show(c, &s);
-    if (!e.text[0])
-        lab_state_free(&s);
+    status = make_and_show(&m, file);
     if (m.netns >= 0)
         close(m.netns);
     lab_free(lab);
-    return rc;
+    return status;
 }
