@@ -67,14 +67,14 @@ LIBS_C   := -ljansson -lyaml -lmnl
 # ---- what is built from what ------------------------------------------------
 
 # Every .c of a folder belongs to it; nothing has to be listed here.
-CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c)
+CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c switch/snoop/*.c)
 # ctl/: daemon.c is basculed's main, the rest of the folder its library.
 # ctl/client/ is the client; it shares the command table and the paths, and
 # how specifications are read and namespaces opened: it opens what netns=
 # names and passes the descriptor, since the daemon opens nothing for it.
-CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/apply/*.c ctl/config/*.c ctl/guest/*.c ctl/l3/*.c ctl/sim/*.c))
+CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/adopt/*.c ctl/apply/*.c ctl/config/*.c ctl/guest/*.c ctl/l3/*.c ctl/sim/*.c))
 CLIENT_SRC := $(wildcard ctl/client/*.c)
-SHARED_SRC := ctl/guest/def.c $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
+SHARED_SRC := ctl/guest/def.c ctl/guest/check.c $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
               $(filter-out base/rcu.c,$(wildcard base/*.c))
 
 UNIT_SRC    := $(wildcard tests/unit/*_test.c)

@@ -13,7 +13,8 @@ import stp
 from apply import apply1000
 from guest import launch
 from lib import Series, cpu_busy, ratio, run, wait_for, wait_quiet
-from peers import NET, rigs
+from peers import NET, rigs  # which also shows the way to tests/guest
+from migrate import migrate
 
 LOSS = 0.001  # what "without loss" allows
 
@@ -438,6 +439,7 @@ PARTS = {
     "ports1000": ports1000,
     "apply1000": apply1000,
     "launch": launch,
+    "migrate": migrate,
     "fdb": lambda c: program(c, "fdb", "look-ups against cds_lfht, memory"),
     "pipeline": lambda c: program(c, "pipeline", "frames over mem ports"),
     "flood": lambda c: program(c, "flood", "broadcast over mem ports"),

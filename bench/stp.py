@@ -18,7 +18,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "tests", "netns"))
 
 import stplib
-from lib import Series, Unavailable
+from lib import Series, Unavailable, cpu_busy
 from stplib import BACK, THERE
 
 RING = "a-b b-c c-d d-e e-a"
@@ -117,31 +117,32 @@ def stp_cut(c):
             s["3 ovs, 2 bascule"].median / s["ovs"].median]), "<=", 1.5)
 
 
-# so that it takes 14 s instead of 50
+# so that --quick takes 14 s each and not 50; the targets are for the defaults, for
+# RSTP waits for three hellos before the other clocks begin
 SHORT = 2, stplib.MAX_AGE, stplib.FORWARD_DELAY
 
 
 def stp_kernel(c):
-    """One Linux bridge among four Bascules: beside the cut link, and elsewhere."""
+    """One Linux bridge among four Bascules: beside the cut link, and where the
+    way has to be opened."""
     part = "stp-kernel"
     c.report.head(part, "ring of five, one of them a Linux bridge (STP)")
-    bound = stplib.MAX_AGE + 2 * stplib.FORWARD_DELAY
+    times = SHORT if c.quick else DEFAULTS
+    bound = times[1] + 2 * times[2]
     own = []
     for where, kinds in (("b", "bascule kernel bascule bascule bascule"),
                          ("d", "bascule bascule bascule kernel bascule")):
-        got = {"cut": [], "silent": []}
         with lab(c, "kernel") as here:
-            net = make_ring(here, kinds, times=SHORT)
-            for _ in range(1 if c.quick else 3):
-                for how in got:
+            net = make_ring(here, kinds, times=times)
+            for how in ("link down", "link silent"):
+                got = []
+                for _ in range(1 if c.quick else 2):
                     time.sleep(REST)
-                    got[how].append(outage(net, "ab", how == "silent",
-                                           2 * bound)[0] / 1e3)
-        for how, v in got.items():
-            c.report.series(part, "bascule, " + where + " is kbr",
-                            {"cut": "outage, link down", "silent":
-                             "outage, link silent"}[how], "s", Series(v))
-            own += v
+                    got.append(outage(net, "ab", how == "link silent",
+                                      2 * bound)[0] / 1e3)
+                c.report.series(part, "bascule, %s is kbr" % where,
+                                "outage, " + how, "s", Series(got))
+                own += got
     c.report.target(part, "longest outage : max age + 2 x forward delay",
                     Series([max(own) / bound]), "<=", 1.1)
 
@@ -232,10 +233,9 @@ def stp_guest(c):
 
 # ---- under attack ----
 
-def tool(here, ns, name, *args):
-    return here.spawn(os.path.join(stplib.lib.TOOLS, name), *args, ns=ns,
-                      stdout=subprocess.DEVNULL,
-                      stderr=subprocess.DEVNULL)
+def tool(here, ns, name, *args, prefix=()):
+    return here.spawn(*prefix, os.path.join(stplib.lib.TOOLS, name), *args, ns=ns,
+                      stdout=subprocess.PIPE, text=True)
 
 
 def extra_host(net, bridge, name):
@@ -272,16 +272,24 @@ def attack(c, net, seconds):
     here = net.lab
     flood, storm = (extra_host(net, "b", n) for n in ("flood", "storm"))
     time.sleep(5)  # until the new ports are what they will be
-    before = told(net)
-    a, dst = net.hosts["a"], net.hosts["c"].mac
-    busy = [tool(here, h.ns, "macblast", "-s", seconds, "-d", d, "-l", 1000,
-                 "eth0") for h, d in ((a, dst), (net.hosts["c"], a.mac))]
-    busy += [tool(here, flood, "macblast", "-s", seconds, "-m", 1000000,
-                  "eth0"),
-             tool(here, storm, "bpdublast", "-s", seconds, "-r", 100000,
-                  "eth0")]
-    for p in busy:
-        p.wait(seconds + 60)
+    before, t0, cpu = told(net), time.monotonic(), cpu_busy()
+    a, z = net.hosts["a"], net.hosts["c"]
+    for_so_long = "-s", seconds
+    busy = {
+        "data": tool(here, a.ns, "macblast", *for_so_long, "-d", z.mac, "-l",
+                     1000, "eth0"),
+        "data back": tool(here, z.ns, "macblast", *for_so_long, "-d", a.mac,
+                          "-l", 1000, "eth0"),
+        "addresses": tool(here, flood, "macblast", *for_so_long, "-m",
+                          1000000, "eth0"),
+        # it stands for a machine of its own, which has no lack of processors
+        "BPDUs": tool(here, storm, "bpdublast", *for_so_long, "-r", 100000,
+                      "eth0", prefix=("nice", "-n", "-15"))}
+    for what, p in busy.items():
+        said = p.communicate(timeout=seconds + 60)[0]
+        c.report.line("  %s: %s" % (what, said.strip()))
+    c.report.line("  processors busy: %.0f %%" % (
+        100 * (cpu_busy() - cpu) / (time.monotonic() - t0) / os.cpu_count()))
     # let what is on its way arrive: a hello may be sent between two answers
     time.sleep(0.3)
     return before, told(net)

@@ -106,11 +106,11 @@ int call_next_file(struct call *c, const char *why, int *fd);
 
 /* An sw_observe function; arg is the server. */
 void monitor_event(void *server, const struct sw_event *e);
-/* What a client listens to from now on; 0: nothing. */
-void monitor_set(struct conn *c, unsigned what);
 /* The same for guests: of guests_config. */
 void monitor_guest(void *server, const char *guest, const char *name,
                    const char *text);
+/* What a client listens to from now on; 0: nothing. */
+void monitor_set(struct conn *c, unsigned what);
 /* Something was written: was the client missing events? */
 void monitor_caught_up(struct conn *c);
 

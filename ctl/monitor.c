@@ -4,6 +4,7 @@
  * wait for a port to forward.
  */
 #include "base/clock.h"
+#include "ctl/adopt/adopt.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
 #include "ctl/guest/guest.h"
@@ -72,6 +73,7 @@ static const char *event_name(enum sw_event_type t)
         [SW_EVENT_BRIDGE_PARAM] = "bridge-param",
         [SW_EVENT_STP] = "stp",
         [SW_EVENT_BPDU] = "bpdu",
+        [SW_EVENT_ADDRESS] = "address",
         [SW_EVENT_LOST] = "lost",
     };
 
@@ -153,13 +155,15 @@ static int write_event(struct text *out, struct sw *sw,
     rc |= add_name(out, "bridge", e->bridge);
     rc |= add_name(out, "port", e->port);
     rc |= add_name(out, "old_port", e->old_port);
+    rc |= add_name(out, "address", e->address);
     if (e->key) {
         struct mac mac = mac_from_u64(fdb_key_mac(e->key));
 
         rc |= text_addf(out, ",\"mac\":\"%s\"", mac_format(&mac, mac_text));
         if (fdb_key_vid(e->key))
             rc |= text_addf(out, ",\"vlan\":%u", fdb_key_vid(e->key));
-        rc |= object_entry_kind(out, e->flags);
+        if (e->type != SW_EVENT_ADDRESS)
+            rc |= object_entry_kind(out, e->flags);
     }
     if (event_class(e->type) == MONITOR_PORT)
         rc |= add_port(out, sw, e);
@@ -329,6 +333,7 @@ void monitor_event(void *arg, const struct sw_event *e)
     struct text line = {0};
     struct conn *c;
 
+    adopt_event(s->adopt, e);
     if (class & MONITOR_PORT) {
         check_waiters(s, e);
         apply_event(s->apply, e);

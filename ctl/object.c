@@ -95,6 +95,8 @@ json_t *object_bridge(struct bridge *b)
     rc |= put(o, "mac", mac_value(&i.mac));
     rc |= put(o, "mac_set", json_boolean(i.mac_set));
     rc |= put(o, "local", json_boolean(i.local));
+    if (i.device[0])
+        rc |= put(o, "device", text_value(i.device));
     rc |= put(o, "up", json_boolean(i.up));
     rc |= put(o, "carrier", json_boolean(i.carrier));
     rc |= put(o, "mtu", json_integer(i.mtu));
@@ -205,6 +207,7 @@ json_t *object_port(struct bport *p, const char *bridge)
     rc |= put_device(o, &i);
     rc |= put_params(o, port_param_names, i.param);
     rc |= put(o, "fdb_learned", json_integer(i.fdb_learned));
+    rc |= put(o, "addresses", object_addresses(p));
     rc |= put_counters(o, p);
     rc |= put(o, "labels", object_labels(p));
     if (rc == 0)

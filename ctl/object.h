@@ -19,6 +19,8 @@ json_t *object_link(struct bport *p, const char *bridge);
 json_t *object_stp(struct bridge *b);
 json_t *object_stp_port(struct bport *p);
 json_t *object_fdb(const struct fdb_stats *f);
+/* IP addresses seen behind the port. */
+json_t *object_addresses(const struct bport *p);
 /* Counters that are not zero: {"name": n, ...} */
 json_t *object_reasons(const struct bport_stats *s);
 /* What others wanted remembered of a port: strings by name; ours to change. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ctl/adopt/adopt.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
 #include "ctl/guest/guest.h"
@@ -231,7 +232,13 @@ int server_new(struct server **out, const struct server_config *c,
     if (s->fd >= 0)
         ev_io_start(s->loop, &s->accept);
     s->apply = apply_new(s->loop, s->sw, c->state_dir);
-    if (!s->apply) {
+    s->adopt = adopt_new(s->loop, s->sw);
+    if (!s->apply || !s->adopt) {
+        adopt_free(s->adopt);
+        if (s->apply) {
+            apply_end(s->apply);
+            apply_free(s->apply);
+        }
         ev_io_stop(s->loop, &s->accept);
         drop_spare(s);
         free(s);
@@ -251,6 +258,7 @@ void server_close(struct server *s)
     while ((c = TAILQ_FIRST(&s->conns)) != NULL)
         conn_free(c);
     parser_end(&s->parser);
+    adopt_end(s->adopt);
     apply_end(s->apply);
     guests_end(s->guests);
     ev_timer_stop(s->loop, &s->runner);
@@ -269,6 +277,7 @@ void server_free(struct server *s)
 
     if (!s)
         return;
+    adopt_free(s->adopt);
     apply_free(s->apply);
     guests_free(s->guests);
     while ((c = LIST_FIRST(&s->calls)) != NULL)

@@ -38,6 +38,7 @@
 #define CONN_FDS_MAX      253           /* as many as one message may carry */
 #define CONN_READER_FDS   8             /* of a client without authority */
 
+struct adopt;
 struct apply;
 struct guests;
 struct conn;
@@ -71,6 +72,7 @@ struct server {
     unsigned n_monitors;
     unsigned n_stp_monitors; /* of them, those that want BPDUs */
     struct apply *apply;
+    struct adopt *adopt;
     struct guests *guests; /* NULL: this server has none */
 };
 

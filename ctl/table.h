@@ -102,6 +102,9 @@ enum command_flag {
     X(port_set, "port set", "<port> <parameter> <value>", "",                  \
       "set a parameter of a port", 3, 3, CMD_CHANGE,                           \
       "port:s parameter:s value:w bridge:s?")                                  \
+    X(port_addresses, "port addresses", "[<port>]", "",                        \
+      "show IP addresses of hosts behind ports, and who told of them", 0, 1,   \
+      CMD_READ, "port:s? bridge:s?")                                           \
     X(fdb_show, "fdb show",                                                    \
       "[br <bridge>] [brport <port>] [vlan <vid>] [state <state>] [dynamic]",  \
       "", "show the forwarding database", 0, CMD_ANY, CMD_READ,                \
@@ -138,6 +141,9 @@ enum command_flag {
     X(config, "config", "[<file>]", "",                                        \
       "print the running configuration as a file, or a file as understood", 0, \
       1, CMD_READ, "netns:b?")                                                 \
+    X(adopt, "adopt", "<bridge>", "[--disable] [--undo]",                      \
+      "take over a bridge of the kernel's that is in use, or give it back", 1, \
+      2, CMD_CHANGE, "bridge:s undo:b? disable:b? netns:b?")                   \
     X(stats, "stats", "[<bridge>|<port>]", "",                                 \
       "what became of the frames, and the daemon's health", 0, 1, CMD_READ,    \
       "name:s?")                                                               \
@@ -157,9 +163,6 @@ enum command_flag {
     X(mem_fail_after, "mem fail-after", "<port> <frames>|never", "",           \
       "let a mem port refuse frames after so many", 2, 2, CMD_CHANGE,          \
       "port:s frames:i")                                                       \
-    X(port_label, "port label", "<port> [<key>=[<value>]]...", "",             \
-      "show or set what others want remembered of a port; no value: forget",   \
-      1, CMD_ANY, CMD_CHANGE, "port:s bridge:s? all:b? clear:a? set:a?")       \
     X(guest_define, "guest define", "<name>",                                  \
       "[--disk <disk>]... [--snapshot] [--cdrom <path>] [--kernel <path>] "    \
       "[--initrd <path>] [--append <text>] [--memory <size>] [--cpus <n>] "    \
@@ -189,6 +192,9 @@ enum command_flag {
       CMD_READ, "")                                                            \
     X(guest_show, "guest show", "<guest>", "", "show all about a guest", 1, 1, \
       CMD_READ, "name:s")                                                      \
+    X(port_label, "port label", "<port> [<key>=[<value>]]...", "",             \
+      "show or set what others want remembered of a port; no value: forget",   \
+      1, CMD_ANY, CMD_CHANGE, "port:s bridge:s? all:b? clear:a? set:a?")       \
     X(version, "version", "", "", "versions of client and daemon", 0, 0,       \
       CMD_READ, "")                                                            \
     X(ping, "ping", "", "", "ask whether the daemon is there and well", 0, 0,  \

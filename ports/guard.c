@@ -20,6 +20,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@
 enum { ADD, REMOVE };
 
 /* What comes with ADD. */
-enum { NETNS_FD, LOCK_FD, FDS };
+enum { NETNS_FD, LOCK_FD, GATE_FD, FDS };
 
 struct message {
     int what;
@@ -86,16 +87,20 @@ static bool keep(struct watched **list, const struct guard_device *d,
     return true;
 }
 
-static void put_back(const struct watched *w)
+/* 'urgent': what keeps frames from passing; settings can wait for that. */
+static void put_back(const struct watched *w, bool urgent)
 {
     const struct guard_device *d = &w->device;
     struct netns_scope scope;
 
     if (netns_enter(&scope, w->fd[NETNS_FD], NULL) != 0)
         return;
-    if (d->filter)
+    if (urgent && d->filter)
         ingress_remove_filter(d->ifindex, d->made_hook);
-    settings_restore(d->ifindex, &d->saved);
+    if (urgent)
+        kbridge_restore(d->ifindex, &d->bridge);
+    else
+        settings_restore(d->ifindex, &d->saved);
     netns_leave(&scope);
 }
 
@@ -117,7 +122,8 @@ static bool hear(int sock, struct message *m, int fd[FDS])
     do
         n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
-    fd[NETNS_FD] = fd[LOCK_FD] = -1;
+    for (int i = 0; i < FDS; i++)
+        fd[i] = -1;
     if (n != (ssize_t)sizeof(*m))
         return false;
     c = CMSG_FIRSTHDR(&h);
@@ -184,8 +190,13 @@ static void run_guard(int sock)
         if (send(sock, &ok, 1, 0) != 1)
             break;
     }
+    for (struct watched *w = list; w; w = w->next)
+        if (w->fd[GATE_FD] >= 0)
+            ingress_open_gate(w->fd[GATE_FD]);
+    for (struct watched *w = list; w; w = w->next)
+        put_back(w, true);
     for (struct watched *w = list; w; w = w->next) {
-        put_back(w);
+        put_back(w, false);
         close_fds(w->fd); /* now others may have it */
     }
     _exit(0);
@@ -194,8 +205,33 @@ static void run_guard(int sock)
 /* ---- our side ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int guard = -1;  /* our end of the socket */
-static pid_t guard_pid; /* whose guard that is: a fork of us has none */
+static int guard = -1;         /* our end of the socket */
+static pid_t guard_pid;        /* whose guard that is: a fork of us has none */
+static int guard_process = -1; /* a pidfd */
+
+/*
+ * The kernel lets go of a dead process's files in reverse order of their
+ * numbers (its task works run last in, first out), and some of a device take
+ * it 20 ms each.  The guard is to hear of our end before that, so its socket
+ * gets a number higher than any device's.
+ */
+#define NUMBERS_MAX 16384
+
+static int last_number(int fd)
+{
+    struct rlimit r;
+    rlim_t top;
+    int high;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return fd;
+    top = r.rlim_cur < NUMBERS_MAX ? r.rlim_cur : NUMBERS_MAX;
+    high = fcntl(fd, F_DUPFD_CLOEXEC, (int)top - 1);
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
+}
 
 static int start(struct err *e)
 {
@@ -220,29 +256,40 @@ static int start(struct err *e)
         close(pair[0]);
         return err_sys(e, rc, "starting the guard of devices");
     }
+    pair[0] = last_number(pair[0]);
     (void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    guard_process = (int)syscall(SYS_pidfd_open, pid, 0);
     guard = pair[0];
     guard_pid = getpid();
     return 0;
 }
 
 /* Gives the guard up: it was ended, or does not answer.  There is a new one
- * next time. */
+ * next time.  One that was merely stopped must not take it for our end later
+ * and open what we have shut. */
 static int lose(int rc)
 {
+    if (guard_process >= 0) {
+        (void)syscall(SYS_pidfd_send_signal, guard_process, SIGKILL, NULL, 0);
+        close(guard_process);
+    }
+    guard_process = -1;
     close(guard);
     guard = -1;
     return rc;
 }
 
+/* The last one may be missing. */
 static void put_fds(struct msghdr *h, const int fd[FDS])
 {
+    size_t n = (fd[GATE_FD] < 0 ? FDS - 1 : FDS) * sizeof(int);
     struct cmsghdr *c = CMSG_FIRSTHDR(h);
 
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(FDS * sizeof(int));
-    memcpy(CMSG_DATA(c), fd, FDS * sizeof(int));
+    c->cmsg_len = CMSG_LEN(n);
+    memcpy(CMSG_DATA(c), fd, n);
+    h->msg_controllen = CMSG_SPACE(n);
 }
 
 /* Tells the guard and waits for its answer.  0 or -errno. */
@@ -274,9 +321,9 @@ static int say(const struct message *m, const int *fd)
     return ok ? 0 : -ENOMEM;
 }
 
-static int add(const struct message *m, int lock_fd, struct err *e)
+static int add(const struct message *m, int lock_fd, int gate_fd, struct err *e)
 {
-    int fd[FDS] = {-1, lock_fd};
+    int fd[FDS] = {-1, lock_fd, gate_fd};
     int rc = start(e);
 
     if (rc)
@@ -289,7 +336,8 @@ static int add(const struct message *m, int lock_fd, struct err *e)
     return rc ? err_sys(e, rc, "telling the guard of devices") : 0;
 }
 
-int guard_add(const struct guard_device *d, int lock_fd, struct err *e)
+int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
+              struct err *e)
 {
     struct message m;
     int rc;
@@ -298,7 +346,7 @@ int guard_add(const struct guard_device *d, int lock_fd, struct err *e)
     m.what = ADD;
     m.device = *d;
     pthread_mutex_lock(&lock);
-    rc = add(&m, lock_fd, e);
+    rc = add(&m, lock_fd, gate_fd, e);
     pthread_mutex_unlock(&lock);
     return rc;
 }

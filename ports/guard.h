@@ -13,6 +13,7 @@
 #define PORTS_GUARD_H
 
 #include "base/err.h"
+#include "ports/kbridge.h"
 #include "ports/settings.h"
 
 #include <stdbool.h>
@@ -22,16 +23,19 @@ struct guard_device {
     uint64_t netns; /* inode of the namespace */
     int ifindex;
     struct settings saved;
-    bool filter;    /* a clsact filter of ours is on it */
+    struct kbridge_saved bridge;
+    bool filter;    /* clsact filters of ours are on it */
     bool made_hook; /* ... and the qdisc is ours too */
 };
 
 /*
  * The guard keeps a copy of the device's lock (ports/ingress.h), so that a
  * daemon started at once after our death does not meet it half put back.
+ * It opens the gate of adopted devices (-1: none) before anything else.
  * 0, or -errno with a sentence.
  */
-int guard_add(const struct guard_device *d, int lock_fd, struct err *e);
+int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
+              struct err *e);
 /* Forgets the device, which has been put back, and lets go of its lock. */
 void guard_remove(uint64_t netns, int ifindex);
 

@@ -10,6 +10,10 @@
  * namespaces (unshare -Urn), it is a classic one in a cls_bpf filter on the
  * clsact qdisc, beside the filters of others.
  *
+ * A device that stays a port of the kernel's bridge is shut at egress as well:
+ * a second program lets out what carries our mark and drops the rest, which is
+ * what that bridge would send.
+ *
  * A lock per (namespace, ifindex), an abstract UNIX socket bound inside the
  * device's namespace, tells other daemons that the device is taken.
  *
@@ -26,33 +30,51 @@ struct ingress {
     int ifindex;
     int lock_fd;    /* -1: not taken */
     int link_fd;    /* tcx; -1: none */
-    bool filter;    /* cls_bpf instead */
+    int out_fd;     /* the same at egress */
+    int gate_fd;    /* opens both, see ingress_open_gate; not ours to close */
+    bool filter;    /* cls_bpf instead, at one of them at least */
     bool made_hook; /* the clsact qdisc is ours */
 };
 
 /* A struct ingress that holds nothing. */
-#define INGRESS_NONE ((struct ingress){.lock_fd = -1, .link_fd = -1})
+#define INGRESS_NONE                                                           \
+    ((struct ingress){                                                         \
+        .lock_fd = -1, .link_fd = -1, .out_fd = -1, .gate_fd = -1})
+
+/* The mark (SO_MARK) of frames that may leave by a shut device.  Below 2^31,
+ * as a BPF instruction extends its sign. */
+#define EGRESS_MARK 0x5bba5c1e
 
 /*
  * Takes the device and blocks its ingress.  0, or -errno with a sentence and
- * nothing held; -EBUSY: another daemon has it.  BASCULE_NO_TCX in the
- * environment leaves tcx unused (tests of the way for older kernels).
+ * nothing held; -EBUSY: another daemon has it.  'mortal': where the kernel has
+ * tcx what blocks dies with our process, however many devices come at once.
+ * BASCULE_NO_TCX in the environment leaves tcx unused (tests of the way for
+ * older kernels).
  */
-int ingress_take(struct ingress *g, int ifindex, const char *name,
+int ingress_take(struct ingress *g, int ifindex, const char *name, bool mortal,
                  struct err *e);
 
 /* Only the lock: the host's stack goes on seeing what the device receives. */
 int ingress_lock(struct ingress *g, int ifindex, const char *name,
                  struct err *e);
 
-/* Undoes either; idempotent.  The device may be gone. */
+/* After ingress_take: nothing leaves but what has EGRESS_MARK.  0 or -errno
+ * with a sentence; ingress_release undoes it. */
+int ingress_shut_egress(struct ingress *g, struct err *e);
+
+/* Undoes all of it; idempotent.  The device may be gone. */
 void ingress_release(struct ingress *g);
+
+/* Lets all devices that share the gate receive and send as if there was no
+ * program on them.  For the one who cleans up after a crash. */
+void ingress_open_gate(int fd);
 
 /* "tcx", "clsact" or "none" */
 const char *ingress_how(const struct ingress *g);
 
 /*
- * Removes a filter of ours that outlived its daemon, and the qdisc if
+ * Removes filters of ours that outlived their daemon, and the qdisc if
  * nothing else is on it.  For the one who cleans up after a crash.
  */
 void ingress_remove_filter(int ifindex, bool made_hook);

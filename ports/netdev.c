@@ -393,12 +393,17 @@ int netdev_clsact_del(int ifindex)
     return clsact(RTM_DELQDISC, 0, ifindex);
 }
 
-static struct nlmsghdr *drop_request(void *buf, uint16_t type, uint16_t flags,
-                                     int ifindex, uint32_t handle,
-                                     uint16_t priority)
+static uint32_t hook_of(bool egress)
+{
+    return egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS;
+}
+
+static struct nlmsghdr *filter_request(void *buf, uint16_t type, uint16_t flags,
+                                       int ifindex, bool egress,
+                                       uint32_t handle, uint16_t priority)
 {
     struct nlmsghdr *nlh =
-        tc_request(buf, type, NLM_F_ACK | flags, ifindex, TC_H_MIN_INGRESS);
+        tc_request(buf, type, NLM_F_ACK | flags, ifindex, hook_of(egress));
     struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
 
     tc->tcm_handle = handle;
@@ -407,16 +412,17 @@ static struct nlmsghdr *drop_request(void *buf, uint16_t type, uint16_t flags,
     return nlh;
 }
 
-int netdev_drop_add(int ifindex, uint32_t handle, uint16_t priority)
+int netdev_filter_add(int ifindex, bool egress, uint32_t handle,
+                      uint16_t priority, const struct sock_filter *prog,
+                      uint16_t n)
 {
-    const struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, TC_ACT_SHOT);
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = drop_request(buf, RTM_NEWTFILTER, NLM_F_CREATE,
-                                        ifindex, handle, priority);
+    struct nlmsghdr *nlh = filter_request(buf, RTM_NEWTFILTER, NLM_F_CREATE,
+                                          ifindex, egress, handle, priority);
     struct nlattr *options = mnl_attr_nest_start(nlh, TCA_OPTIONS);
 
-    mnl_attr_put_u16(nlh, TCA_BPF_OPS_LEN, 1);
-    mnl_attr_put(nlh, TCA_BPF_OPS, sizeof(drop), &drop);
+    mnl_attr_put_u16(nlh, TCA_BPF_OPS_LEN, n);
+    mnl_attr_put(nlh, TCA_BPF_OPS, n * sizeof(*prog), prog);
     /* What it returns is the verdict, not a class. */
     mnl_attr_put_u32(nlh, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
     mnl_attr_put_u32(nlh, TCA_BPF_FLAGS_GEN, TCA_CLS_FLAGS_SKIP_HW);
@@ -424,18 +430,19 @@ int netdev_drop_add(int ifindex, uint32_t handle, uint16_t priority)
     return talk(nlh, NULL, NULL);
 }
 
-int netdev_drop_del(int ifindex, uint32_t handle, uint16_t priority)
+int netdev_filter_del(int ifindex, bool egress, uint32_t handle,
+                      uint16_t priority)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
 
-    return talk(drop_request(buf, RTM_DELTFILTER, 0, ifindex, handle, priority),
+    return talk(filter_request(buf, RTM_DELTFILTER, 0, ifindex, egress, handle,
+                               priority),
                 NULL, NULL);
 }
 
 struct filters {
-    int n;
-    uint32_t handle, parent; /* of the one that is looked for */
-    bool found;
+    int n, ours;
+    uint32_t handle;
 };
 
 static int count_filter(const struct nlmsghdr *nlh, void *data)
@@ -448,31 +455,32 @@ static int count_filter(const struct nlmsghdr *nlh, void *data)
         mnl_nlmsg_get_payload_len(nlh) < sizeof(*tc) || !tc->tcm_handle)
         return MNL_CB_OK;
     f->n++;
-    if (tc->tcm_handle == f->handle && tc->tcm_parent == f->parent)
-        f->found = true;
+    f->ours += tc->tcm_handle == f->handle;
     return MNL_CB_OK;
 }
 
-int netdev_clsact_filters(int ifindex, uint32_t handle, bool *found)
+int netdev_clsact_filters(int ifindex, uint32_t handle, int *ours)
 {
-    const uint32_t hook[] = {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS};
-    struct filters f = {
-        .handle = handle,
-        .parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
-    };
+    struct filters f = {.handle = handle};
 
-    for (unsigned i = 0; i < 2; i++) {
+    for (int egress = 0; egress < 2; egress++) {
         alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-        int rc =
-            talk(tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex, hook[i]),
-                 count_filter, &f);
+        int rc = talk(tc_request(buf, RTM_GETTFILTER, NLM_F_DUMP, ifindex,
+                                 hook_of(egress)),
+                      count_filter, &f);
 
         if (rc)
             return rc;
     }
-    if (found)
-        *found = f.found;
+    if (ours)
+        *ours = f.ours;
     return f.n;
+}
+
+int netdev_talk(struct nlmsghdr *req,
+                int (*cb)(const struct nlmsghdr *nlh, void *data), void *data)
+{
+    return talk(req, cb, data);
 }
 
 /* ---- ethtool ---- */

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct nlmsghdr;
+struct sock_filter;
 
 /* What rtnetlink says of a link. */
 struct netdev {
@@ -77,19 +78,32 @@ int netdev_clsact_add(int ifindex);
 int netdev_clsact_del(int ifindex);
 
 /*
- * A filter at ingress that drops every frame: a classic BPF program of one
- * instruction, which needs no permission to load BPF programs, only
- * CAP_NET_ADMIN over the namespace.  'handle' and 'priority' are its place,
- * where it replaces what is there.  0 or -errno.
+ * A filter at one of these hooks: a classic BPF program that returns TC_ACT_*,
+ * which needs no permission to load BPF programs, only CAP_NET_ADMIN over the
+ * namespace.  'handle' and 'priority' are its place, where it replaces what is
+ * there.  0 or -errno.
  */
-int netdev_drop_add(int ifindex, uint32_t handle, uint16_t priority);
-int netdev_drop_del(int ifindex, uint32_t handle, uint16_t priority);
+int netdev_filter_add(int ifindex, bool egress, uint32_t handle,
+                      uint16_t priority, const struct sock_filter *prog,
+                      uint16_t n);
+int netdev_filter_del(int ifindex, bool egress, uint32_t handle,
+                      uint16_t priority);
 
 /*
- * How many filters are on its clsact hooks; or -errno.  'found', which may be
- * NULL, tells whether one of that handle is at ingress.
+ * How many filters are on its clsact hooks; or -errno.  'ours', which may be
+ * NULL, tells how many of them have that handle.
  */
-int netdev_clsact_filters(int ifindex, uint32_t handle, bool *found);
+int netdev_clsact_filters(int ifindex, uint32_t handle, int *ours);
+
+/* ---- rtnetlink as such ---- */
+
+/*
+ * Sends a request (its sequence number is set here) and hands each answer to
+ * 'cb', a libmnl callback; NULL: none is expected but the acknowledgement.
+ * 0 or -errno.
+ */
+int netdev_talk(struct nlmsghdr *req,
+                int (*cb)(const struct nlmsghdr *nlh, void *data), void *data);
 
 /* ---- ethtool; by name, as that is what it takes ---- */
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * packet:IF[,batch=N][,bypass=on]
+ * packet:IF[,batch=N][,bypass=on][,adopt=BRIDGE]
  *
  * Takes over an existing Ethernet netdev: a NIC, a veth, the netdev of a tap
- * whose descriptor a VM holds.  This file is the port's life.  How the device
- * is taken, followed and given back is in takeover.c, sockets are in
- * packet_sock.c, frames in packet_io.c.
+ * whose descriptor a VM holds.  With adopt= it stays a port of that bridge of
+ * the kernel's, which neither hears of it nor reaches it meanwhile.  This file
+ * is the port's life.  How the device is taken, followed and given back is in
+ * takeover.c, sockets are in packet_sock.c, frames in packet_io.c.
  */
 #include "ports/packet.h"
 
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-static const char *const packet_keys[] = {"batch", "bypass", NULL};
+static const char *const packet_keys[] = {"batch", "bypass", "adopt", NULL};
 
 /* ---- opening ---- */
 
@@ -28,6 +29,9 @@ static int parse_keys(struct packet *k, struct err *e)
 
     k->batch = 32;
     k->bypass = false;
+    k->adopt = port_spec_get(&k->port.spec, "adopt");
+    if (k->adopt && port_name_check(k->adopt, e))
+        return -EINVAL;
     if (batch) {
         unsigned long v = strtoul(batch, &end, 10);
 
@@ -70,7 +74,8 @@ static void take_caps(struct packet *k, const struct netdev *d)
 
 static int take_over(struct packet *k, struct err *e)
 {
-    static const struct takeover_how how = {.block = true, .gro = true};
+    const struct takeover_how how = {
+        .block = true, .gro = true, .adopt = k->adopt};
     struct netdev d;
     int rc = takeover_take(&k->dev, &k->port.spec, &how, &d, e);
 
@@ -182,8 +187,10 @@ static void packet_describe(struct port *p, struct port_desc *d)
     takeover_describe(&k->dev, p, d);
     if (d->ifindex)
         snprintf(d->detail, sizeof(d->detail),
-                 "host stack kept off by %s, %u KB socket buffer, %s",
-                 ingress_how(&k->dev.ingress), k->rcvbuf >> 10,
+                 "host stack%s%s kept off by %s, %u KB socket buffer, %s",
+                 k->adopt ? " and the kernel's bridge " : "",
+                 k->adopt ? k->adopt : "", ingress_how(&k->dev.ingress),
+                 k->rcvbuf >> 10,
                  k->bypass ? "past the qdisc" : "through the qdisc");
     packet_read_losses(k);
     d->losses.n[PORT_REASON_RX_QUEUE_FULL] = k->lost;
@@ -232,7 +239,8 @@ static const struct port_ops packet_ops = {
 
 const struct port_kind port_kind_packet = {
     .name = "packet",
-    .help = "packet:IF[,batch=N][,bypass=on]: takes over an interface (NIC, "
+    .help = "packet:IF[,batch=N][,bypass=on][,adopt=BRIDGE]: takes over an "
+            "interface (NIC, "
             "veth, a VM's tap)",
     .keys = packet_keys,
     .ops = &packet_ops,

@@ -24,8 +24,9 @@ struct packet_queue {
 
 struct packet {
     struct port port;
-    unsigned batch; /* frames per system call */
-    bool bypass;    /* transmit past the qdisc */
+    unsigned batch;    /* frames per system call */
+    bool bypass;       /* transmit past the qdisc */
+    const char *adopt; /* the kernel's bridge it stays a port of, or NULL */
     struct packet_queue data, proto;
     int tx_fd[PORT_TXCTX_MAX]; /* -1: none */
 

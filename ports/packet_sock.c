@@ -135,7 +135,7 @@ int packet_open_rx(struct packet *k, int ifindex, bool proto, struct err *e)
 static int open_one_tx(struct packet *k, unsigned ctx, int ifindex,
                        struct err *e)
 {
-    const int control = TC_PRIO_CONTROL;
+    const int control = TC_PRIO_CONTROL, mark = EGRESS_MARK;
     int fd = make(e);
 
     if (fd < 0)
@@ -146,6 +146,10 @@ static int open_one_tx(struct packet *k, unsigned ctx, int ifindex,
     if (k->bypass && set_one(fd, PACKET_QDISC_BYPASS) < 0)
         return err_sys(e, errno, "packet socket: bypass=on");
     (void)set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, SNDBUF);
+    /* Before it is bound: nothing is sent without the mark. */
+    if (k->adopt &&
+        setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+        return err_sys(e, errno, "packet socket: mark");
     if (ctx == 0) /* protocol frames: not behind data in the user's qdisc */
         (void)setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &control,
                          sizeof(control));

@@ -20,7 +20,8 @@ void takeover_init(struct takeover *t)
 /* ---- taking ---- */
 
 /* May this device be a port at all? */
-static int check_device(const struct netdev *d, struct err *e)
+static int check_device(const struct netdev *d, const char *adopt,
+                        struct kbridge_saved *bridge, struct err *e)
 {
     if (d->flags & IFF_LOOPBACK)
         return err_set(e, EINVAL,
@@ -32,12 +33,30 @@ static int check_device(const struct netdev *d, struct err *e)
         return err_set(e, ELOOP,
                        "%s is a bridge itself: it cannot be a port of one",
                        d->name);
+    if (adopt)
+        return kbridge_plan(d, adopt, bridge, e);
     if (d->master)
         return err_set(e, EBUSY,
                        "%s belongs to a bridge or bond of the kernel: release "
                        "it first (ip link set %s nomaster)",
                        d->name, d->name);
     return 0;
+}
+
+static int shut(struct takeover *t, const struct takeover_how *how,
+                const struct netdev *d, struct err *e)
+{
+    int rc;
+
+    if (!how->block)
+        return ingress_lock(&t->ingress, d->ifindex, d->name, e);
+    rc = ingress_take(&t->ingress, d->ifindex, d->name, how->adopt != NULL, e);
+    if (rc || !how->adopt)
+        return rc;
+    rc = ingress_shut_egress(&t->ingress, e);
+    if (rc)
+        ingress_release(&t->ingress);
+    return rc;
 }
 
 int takeover_take(struct takeover *t, const struct port_spec *spec,
@@ -47,10 +66,9 @@ int takeover_take(struct takeover *t, const struct port_spec *spec,
     int rc = netdev_get(spec->target, 0, d, e);
 
     if (!rc)
-        rc = check_device(d, e);
+        rc = check_device(d, how->adopt, &t->bridge, e);
     if (!rc)
-        rc = how->block ? ingress_take(&t->ingress, d->ifindex, d->name, e)
-                        : ingress_lock(&t->ingress, d->ifindex, d->name, e);
+        rc = shut(t, how, d, e);
     if (rc)
         return rc;
     t->netns = netns_id(spec->netns_fd);
@@ -67,6 +85,7 @@ int takeover_settings(struct takeover *t, const struct netdev *d,
         .netns = t->netns,
         .ifindex = d->ifindex,
         .saved = settings_plan(d),
+        .bridge = t->bridge,
         .filter = t->ingress.filter,
         .made_hook = t->ingress.made_hook,
     };
@@ -76,12 +95,15 @@ int takeover_settings(struct takeover *t, const struct netdev *d,
         g.saved.addr_gen = -1; /* the host goes on using it */
     if (!how->gro)
         g.saved.gro = -1;
-    rc = guard_add(&g, t->ingress.lock_fd, e);
+    rc = guard_add(&g, t->ingress.lock_fd, t->ingress.gate_fd, e);
     if (rc)
         return rc;
     t->guarded = true;
     t->saved = g.saved;
-    return settings_apply(d, &t->saved, e);
+    rc = settings_apply(d, &t->saved, e);
+    if (!rc && t->bridge.bridge)
+        kbridge_forget(d->ifindex, &t->bridge);
+    return rc;
 }
 
 /* ---- giving back ---- */
@@ -92,6 +114,8 @@ void takeover_give_back(struct takeover *t)
         return;
     settings_restore(t->ifindex, &t->saved);
     t->saved = SETTINGS_NONE;
+    kbridge_restore(t->ifindex, &t->bridge);
+    t->bridge.bridge = 0;
     ingress_release(&t->ingress);
     if (t->guarded)
         guard_remove(t->netns, t->ifindex);

@@ -9,6 +9,7 @@
 #define PORTS_TAKEOVER_H
 
 #include "ports/ingress.h"
+#include "ports/kbridge.h"
 #include "ports/netdev.h"
 #include "ports/port.h"
 #include "ports/settings.h"
@@ -21,7 +22,8 @@ struct takeover {
     uint64_t netns;
     char ifname[IFNAMSIZ];
     struct ingress ingress;
-    struct settings saved; /* what was changed on the device */
+    struct settings saved;       /* what was changed on the device */
+    struct kbridge_saved bridge; /* ... and in the kernel's bridge */
     bool guarded;
 };
 
@@ -31,6 +33,8 @@ void takeover_init(struct takeover *t);
 struct takeover_how {
     bool block; /* keep the host's stack off, and its settings out of the way */
     bool gro;   /* super-frames are welcome: GRO on; else it stays as it is */
+    const char *adopt; /* the kernel's bridge that it stays a port of, with
+                          block; frames sent need EGRESS_MARK; or NULL */
 };
 
 /*

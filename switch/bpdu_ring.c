@@ -1,25 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "switch/bpdu_ring.h"
 
-#include "base/clock.h"
 #include "ports/frame.h"
 
 #include <string.h>
-
-/* A bucket that holds BURST and leaks RATE a second. */
-static bool within_budget(struct bpdu_ring *r, uint64_t now)
-{
-    uint64_t leaked = (now - r->budget_at) / (NSEC_PER_SEC / BPDU_RING_RATE);
-
-    if (leaked) {
-        r->spent = leaked >= r->spent ? 0 : r->spent - (uint32_t)leaked;
-        r->budget_at = now;
-    }
-    if (r->spent == BPDU_RING_BURST)
-        return false;
-    r->spent++;
-    return true;
-}
 
 /*
  * A version 3 BPDU is longer than a slot, and what is behind the part that we
@@ -43,7 +27,8 @@ bool bpdu_ring_push(struct bpdu_ring *r, uint64_t now, const void *bytes,
     uint32_t head = atomic_load_explicit(&r->head, memory_order_acquire);
     struct bpdu_slot *s = &r->slot[tail % BPDU_RING_SLOTS];
 
-    if (tail - head == BPDU_RING_SLOTS || !within_budget(r, now))
+    if (tail - head == BPDU_RING_SLOTS ||
+        !budget_take(&r->budget, now, BPDU_RING_RATE, BPDU_RING_BURST))
         return false;
     s->len = (uint16_t)(have < BPDU_RING_BYTES ? have : BPDU_RING_BYTES);
     memcpy(s->bytes, bytes, s->len);

@@ -10,6 +10,8 @@
 #ifndef SWITCH_BPDU_RING_H
 #define SWITCH_BPDU_RING_H
 
+#include "switch/budget.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,8 +31,7 @@ struct bpdu_slot {
 struct bpdu_ring {
     _Atomic uint32_t head; /* next to read */
     _Atomic uint32_t tail; /* next to write */
-    uint64_t budget_at;    /* forwarder: when the budget was last looked at */
-    uint32_t spent;        /* ... of it */
+    struct budget budget;  /* the forwarder's */
     struct bpdu_slot slot[BPDU_RING_SLOTS];
 };
 

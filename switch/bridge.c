@@ -101,6 +101,10 @@ static int set_up(struct bridge *b, const struct bridge_config *c,
     if (!b->plane.fdb || first_view(b))
         return err_set(e, ENOMEM, "bridge %s: no memory", c->name);
     b->mac = mac_random();
+    if (!c->device[0])
+        return 0;
+    b->mac = c->mac;
+    b->mac_set = b->unsettled = true;
     return 0;
 }
 
@@ -119,6 +123,7 @@ static struct bridge *bridge_new(struct sw *sw, const struct bridge_config *c,
     b->plane.bridge = b->number;
     b->adding = true;
     text_copy(b->name, sizeof(b->name), c->name);
+    text_copy(b->device, sizeof(b->device), c->device);
     memcpy(b->param, defaults, sizeof(defaults));
     changes_init(&b->on_add);
     changes_init(&b->on_del);
@@ -130,14 +135,27 @@ static struct bridge *bridge_new(struct sw *sw, const struct bridge_config *c,
     return b;
 }
 
-static int add_interface(struct bridge *b, struct err *e)
+static void interface_text(const struct bridge *b,
+                           const struct bridge_config *c, char *out, size_t n)
+{
+    char mac[MAC_TEXT_MAX];
+
+    if (b->device[0])
+        snprintf(out, n, "tap:%s,name=%s,mac=%s,mtu=%u", b->device, b->name,
+                 mac_format(&c->mac, mac), c->mtu);
+    else
+        snprintf(out, n, "tap:%s", b->name);
+}
+
+static int add_interface(struct bridge *b, const struct bridge_config *c,
+                         struct err *e)
 {
     struct port_spec spec;
-    char text[PORT_NAME_MAX + 8];
+    char text[128];
     struct bport *p;
     int rc;
 
-    snprintf(text, sizeof(text), "tap:%s", b->name);
+    interface_text(b, c, text, sizeof(text));
     rc = port_spec_parse(&spec, text, e);
     if (rc)
         return rc;
@@ -151,6 +169,7 @@ static int add_interface(struct bridge *b, struct err *e)
     if (!p)
         return rc;
     p->param[BPORT_FLOOD_MCAST] = p->param[BPORT_FLOOD_BCAST] = 1;
+    p->param[BPORT_FLOOD] = b->device[0] != '\0';
     b->port[BRIDGE_LOCAL] = p;
     life_open(p);
     return 0;
@@ -195,7 +214,7 @@ void bridge_add(struct sw *sw, const struct bridge_config *c, sw_done done,
         return;
     }
     if (c->local)
-        rc = add_interface(b, &e);
+        rc = add_interface(b, c, &e);
     if (rc) {
         bridge_free(b);
         sw_answer(sw, done, arg, rc, &e);
@@ -455,6 +474,7 @@ void bridge_info(const struct bridge *b, struct bridge_info *i)
     i->mtu_set = b->mtu_set;
     memcpy(i->param, b->param, sizeof(i->param));
     i->local = l != NULL;
+    text_copy(i->device, sizeof(i->device), b->device);
     i->up = bridge_up(b);
     i->carrier = b->carrier;
     i->mtu = b->mtu;

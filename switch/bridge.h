@@ -88,6 +88,7 @@ struct bport {
     bool may_wait;             /* ... unless its device is not there yet */
     bool limit_set;            /* its limit of addresses is no default */
     bool edge_set;             /* ... nor whether it is an edge port */
+    bool watch_set;            /* ... nor whether addresses are watched for */
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
     bool from_link;            /* a link change waits for a job to end */
@@ -117,12 +118,14 @@ struct bport {
     /* spanning tree; see tree.c */
     enum stp_role stp_role;
     enum stp_state stp_state;
+    bool stp_guarded; /* a guard shuts it */
     enum apply_stage apply;
     uint32_t opened;     /* times that it was shut and is open again */
     uint32_t opened_out; /* ... as of the view that is out */
     struct stp_port_config stp_told; /* to the engine */
     void *note;                      /* the owner's; see bport_set_note */
     void (*release)(void *note);
+    struct snoop_table addresses; /* see addresses.c */
     /* from any thread, under the switch's event lock */
     struct message message;
     unsigned events; /* bits of enum port_event */
@@ -172,6 +175,8 @@ struct bridge {
     /* the bridge's own interface */
     struct mac mac, id_mac; /* of the interface; of the bridge id */
     bool mac_set, mtu_set;
+    bool unsettled;             /* carrier and MTU are not to be touched */
+    char device[PORT_NAME_MAX]; /* its name, if not the bridge's */
     uint32_t mtu;
     struct mac entry; /* local entry of the bridge's own address */
     bool entries_due; /* local entries could not be written: try again */
@@ -329,6 +334,12 @@ const char *tree_why_shut(const struct bport *p);
 /* The path cost it has: as set, or by the link's speed. */
 uint32_t bport_cost(const struct bport *p);
 
+/* addresses.c */
+/* What the forwarders have seen, of all bridges. */
+void addresses_poll(struct sw *sw);
+/* The port's state or parameters may have changed. */
+void addresses_follow(struct bport *p);
+
 /* bridge.c */
 struct bridge *bridge_by_number(struct sw *sw, uint32_t number);
 /* All its ports are gone. */
@@ -342,6 +353,7 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
                   ...) __attribute__((format(printf, 3, 4)));
 void observe_fdb(struct bridge *b, enum sw_event_type type, uint64_t key,
                  uint16_t port, uint8_t flags);
+void observe_address(struct bport *p, const struct snoop_claim *c);
 /* Tells the observer if the port's state is not what it was told last. */
 void observe_state(struct bport *p);
 void observe_start(struct sw *sw);

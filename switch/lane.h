@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What one forwarder keeps for one port: its counters, the list of frames that
- * the current turn sends there, and BPDUs that wait for the control thread.  A
- * port has as many lanes as there are forwarders, so that no two threads write
- * the same cache line; the control thread sums them.
+ * the current turn sends there, and what waits for the control thread: BPDUs
+ * and addresses seen.  A port has as many lanes as there are forwarders, so
+ * that no two threads write the same cache line; the control thread sums them.
  *
  * Threads: written by its forwarder alone; counters are read by any.
  * Life: as long as the port; freed after a grace period.
@@ -12,6 +12,7 @@
 #define SWITCH_LANE_H
 
 #include "switch/bpdu_ring.h"
+#include "switch/claim_ring.h"
 #include "switch/reason.h"
 
 #include <stdalign.h>
@@ -31,7 +32,8 @@ struct lane {
     _Atomic uint64_t tx_frames, tx_bytes;
     _Atomic uint64_t reason[REASON_COUNT];
 
-    struct bpdu_ring bpdus; /* to the spanning tree */
+    struct bpdu_ring bpdus;   /* to the spanning tree */
+    struct claim_ring claims; /* addresses seen; see watch.h */
 };
 
 #define LANE_END 0xffff

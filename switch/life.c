@@ -75,7 +75,8 @@ enum bport_state bport_state(const struct bport *p)
         return BPORT_FORWARDING;
     if (p->stp_state == STP_LEARNING)
         return BPORT_LEARN;
-    if (p->stp_role == STP_ROLE_ALTERNATE || p->stp_role == STP_ROLE_BACKUP)
+    if (p->stp_role == STP_ROLE_ALTERNATE || p->stp_role == STP_ROLE_BACKUP ||
+        (p->stp_guarded && p->stp_role != STP_ROLE_DISABLED))
         return BPORT_BLOCKING;
     return p->stp_role == STP_ROLE_DISABLED ? BPORT_DISABLED : BPORT_LISTENING;
 }
@@ -259,6 +260,10 @@ static void default_by_kind(struct bport *p)
         p->param[BPORT_ADMIN_EDGE] =
             bport_default(BPORT_ADMIN_EDGE, p->caps.edge);
     p->edge_set = true;
+    if (!p->watch_set && p->no != BRIDGE_LOCAL)
+        p->param[BPORT_WATCH_ADDRESSES] =
+            bport_default(BPORT_WATCH_ADDRESSES, p->caps.edge);
+    p->watch_set = true;
     if (p->limit_set || p->no == BRIDGE_LOCAL)
         return;
     p->limit_set = true;
@@ -413,12 +418,20 @@ static void freshen_run(struct mail *m, struct ev_loop *loop)
 
 static void freshen_answered(struct message *m);
 
-/* The worker's mail is in order: the port is not detached, and so not gone,
- * before this one has been answered. */
+/*
+ * The worker's mail is in order: the port is not detached, and so not gone,
+ * before this one has been answered.  The control thread's own queue has
+ * protocol frames only: an old BPDU is no worse for being read, and there are
+ * no two ways by which another could have come.
+ */
 static void freshen_queue(struct queue *q)
 {
-    if (!q->attached || !q->worker || q->freshening)
+    if (!q->attached || q->freshening)
         return;
+    if (!q->worker) {
+        q->in.fresh = q->in.asked = q->p->opened_out;
+        return;
+    }
     q->freshening = true;
     q->fresh_opened = q->p->opened_out;
     q->freshen.run = freshen_run;
@@ -445,7 +458,7 @@ void life_freshen(struct bport *p)
     p->opened_out = p->opened;
     if (p->life != LIFE_RUNNING)
         return;
-    for (unsigned i = 0; i < PORT_QUEUES_MAX; i++)
+    for (unsigned i = 0; i <= PORT_QUEUE_PROTO; i++)
         freshen_queue(&p->queue[i]);
 }
 

@@ -146,7 +146,7 @@ static void update_mtu(struct bridge *b)
     struct bport *l = interface(b);
     struct err e = {{0}};
 
-    if (b->mtu_set || mtu == b->mtu)
+    if (b->mtu_set || b->unsettled || mtu == b->mtu)
         return;
     b->mtu = mtu;
     if (!l)
@@ -166,7 +166,7 @@ static void update_carrier(struct bridge *b)
 
     for (unsigned i = 1; i < VIEW_PORTS && !on; i++)
         on = b->port[i] && bport_forwarding(b->port[i]);
-    if (on == b->carrier)
+    if (on == b->carrier || b->unsettled)
         return;
     b->carrier = on;
     if (l && tap_set_carrier(l->port, on, &e))
@@ -187,6 +187,12 @@ void local_update(struct bridge *b)
         return;
     update_carrier(b);
     local_entries(b);
+}
+
+void bridge_settle(struct bridge *b)
+{
+    b->unsettled = false;
+    bridge_dirty(b); /* publishing looks at both */
 }
 
 /* ---- what the user makes of it ---- */
@@ -210,7 +216,9 @@ static void begin(struct bridge *b, struct bport *l)
 
     b->mac = l->caps.mac;
     b->mtu = l->caps.mtu;
-    b->carrier = false;
+    b->carrier = b->unsettled; /* a tap is made with one */
+    if (b->unsettled)
+        return;
     if (tap_set_carrier(l->port, false, &e))
         log_warn("bridge %s: %s", b->name, e.text);
 }

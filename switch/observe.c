@@ -76,6 +76,26 @@ void observe_state(struct bport *p)
                  why);
 }
 
+/* ---- addresses ---- */
+
+void observe_address(struct bport *p, const struct snoop_claim *c)
+{
+    struct sw_event e = {.type = SW_EVENT_ADDRESS,
+                         .key = fdb_key(0, mac_to_u64(&c->mac)),
+                         .port_no = p->no};
+    char mac[MAC_TEXT_MAX];
+
+    if (!p->b->sw->observer)
+        return;
+    text_copy(e.bridge, sizeof(e.bridge), p->b->name);
+    text_copy(e.port, sizeof(e.port), p->port->spec.name);
+    snoop_ip_format(c, e.address);
+    snprintf(e.text, sizeof(e.text), "%s is %s behind port %s%s", e.address,
+             mac_format(&c->mac, mac), p->port->spec.name,
+             c->how == SNOOP_DHCP_REQUEST ? ", or so it asks by DHCP" : "");
+    tell(p->b->sw, &e);
+}
+
 /* ---- of the table ---- */
 
 static const char *port_name(const struct bridge *b, uint16_t no)

@@ -2,6 +2,7 @@
 #include "switch/pipeline.h"
 
 #include "base/cursor.h"
+#include "switch/snoop/snoop.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -22,7 +23,7 @@ static void drop(struct fate *t, enum reason why)
  * octets each, the second pair ending with the type.
  */
 static bool stage_sanity(const struct frame *f, struct fate *t, uint64_t *dst,
-                         uint64_t *src)
+                         uint64_t *src, uint16_t *type)
 {
     struct cursor head = cursor_over(f->seg[0].iov_base, f->seg[0].iov_len);
     struct cursor tail = head;
@@ -34,7 +35,9 @@ static bool stage_sanity(const struct frame *f, struct fate *t, uint64_t *dst,
         return false;
     }
     *dst = be64toh(a) >> 16;
-    *src = be64toh(b) >> 16;
+    b = be64toh(b);
+    *src = b >> 16;
+    *type = (uint16_t)b;
     return true;
 }
 
@@ -135,23 +138,38 @@ static void stage_source(const struct scene *s, struct fate *t, uint64_t found)
     }
 }
 
+/*
+ * Is there an address of a host's to be seen?  The answers of DHCP come from
+ * where the server is, so they are looked for on all ports of a bridge that
+ * has one that watches.
+ */
+static bool stage_watch(const struct scene *s, const struct frame *f,
+                        uint16_t type)
+{
+    return s->view->watches && snoop_worth(type, f->seg[0].iov_base,
+                                           f->seg[0].iov_len, !s->in->watches);
+}
+
 /* The stages that need no table.  False: the frame's fate is sealed. */
 static bool early(const struct scene *s, const struct frame *f, struct fate *t)
 {
     uint64_t dst, src;
-    uint16_t vid;
+    uint16_t vid, type;
 
-    t->learn = t->reserved = false;
+    t->learn = t->reserved = t->tells = false;
     t->note = NO_NOTE;
     t->act = ACT_ONE;
     t->src = t->dst = 0;
-    if (!stage_sanity(f, t, &dst, &src))
+    if (!stage_sanity(f, t, &dst, &src, &type))
         return false;
     vid = stage_vlan(f);
     t->dst = fdb_key(vid, dst);
     t->src = fdb_key(vid, src);
-    return stage_reserved(s, t, dst) && stage_state(s, t) &&
-           stage_source_form(t, src);
+    if (!stage_reserved(s, t, dst) || !stage_state(s, t) ||
+        !stage_source_form(t, src))
+        return false;
+    t->tells = stage_watch(s, f, type);
+    return true;
 }
 
 /*

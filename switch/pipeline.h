@@ -50,9 +50,11 @@ struct fate {
     uint8_t note;  /* enum reason counted beside the verdict; see NO_NOTE */
     bool reserved; /* let in by a group forward mask */
     bool learn;    /* the source is to be learned */
+    bool tells;    /* it may name a host's IP address; see watch.h */
 };
 
-/* Stages up to the source checks: fills src, dst, learn and early drops. */
+/* Stages up to the source checks: fills src, dst, learn, tells and early drops.
+ */
 void pipeline_ingress(const struct scene *s, const struct frame *f,
                       struct fate *fate, unsigned n);
 

@@ -148,6 +148,7 @@ static struct view_port *record_new(const struct bport *p)
         .learning = p->param[BPORT_LEARNING] && !pending,
         .hairpin = p->param[BPORT_HAIRPIN],
         .isolated = p->param[BPORT_ISOLATED],
+        .watches = p->param[BPORT_WATCH_ADDRESSES],
         .flood = {[FLOOD_UNICAST] = p->param[BPORT_FLOOD],
                   [FLOOD_MULTICAST] = p->param[BPORT_FLOOD_MCAST],
                   [FLOOD_BROADCAST] = p->param[BPORT_FLOOD_BCAST],
@@ -176,6 +177,7 @@ static int refresh_record(struct bport *p)
 static int view_make(struct bridge *b, struct view **out)
 {
     const struct view_port *ports[VIEW_PORTS] = {0};
+    bool watches = false;
 
     for (unsigned i = 0; i < VIEW_PORTS; i++) {
         struct bport *p = b->port[i];
@@ -185,12 +187,14 @@ static int view_make(struct bridge *b, struct view **out)
         if (refresh_record(p))
             return -ENOMEM;
         ports[i] = p->record;
+        watches |= p->record->watches;
     }
     *out = view_new(ports, b->gens);
     if (!*out)
         return -ENOMEM;
     (*out)->up = bridge_up(b);
     (*out)->stp = b->tree.stp != NULL;
+    (*out)->watches = watches;
     (*out)->ageing = tree_ageing(b);
     return 0;
 }
@@ -230,6 +234,7 @@ static bool publish_bridge(struct bridge *b)
             if (b->port[i]->opened != b->port[i]->opened_out)
                 life_freshen(b->port[i]);
             observe_state(b->port[i]);
+            addresses_follow(b->port[i]);
         }
     return true;
 }

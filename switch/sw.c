@@ -29,6 +29,7 @@ static void forward(struct sw *sw)
     }
     (void)turn_run(sw->fwd);
     tree_poll(sw);
+    addresses_poll(sw);
     if (sw->fwd->news) {
         sw->fwd->news = false;
         inbox_wake(&sw->inbox);
@@ -90,6 +91,7 @@ static void on_wake(struct inbox *box)
 
     observe_poll(sw);
     tree_poll(sw);
+    addresses_poll(sw);
     for (struct bridge *b = sw->bridges; b; b = b->next)
         if (atomic_exchange_explicit(&b->plane.pressed, false,
                                      memory_order_acquire))

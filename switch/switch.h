@@ -16,6 +16,7 @@
 #include "fdb/fdb.h"
 #include "ports/spec.h"
 #include "switch/reason.h"
+#include "switch/snoop/snoop.h"
 #include "switch/stp/stp.h"
 
 #include <linux/virtio_net.h>
@@ -70,11 +71,24 @@ struct bridge_config {
     char name[PORT_NAME_MAX];
     bool local;   /* make the interface NAME (a tap) */
     int netns_fd; /* where; -1: the daemon's namespace.  Duplicated */
+    /*
+     * For a bridge whose name is an interface already, the kernel's bridge
+     * that is its front: what its own interface is called, its address and
+     * MTU.  It is like that until bridge_settle, whatever ports come, and
+     * gets frames to unknown addresses as well: behind it may be more than
+     * one host.  "": none of that.
+     */
+    char device[PORT_NAME_MAX];
+    struct mac mac;
+    uint32_t mtu;
 };
 
 /* -EEXIST, -EINVAL (name), what opening the tap says (EEXIST, EPERM, ...). */
 void bridge_add(struct sw *sw, const struct bridge_config *c, sw_done done,
                 void *arg);
+
+/* Carrier and MTU of the interface follow the ports from now on. */
+void bridge_settle(struct bridge *b);
 
 /*
  * -ENXIO: no such bridge.  -EBUSY: its interface is up ('force' does it all
@@ -127,8 +141,9 @@ struct bridge_info {
     bool mac_set;
     bool mtu_set; /* by the user, not by the ports */
     uint32_t param[BRIDGE_PARAMS];
-    bool local; /* has an interface */
-    bool up;    /* ... which is up (true without one) */
+    bool local;                 /* has an interface */
+    char device[PORT_NAME_MAX]; /* ... called so; "": as the bridge */
+    bool up;                    /* ... which is up (true without one) */
     bool carrier;
     uint32_t mtu;
     int ifindex;    /* of the interface; 0 without one */
@@ -200,6 +215,7 @@ enum bport_param {
     BPORT_TCN_GUARD,
     BPORT_LOOP_GUARD,
     BPORT_ASSURANCE,
+    BPORT_WATCH_ADDRESSES, /* 0, 1: for IP addresses of hosts behind it */
     BPORT_PARAMS
 };
 /* What a new port has; 'edge': behind it are guests, not a network. */
@@ -254,6 +270,25 @@ struct bport_stats {
 };
 /* Sum over forwarders and of the kernel's own counts; not a snapshot. */
 void bport_stats(const struct bport *p, struct bport_stats *s);
+
+/* ---- addresses ---- */
+
+/* An IP address seen behind a port; see switch/snoop/snoop.h. */
+struct bport_address {
+    struct mac mac;
+    uint8_t family; /* AF_INET, AF_INET6 */
+    uint8_t ip[16]; /* of IPv4 the first four */
+    enum snoop_how how;
+    uint32_t age_cs; /* since it was last seen */
+    char text[SNOOP_IP_TEXT_MAX];
+};
+#define BPORT_ADDRESSES_MAX SNOOP_TABLE_MAX
+/*
+ * Addresses of hosts behind the port, the newest first; how many.  They are
+ * forgotten when the port loses its link or BPORT_WATCH_ADDRESSES is taken off.
+ */
+unsigned bport_addresses(const struct bport *p, struct bport_address *out,
+                         unsigned max);
 
 /* ---- forwarding database ---- */
 
@@ -320,7 +355,9 @@ enum sw_event_type {
     SW_EVENT_STP,  /* roles, states, guards, the root, topology changes; of the
                       bridge if port is "" */
     SW_EVENT_BPDU, /* received or sent; see sw_observe_bpdus */
-    SW_EVENT_LOST, /* 'count' events were lost: look again */
+    SW_EVENT_ADDRESS, /* an IP address is behind the port, new or by another
+                         MAC; key: the MAC */
+    SW_EVENT_LOST,    /* 'count' events were lost: look again */
 };
 
 struct sw_event {
@@ -330,12 +367,13 @@ struct sw_event {
     char port[PORT_NAME_MAX];
     char old_port[PORT_NAME_MAX];
     uint16_t port_no; /* port events; the port may be on its way out */
-    uint64_t key;     /* FDB events */
+    uint64_t key;     /* FDB events, ADDRESS */
     uint8_t flags;
     enum bport_state state;
     bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
-    char text[336]; /* for people; names are in it */
+    char address[SNOOP_IP_TEXT_MAX]; /* ADDRESS */
+    char text[336];                  /* for people; names are in it */
 };
 
 /* Called on the control thread for each event; one observer.  NULL: none. */

@@ -36,7 +36,7 @@ static void tell_note(struct bridge *b, uint16_t no, const struct stp_note *n)
     char text[STP_TEXT_MAX];
 
     stp_note_format(n, no, &names, text);
-    if (n->type == STP_NOTE_GUARD && n->guard)
+    if (n->type == STP_NOTE_GUARD && !n->yes)
         log_warn("bridge %s: %s", b->name, text);
     if (!b->sw->observer)
         return;
@@ -113,6 +113,18 @@ static void send_bpdu(struct bport *p, uint8_t *bytes)
     count_sent(p, &r);
 }
 
+/* What observers see of the port: blocking or listening. */
+static void note_port(struct bport *p, const struct stp_note *n)
+{
+    if (n->type == STP_NOTE_ROLE)
+        p->stp_role = n->role;
+    else if (n->type == STP_NOTE_GUARD)
+        p->stp_guarded = !n->yes;
+    else
+        return;
+    bridge_dirty(p->b);
+}
+
 static void act_on_port(struct bport *p, struct stp_action *a)
 {
     switch (a->type) {
@@ -126,10 +138,7 @@ static void act_on_port(struct bport *p, struct stp_action *a)
         send_bpdu(p, a->frame);
         break;
     case STP_DO_TELL:
-        if (a->note.type == STP_NOTE_ROLE) {
-            p->stp_role = a->note.role;
-            bridge_dirty(p->b); /* blocking or listening: observers see it */
-        }
+        note_port(p, &a->note);
         tell_note(p->b, p->no, &a->note);
         break;
     case STP_DO_AGEING: /* of bridges */
@@ -198,6 +207,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 static void begin_port(struct bport *p)
 {
     p->stp_role = STP_ROLE_DISABLED;
+    p->stp_guarded = false;
     p->stp_state = bport_forwarding(p) ? STP_FORWARDING : STP_DISCARDING;
     p->apply = APPLY_NONE;
 }
@@ -452,6 +462,13 @@ size_t bport_stp_why(const struct bport *p, char *text, size_t size)
 
     if (!p->b->tree.stp)
         return 0;
+    if (p->stp_told.up == false && p->no != BRIDGE_LOCAL) {
+        struct bport_info i;
+
+        bport_info(p, &i);
+        return (size_t)snprintf(text, size, "It is disabled: %s.\n",
+                                i.why[0] ? i.why : "it is not open");
+    }
     return stp_why(p->b->tree.stp, p->no, clock_now(), &names, text, size);
 }
 

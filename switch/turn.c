@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "switch/emit.h"
+#include "switch/watch.h"
 
 #include <errno.h>
 
@@ -197,6 +198,8 @@ static void commit(struct forwarder *f, const struct scene *s,
             flood(f, s, t, first + i);
         else if (t->act == ACT_BPDU)
             take_bpdu(f, in, t, &f->frame[first + i]);
+        if (t->tells)
+            watch_look(f, in, &f->frame[first + i], !s->in->watches);
         if (t->note != NO_NOTE)
             lane_add(&lane->reason[t->note], 1);
         if (t->verdict != run) {

@@ -44,6 +44,7 @@ struct view_port {
     bool learning; /* the user's switch */
     bool hairpin;
     bool isolated;
+    bool watches; /* for addresses of hosts behind it */
     bool flood[FLOOD_KINDS];
     struct port_caps caps;
     unsigned refs; /* control thread: views that hold it, and the port */
@@ -59,6 +60,7 @@ struct view {
     struct view *next; /* control thread: retired, waiting to be freed */
     bool up;           /* the bridge's interface is up, or it has none */
     bool stp;          /* spanning tree is on */
+    bool watches;      /* some port does */
     uint16_t ageing;   /* 100 ms units */
     const struct view_port *port[VIEW_PORTS];
     struct flood_list flood[FLOOD_KINDS];
@@ -72,7 +74,9 @@ struct plane {
     struct fdb *fdb;
     _Atomic bool pressed; /* set by a forwarder: the table wants its owner */
     _Atomic bool bpdus;   /* set by a forwarder: a port's ring has some */
-    uint32_t bridge;      /* the bridge's number, for events */
+    /* set by forwarders: ports' rings have some */
+    _Atomic uint64_t claims[VIEW_PORTS / 64];
+    uint32_t bridge; /* the bridge's number, for events */
 };
 
 /* NULL when out of memory.  'ports' by number; NULL where there is none. */

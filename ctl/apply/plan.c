@@ -878,6 +878,12 @@ static int want_one(struct maker *m)
                          "there is a bridge %s already, in another network "
                          "namespace",
                          c->name);
+    if (rb->info.device[0])
+        return want_fail(m->e, EEXIST, &c->pos,
+                         "%s is a bridge of the kernel's that was adopted: "
+                         "whoever made it there configures it (to give it "
+                         "back: bascule adopt %s --undo)",
+                         c->name, c->name);
     return rb->info.local == c->local ? keep_bridge(m, rb)
                                       : remake_bridge(m, rb);
 }
@@ -889,6 +895,8 @@ static int unwanted(struct maker *m, const struct run_bridge *rb)
         return remove_bridge(m, rb);
     if (rb->owned || rb->info.netns != m->in->netns)
         return 0;
+    if (rb->info.device[0])
+        return 0; /* not of our making */
     return plan_note(m->p, "%s was made by hand and stays", rb->info.name)
                ? no_memory(m)
                : 0;

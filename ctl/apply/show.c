@@ -112,13 +112,14 @@ static int show_all(struct op *op, struct conf *conf)
     if (!conf->bridge)
         return -ENOMEM;
     for (unsigned i = 0; !rc && i < r->n_bridges; i++)
-        if (r->bridge[i].info.netns == op->netns)
+        if (r->bridge[i].info.netns == op->netns &&
+            !r->bridge[i].info.device[0])
             rc = show_bridge(conf, r, &r->bridge[i],
                              &conf->bridge[conf->n_bridges++]);
     return rc ? rc : show_guests(conf, r);
 }
 
-/* Bridges that a file applied here could not name. */
+/* Bridges that a file applied here could not make. */
 static char *elsewhere(const struct op *op)
 {
     const struct running *r = op->running;
@@ -128,10 +129,15 @@ static char *elsewhere(const struct op *op)
 
     if (!f)
         return NULL;
-    for (unsigned i = 0; i < r->n_bridges; i++)
-        if (r->bridge[i].info.netns != op->netns)
-            fprintf(f, "# %s is in another network namespace\n",
-                    r->bridge[i].info.name);
+    for (unsigned i = 0; i < r->n_bridges; i++) {
+        const struct bridge_info *b = &r->bridge[i].info;
+
+        if (b->netns != op->netns)
+            fprintf(f, "# %s is in another network namespace\n", b->name);
+        else if (b->device[0])
+            fprintf(f, "# %s is the kernel's (bascule adopt %s)\n", b->name,
+                    b->name);
+    }
     fclose(f);
     return text;
 }

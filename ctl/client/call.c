@@ -414,18 +414,31 @@ int client_complain(const struct client *c, const struct reply *r)
     return complain(c, "%s", r->text);
 }
 
+static size_t json_style = JSON_COMPACT;
+
+void print_json_pretty(void)
+{
+    json_style = JSON_INDENT(2);
+}
+
 void print_json(const json_t *v)
 {
-    json_dumpf(v, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(v, stdout, json_style | JSON_ENCODE_ANY);
     putchar('\n');
 }
 
 int client_simple(struct client *c, const char *method, json_t *params)
 {
+    return client_simple_fd(c, method, params, -1);
+}
+
+int client_simple_fd(struct client *c, const char *method, json_t *params,
+                     int fd)
+{
     struct reply r;
     int status = 0;
 
-    if (!client_call(c, method, params, -1, &r))
+    if (!client_call(c, method, params, fd, &r))
         status = client_complain(c, &r);
     else if (c->json)
         print_json(r.result);

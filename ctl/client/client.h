@@ -69,14 +69,18 @@ int client_complain(const struct client *c, const struct reply *r);
 int complain(const struct client *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Prints v as one line of JSON. */
+/* Prints v as one line of JSON; or, once it is to be pretty, as several. */
 void print_json(const json_t *v);
+void print_json_pretty(void);
 
 /*
  * A call whose answer is printed as JSON under -j and is else not worth a
  * word.  The exit status.
  */
 int client_simple(struct client *c, const char *method, json_t *params);
+/* The same with a descriptor, which stays the caller's. */
+int client_simple_fd(struct client *c, const char *method, json_t *params,
+                     int fd);
 
 /* Our own network namespace, to be passed on; -1 if it cannot be opened. */
 int open_own_netns(void);

@@ -68,33 +68,38 @@ static json_t *list_of(json_t *o, const char *key)
     return list;
 }
 
+/* "key=value" into the object. */
+static int add_key(const struct client *c, json_t *o,
+                   const struct option_row *r, const char *text, char *word)
+{
+    char *value = strchr(word, '=');
+
+    if (!value || value == word)
+        return complain(c, "guest define: %s %s: what is %s?", r->option, text,
+                        word);
+    *value++ = '\0';
+    put(o, word, json_string(value));
+    return 0;
+}
+
 /* "PATH,key=value,...": values are the daemon's to judge. */
 static int add_parts(const struct client *c, json_t *o,
                      const struct option_row *r, const char *text)
 {
-    json_t *part = json_object();
     char *copy = strdup(text), *save = NULL, *word;
-    int status = copy && part ? 0 : complain(c, "out of memory");
+    json_t *part = json_object();
+    int status = 0;
 
-    word = copy ? strtok_r(copy, ",", &save) : NULL;
-    if (!status && (!word || text[0] == ','))
-        status = complain(c, "guest define: %s %s: it begins with the %s",
-                          r->option, text, r->first);
-    if (!status)
+    word = copy && text[0] != ',' ? strtok_r(copy, ",", &save) : NULL;
+    if (word)
         put(part, r->first,
             strcmp(r->first, "path") == 0 ? path_value(word)
                                           : json_string(word));
-    while (!status && (word = strtok_r(NULL, ",", &save)) != NULL) {
-        char *value = strchr(word, '=');
-
-        if (!value || value == word) {
-            status = complain(c, "guest define: %s %s: what is %s?", r->option,
-                              text, word);
-            break;
-        }
-        *value++ = '\0';
-        put(part, word, json_string(value));
-    }
+    else
+        status = complain(c, "guest define: %s %s: it begins with the %s",
+                          r->option, text, r->first);
+    while (!status && (word = strtok_r(NULL, ",", &save)) != NULL)
+        status = add_key(c, part, r, text, word);
     if (!status && json_array_append(list_of(o, r->key), part) < 0)
         status = complain(c, "out of memory");
     json_decref(part);
@@ -214,8 +219,11 @@ static int add_option(const struct client *c, json_t *o, int argc, char **argv)
 
 int run_guest_define(struct client *c, int argc, char **argv)
 {
-    json_t *o = json_pack("{s:s}", "name", argv[0]);
+    json_t *o;
 
+    if (strncmp(argv[0], "--", 2) == 0)
+        return complain(c, "guest define: the guest's name comes first");
+    o = json_pack("{s:s}", "name", argv[0]);
     for (int i = 1; i < argc;) {
         int used = add_option(c, o, argc - i, argv + i);
 
@@ -271,11 +279,21 @@ int run_guest_start(struct client *c, int argc, char **argv)
     return starting(c, "guest.start", json_pack("{s:s}", "name", argv[0]));
 }
 
+static bool seconds(const char *text, json_int_t *n)
+{
+    char *end;
+
+    errno = 0;
+    *n = strtoll(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && !errno;
+}
+
 /* "NAME [--timeout N]"; NULL after a complaint. */
 static json_t *with_timeout(const struct client *c, int argc, char **argv)
 {
     const char *name = NULL;
     json_t *o = json_object();
+    json_int_t n;
     int status = 0;
 
     for (int i = 0; i < argc && !status; i++) {
@@ -283,11 +301,11 @@ static json_t *with_timeout(const struct client *c, int argc, char **argv)
             if (name)
                 status = complain(c, "guest: what is %s?", argv[i]);
             name = argv[i];
-        } else if (i + 1 == argc || atoi(argv[i + 1]) <= 0 ||
-                   strspn(argv[i + 1], "0123456789") != strlen(argv[i + 1])) {
+        } else if (i + 1 == argc || !seconds(argv[i + 1], &n)) {
             status = complain(c, "--timeout: a number of seconds is needed");
         } else {
-            put(o, "timeout", json_integer(atoi(argv[++i])));
+            put(o, "timeout", json_integer(n));
+            i++;
         }
     }
     if (!status && !name)

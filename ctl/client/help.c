@@ -65,6 +65,11 @@ static const char *more_help(const struct command *c)
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
                "back after 1 to 86400 seconds unless bascule confirm is run";
+    case CMD_ID_adopt:
+        return "The kernel's bridge stays what all tools know, its ports go "
+               "through the switch; who joins or leaves it later is followed. "
+               "--disable: the kernel shows its ports as disabled and makes no "
+               "copies for them. --undo gives everything back";
     case CMD_ID_confirm:
         return "--revert does not wait until the seconds of apply --confirm "
                "are over";
@@ -72,12 +77,6 @@ static const char *more_help(const struct command *c)
         return "prints what Bascule was told, by files and commands, in the "
                "words of basculed.conf(5); addresses that ip(8) gave to a "
                "bridge's interface are not in it";
-    case CMD_ID_sim:
-        return "<file> describes a network as docs/sim.md says, - reads "
-               "standard input; what names no file is the network itself: "
-               "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
-               "change; --seed decides which frames are lost; exit 1 if there "
-               "was a loop or the tree is wrong; no daemon is needed";
     case CMD_ID_guest_define:
         return "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
                "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
@@ -105,6 +104,12 @@ static const char *more_help(const struct command *c)
     case CMD_ID_lab_down:
         return "also after a crash of the daemon or of a guest; guests with "
                "disks get 20 seconds to power down, others none";
+    case CMD_ID_sim:
+        return "<file> describes a network as docs/sim.md says, - reads "
+               "standard input; what names no file is the network itself: "
+               "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
+               "change; --seed decides which frames are lost; exit 1 if there "
+               "was a loop or the tree is wrong; no daemon is needed";
     default:
         return NULL;
     }

@@ -235,8 +235,11 @@ int run_monitor(struct client *c, int argc, char **argv)
     const char *word;
     int status;
 
-    if (!c->bridge && argc == 1 && strcmp(argv[0], "stp") == 0)
+    if (!c->bridge && argc > 0 && strcmp(argv[0], "stp") == 0) {
+        if (argc > 1)
+            return complain(c, "monitor stp: it takes no \"%s\"", argv[1]);
         return client_monitor_stp(c);
+    }
     while ((word = words_take(&w)))
         if ((status = monitor_word(&m, word)))
             return status;

@@ -195,6 +195,7 @@ static int bascule_main(struct client *c, int argc, char **argv)
             break;
         case 'p':
             c->pretty = true;
+            print_json_pretty();
             break;
         case 'd':
             c->details = true;

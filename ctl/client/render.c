@@ -59,7 +59,8 @@ void render_bridge(FILE *out, const json_t *b)
             str(b, "id"), num(b, "mtu"),
             json_array_size(json_object_get(b, "interfaces")));
     if (yes(b, "local"))
-        fprintf(out, "  %-17s%s, %s\n", "interface",
+        fprintf(out, "  %-17s%s%s%s, %s\n", "interface", str(b, "device"),
+                str(b, "device")[0] ? ", the way to the kernel's bridge, " : "",
                 yes(b, "up") ? "up" : "down",
                 yes(b, "carrier") ? "carrier" : "no carrier");
     else

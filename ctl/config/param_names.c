@@ -78,6 +78,8 @@ const struct param_name port_param_names[] = {
      "stays shut when a neighbour that was heard falls silent", NULL},
     {"assurance", "assurance", UNIT_SWITCH,
      "expects BPDUs always, and is shut while none come", NULL},
+    {"watch-addresses", "watch_addresses", UNIT_SWITCH,
+     "note the IP addresses of hosts behind it (see port addresses)", NULL},
     {NULL, NULL, UNIT_NUMBER, NULL, NULL},
 };
 

@@ -58,6 +58,7 @@ static const struct range port_range[BPORT_PARAMS] = {
     [BPORT_TCN_GUARD] = {FORM_SWITCH, 0, 1},
     [BPORT_LOOP_GUARD] = {FORM_SWITCH, 0, 1},
     [BPORT_ASSURANCE] = {FORM_SWITCH, 0, 1},
+    [BPORT_WATCH_ADDRESSES] = {FORM_SWITCH, 0, 1},
 };
 
 /* One of the parameter's words; where "on" is one, whatever means that. */
@@ -244,6 +245,7 @@ const struct key own_port_params[] = {
     {"tcn-guard", own_port_param, BPORT_TCN_GUARD, NULL},
     {"loop-guard", own_port_param, BPORT_LOOP_GUARD, NULL},
     {"assurance", own_port_param, BPORT_ASSURANCE, NULL},
+    {"watch-addresses", own_port_param, BPORT_WATCH_ADDRESSES, NULL},
     {NULL, NULL, 0, NULL},
 };
 

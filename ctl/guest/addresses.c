@@ -1,16 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The addresses that guests use.  Nothing in the switch watches ARP, neighbour
- * discovery and DHCP yet; this is where it will be asked.
+ * The addresses that a guest uses, as the switch has seen them on its port.
+ * Behind the port may be more than the guest: bridges and containers inside
+ * it have MAC addresses of their own, and are not the guest's.
  */
 #include "ctl/guest/guest_impl.h"
 
 json_t *guest_addresses(struct sw *sw, const char *bridge, const char *port,
                         const struct mac *mac)
 {
-    (void)sw;
-    (void)bridge;
-    (void)port;
-    (void)mac;
-    return json_array();
+    struct bport_address a[BPORT_ADDRESSES_MAX];
+    struct bridge *b = bridge_find(sw, bridge);
+    struct bport *p = b ? bport_find(b, port) : NULL;
+    unsigned n = p ? bport_addresses(p, a, BPORT_ADDRESSES_MAX) : 0;
+    json_t *list = json_array();
+    int rc = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        if (mac_equal(&a[i].mac, mac))
+            rc |= json_array_append_new(
+                list, json_pack("{s:s,s:I}", "address", a[i].text, "age",
+                                (json_int_t)a[i].age_cs));
+    if (rc == 0)
+        return list;
+    json_decref(list);
+    return NULL;
 }

@@ -3,7 +3,7 @@
  * See def.h.  Each member of the object is a row of a table: one loop reads,
  * one writes, and no member can be known to one of them only.
  */
-#include "ctl/guest/def.h"
+#include "ctl/guest/check.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,11 +17,11 @@ enum type { T_PATH, T_TEXT, T_SWITCH, T_NUMBER, T_MEMORY, T_WORD };
 struct field {
     const char *key;
     const char *option; /* as typed, for sentences */
-    enum type type;
     size_t at;
+    const char *const *words;
+    enum type type;
     unsigned min, max; /* numbers */
     unsigned usual;    /* ... and words */
-    const char *const *words;
 };
 
 static const char *const formats[] = {"", "raw", "qcow2", NULL};
@@ -35,54 +35,63 @@ static const char *const restarts[] = {"no", "on-failure", "always", NULL};
 #define AT(s, m) offsetof(struct s, m)
 
 static const struct field guest_fields[] = {
-    {"name", "the guest's name", T_TEXT, .at = AT(guest_def, name), .min = 1},
-    {"snapshot", "--snapshot", T_SWITCH, .at = AT(guest_def, snapshot)},
-    {"cdrom", "--cdrom", T_PATH, .at = AT(guest_def, cdrom)},
-    {"kernel", "--kernel", T_PATH, .at = AT(guest_def, kernel)},
-    {"initrd", "--initrd", T_PATH, .at = AT(guest_def, initrd)},
-    {"append", "--append", T_TEXT, .at = AT(guest_def, append)},
-    {"memory", "--memory", T_MEMORY, .at = AT(guest_def, memory), 1,
+    {"name", "the guest's name", .at = AT(guest_def, name), .type = T_TEXT,
+     .min = 1},
+    {"snapshot", "--snapshot", .at = AT(guest_def, snapshot), .type = T_SWITCH},
+    {"cdrom", "--cdrom", .at = AT(guest_def, cdrom), .type = T_PATH},
+    {"kernel", "--kernel", .at = AT(guest_def, kernel), .type = T_PATH},
+    {"initrd", "--initrd", .at = AT(guest_def, initrd), .type = T_PATH},
+    {"append", "--append", .at = AT(guest_def, append), .type = T_TEXT},
+    {"memory", "--memory", .at = AT(guest_def, memory), .type = T_MEMORY, 1,
      GUEST_MEMORY_MAX, 512},
-    {"cpus", "--cpus", T_NUMBER, .at = AT(guest_def, cpus), 1, GUEST_CPUS_MAX,
-     1},
-    {"accel", "--accel", T_WORD, .at = AT(guest_def, accel), .words = accels},
-    {"machine", "--machine", T_TEXT, .at = AT(guest_def, machine)},
-    {"hugepages", "--hugepages", T_SWITCH, .at = AT(guest_def, hugepages)},
-    {"ksm", "--ksm", T_WORD, .at = AT(guest_def, ksm), .words = ksms},
-    {"vnc", "--vnc", T_TEXT, .at = AT(guest_def, vnc)},
-    {"cloud_init", "--cloud-init", T_PATH, .at = AT(guest_def, cloud_init)},
-    {"boot", "--boot", T_WORD, .at = AT(guest_def, boot), .words = boots},
-    {"restart", "--restart", T_WORD, .at = AT(guest_def, restart),
+    {"cpus", "--cpus", .at = AT(guest_def, cpus), .type = T_NUMBER, 1,
+     GUEST_CPUS_MAX, 1},
+    {"accel", "--accel", .at = AT(guest_def, accel), .type = T_WORD,
+     .words = accels},
+    {"machine", "--machine", .at = AT(guest_def, machine), .type = T_TEXT},
+    {"hugepages", "--hugepages", .at = AT(guest_def, hugepages),
+     .type = T_SWITCH},
+    {"ksm", "--ksm", .at = AT(guest_def, ksm), .type = T_WORD, .words = ksms},
+    {"vnc", "--vnc", .at = AT(guest_def, vnc), .type = T_TEXT},
+    {"cloud_init", "--cloud-init", .at = AT(guest_def, cloud_init),
+     .type = T_PATH},
+    {"boot", "--boot", .at = AT(guest_def, boot), .type = T_WORD,
+     .words = boots},
+    {"restart", "--restart", .at = AT(guest_def, restart), .type = T_WORD,
      .words = restarts},
-    {"from_file", "from_file", T_SWITCH, .at = AT(guest_def, from_file)},
+    {"from_file", "from_file", .at = AT(guest_def, from_file),
+     .type = T_SWITCH},
     {.key = NULL},
 };
 
 static const struct field disk_fields[] = {
-    {"path", "--disk", T_PATH, .at = AT(guest_disk, path), .min = 1},
-    {"format", "--disk, format=", T_WORD, .at = AT(guest_disk, format),
+    {"path", "--disk", .at = AT(guest_disk, path), .type = T_PATH, .min = 1},
+    {"format", "--disk, format=", .at = AT(guest_disk, format), .type = T_WORD,
      .words = formats},
-    {"bus", "--disk, bus=", T_WORD, .at = AT(guest_disk, bus), .words = buses},
-    {"readonly", "--disk, readonly=", T_SWITCH, .at = AT(guest_disk, readonly)},
+    {"bus", "--disk, bus=", .at = AT(guest_disk, bus), .type = T_WORD,
+     .words = buses},
+    {"readonly", "--disk, readonly=", .at = AT(guest_disk, readonly),
+     .type = T_SWITCH},
     {.key = NULL},
 };
 
 static const struct field net_fields[] = {
-    {"bridge", "--net", T_TEXT, .at = AT(guest_net, bridge), .min = 1},
-    {"kind", "--net, kind=", T_WORD, .at = AT(guest_net, kind), .words = kinds},
-    {"mac", "--net, mac=", T_TEXT, .at = AT(guest_net, mac_text)},
-    {"queues", "--net, queues=", T_NUMBER, .at = AT(guest_net, queues), 1,
-     GUEST_QUEUES_MAX, 1},
+    {"bridge", "--net", .at = AT(guest_net, bridge), .type = T_TEXT, .min = 1},
+    {"kind", "--net, kind=", .at = AT(guest_net, kind), .type = T_WORD,
+     .words = kinds},
+    {"mac", "--net, mac=", .at = AT(guest_net, mac_text), .type = T_TEXT},
+    {"queues", "--net, queues=", .at = AT(guest_net, queues), .type = T_NUMBER,
+     1, GUEST_QUEUES_MAX, 1},
     {.key = NULL},
 };
 
 static const struct field numa_fields[] = {
-    {"node", "--numa, node", T_NUMBER, .at = AT(guest_node, node), 0,
+    {"node", "--numa, node", .at = AT(guest_node, node), .type = T_NUMBER, 0,
      GUEST_NUMA_MAX - 1, UINT32_MAX},
-    {"cpus", "--numa, processors", T_TEXT, .at = AT(guest_node, cpus),
+    {"cpus", "--numa, processors", .at = AT(guest_node, cpus), .type = T_TEXT,
      .min = 1},
-    {"memory", "--numa, memory", T_MEMORY, .at = AT(guest_node, memory), 1,
-     GUEST_MEMORY_MAX, UINT32_MAX},
+    {"memory", "--numa, memory", .at = AT(guest_node, memory), .type = T_MEMORY,
+     1, GUEST_MEMORY_MAX, UINT32_MAX},
     {.key = NULL},
 };
 
@@ -336,6 +345,8 @@ static int read_args(struct guest_def *d, const json_t *o, struct err *e)
     return 0;
 }
 
+/* ---- one value ---- */
+
 static const struct field *find_field(const char *list, const char *key)
 {
     static const struct field arg = {.key = "qemu_args", .type = T_TEXT};
@@ -375,251 +386,16 @@ int guest_def_try(const char *list, const char *key, const json_t *v,
     return rc;
 }
 
-/* ---- names and addresses ---- */
-
-int guest_name_check(const char *name, struct err *e)
-{
-    size_t n = strlen(name);
-
-    if (n >= PORT_NAME_MAX)
-        return err_set(e, ENAMETOOLONG,
-                       "guest name %.40s: at most %d characters, since its "
-                       "port is called so",
-                       name, PORT_NAME_MAX - 1);
-    if (n == 0 || !isalnum((unsigned char)name[0]) ||
-        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                     "0123456789._-") != n)
-        return err_set(e, EINVAL,
-                       "guest name \"%.40s\": letters, digits, '.', '_' and "
-                       "'-', the first a letter or digit",
-                       name);
-    return 0;
-}
-
-/* FNV-1a: the same address for the same name on every host. */
-static struct mac mac_by_name(const char *name, unsigned index)
-{
-    char text[40];
-    uint32_t h = 2166136261u;
-
-    snprintf(text, sizeof(text), "%s/%u", name, index);
-    for (const char *p = text; *p; p++)
-        h = (h ^ (unsigned char)*p) * 16777619u;
-    h ^= h >> 24;
-    return mac_from_u64(0x525400000000ULL | (h & 0xffffff));
-}
-
-static int name_net(struct guest_def *d, unsigned i, struct err *e)
-{
-    struct guest_net *n = &d->net[i];
-    char port[PORT_NAME_MAX + 12];
-
-    snprintf(port, sizeof(port), i ? "%s-%u" : "%s", d->name, i);
-    if (strlen(port) >= sizeof(n->port))
-        return err_set(e, ENAMETOOLONG,
-                       "the port of network %u would be called %s: at most %d "
-                       "characters, so give the guest a shorter name",
-                       i, port, PORT_NAME_MAX - 1);
-    memcpy(n->port, port, strlen(port) + 1);
-    n->mac = mac_by_name(d->name, i);
-    if (!n->mac_text)
-        return 0;
-    if (!mac_parse(n->mac_text, &n->mac) || mac_is_group(&n->mac) ||
-        mac_is_zero(&n->mac))
-        return err_set(e, EINVAL,
-                       "--net, mac= %.40s: not the address of one interface",
-                       n->mac_text);
-    return 0;
-}
-
-static int same_mac(const struct guest_net *a, const char *of,
-                    const struct guest_net *b, struct err *e)
-{
-    char text[MAC_TEXT_MAX];
-
-    if (!mac_equal(&a->mac, &b->mac))
-        return 0;
-    return err_set(e, EEXIST,
-                   "--net, mac= %s: %s has that address, too; give another "
-                   "with mac=",
-                   mac_format(&a->mac, text), of);
-}
-
-static int check_net(struct guest_def *d, unsigned i, struct err *e)
-{
-    const struct guest_net *n = &d->net[i];
-    int rc = name_net(d, i, e);
-
-    if (!rc && strlen(n->bridge) >= PORT_NAME_MAX)
-        return err_set(e, ENAMETOOLONG,
-                       "--net %.40s: a bridge's name has at most %d characters",
-                       n->bridge, PORT_NAME_MAX - 1);
-    if (!rc && n->kind == GUEST_VHOST_USER)
-        return err_set(e, EOPNOTSUPP,
-                       "--net, kind= vhost-user: ports of this kind are not "
-                       "built yet; use tap or stream");
-    if (!rc && n->kind == GUEST_STREAM && n->queues > 1)
-        return err_set(e, EINVAL,
-                       "--net, queues= %u: a stream has one queue; use "
-                       "kind=tap",
-                       n->queues);
-    for (unsigned k = 0; !rc && k < i; k++)
-        rc = same_mac(n, "another network of this guest", &d->net[k], e);
-    return rc;
-}
-
-int guest_def_clash(const struct guest_def *d, const struct guest_def *o,
-                    struct err *e)
-{
-    char of[PORT_NAME_MAX + 16];
-    int rc = 0;
-
-    if (strcmp(d->name, o->name) == 0)
-        return err_set(e, EEXIST, "guest %s is defined already", d->name);
-    snprintf(of, sizeof(of), "guest %s", o->name);
-    for (unsigned i = 0; i < d->n_nets; i++)
-        for (unsigned k = 0; !rc && k < o->n_nets; k++) {
-            if (strcmp(d->net[i].port, o->net[k].port) == 0)
-                return err_set(e, EEXIST,
-                               "the port of network %u would be called %s, as "
-                               "one of guest %s: choose another name",
-                               i, d->net[i].port, o->name);
-            rc = same_mac(&d->net[i], of, &o->net[k], e);
-        }
-    return rc;
-}
-
-/* ---- what has to fit together ---- */
-
-/* "0" or "0-3": processors of the guest, counted. */
-static bool cpu_range(const char *s, unsigned *first, unsigned *last)
-{
-    int end = 0;
-
-    if (sscanf(s, "%3u-%3u%n", first, last, &end) == 2 && !s[end])
-        return *first <= *last;
-    if (sscanf(s, "%3u%n", first, &end) == 1 && end && !s[end]) {
-        *last = *first;
-        return true;
-    }
-    return false;
-}
-
-static int check_numa(const struct guest_def *d, struct err *e)
-{
-    unsigned memory = 0, first, last;
-    bool seen[GUEST_CPUS_MAX + 1] = {false}, node[GUEST_NUMA_MAX] = {false};
-
-    for (unsigned i = 0; i < d->n_numa; i++) {
-        const struct guest_node *n = &d->numa[i];
-
-        memory += n->memory;
-        if (node[n->node])
-            return err_set(e, EINVAL, "--numa: node %u is given twice",
-                           n->node);
-        node[n->node] = true;
-        if (!cpu_range(n->cpus, &first, &last) || last >= d->cpus)
-            return err_set(e, EINVAL,
-                           "--numa, processors %.20s: one, or a range as in "
-                           "0-1, below --cpus %u",
-                           n->cpus, d->cpus);
-        for (unsigned c = first; c <= last; c++) {
-            if (seen[c])
-                return err_set(e, EINVAL,
-                               "--numa: processor %u is on two nodes", c);
-            seen[c] = true;
-        }
-    }
-    if (d->n_numa && memory != d->memory)
-        return err_set(e, EINVAL,
-                       "--numa: the nodes have %u MB, --memory says %u", memory,
-                       d->memory);
-    for (unsigned c = 0; d->n_numa && c < d->cpus; c++)
-        if (!seen[c])
-            return err_set(e, EINVAL, "--numa: processor %u is on no node", c);
-    return 0;
-}
-
-static int check_boot(const struct guest_def *d, struct err *e)
-{
-    if (!d->kernel && (d->initrd || d->append))
-        return err_set(e, EINVAL, "%s: it goes with --kernel, which is missing",
-                       d->initrd ? "--initrd" : "--append");
-    if (d->snapshot && !d->n_disks)
-        return err_set(e, EINVAL, "--snapshot: there is no --disk");
-    if ((d->boot == GUEST_BOOT_NETWORK && !d->n_nets) ||
-        (d->boot == GUEST_BOOT_DISK && !d->n_disks) ||
-        (d->boot == GUEST_BOOT_CDROM && !d->cdrom))
-        return err_set(e, EINVAL, "--boot %s: the guest has none",
-                       boots[d->boot]);
-    return 0;
-}
-
-static int check_disks(const struct guest_def *d, struct err *e)
-{
-    for (unsigned i = 0; i < d->n_disks; i++)
-        if (d->disk[i].readonly && d->disk[i].bus == GUEST_IDE)
-            return err_set(e, EINVAL,
-                           "--disk %.80s: a disk on the bus ide cannot be "
-                           "read-only; use virtio or scsi",
-                           d->disk[i].path);
-    return 0;
-}
-
-/* They become part of options, where a comma would begin another. */
-static int check_plain(const char *option, const char *s, const char *also,
-                       struct err *e)
-{
-    for (; s && *s; s++)
-        if (!isalnum((unsigned char)*s) && !strchr(also, *s))
-            return err_set(e, EINVAL, "%s: '%c' cannot be part of it", option,
-                           *s);
-    return 0;
-}
-
-/* The name of a disk's file says its format, not its content: that belongs
- * to the guest, who could write another disk's header into it. */
-static void settle_formats(struct guest_def *d)
-{
-    for (unsigned i = 0; i < d->n_disks; i++) {
-        struct guest_disk *k = &d->disk[i];
-        const char *dot = strrchr(k->path, '.');
-
-        if (k->format == GUEST_FORMAT_BY_NAME)
-            k->format =
-                dot && strcmp(dot, ".qcow2") == 0 ? GUEST_QCOW2 : GUEST_RAW;
-    }
-}
-
-static int check(struct guest_def *d, struct err *e)
-{
-    int rc = guest_name_check(d->name, e);
-
-    for (unsigned i = 0; !rc && i < d->n_nets; i++)
-        rc = check_net(d, i, e);
-    if (!rc)
-        rc = check_numa(d, e);
-    if (!rc)
-        rc = check_boot(d, e);
-    if (!rc)
-        rc = check_disks(d, e);
-    if (!rc)
-        rc = check_plain("--machine", d->machine, ".-_", e);
-    if (!rc)
-        rc = check_plain("--vnc", d->vnc, ".:-[]", e);
-    if (!rc && d->vnc && strcmp(d->vnc, "on") != 0 && !strchr(d->vnc, ':'))
-        rc = err_set(e, EINVAL, "--vnc %s: HOST:DISPLAY, as in 127.0.0.1:1",
-                     d->vnc);
-    settle_formats(d);
-    return rc;
-}
+/* ---- the whole ---- */
 
 int guest_def_read(struct guest_def **out, const json_t *o, struct err *e)
 {
     struct guest_def *d = calloc(1, sizeof(*d));
-    int rc = d ? 0 : err_set(e, ENOMEM, "no memory for the guest");
+    int rc = 0;
 
-    if (!rc && !json_is_object(o))
+    if (!d)
+        return err_set(e, ENOMEM, "no memory for the guest");
+    if (!json_is_object(o))
         rc = err_set(e, EINVAL, "a guest is defined by an object");
     if (!rc)
         rc = read_fields(guest_fields, "guest", d, o, e);
@@ -628,7 +404,7 @@ int guest_def_read(struct guest_def **out, const json_t *o, struct err *e)
     if (!rc)
         rc = read_args(d, o, e);
     if (!rc)
-        rc = check(d, e);
+        rc = guest_def_check(d, e);
     if (rc) {
         guest_def_free(d);
         return rc;
@@ -742,6 +518,11 @@ json_t *guest_def_write(const struct guest_def *d)
 const char *guest_format_word(unsigned v)
 {
     return formats[v];
+}
+
+const char *guest_boot_word(unsigned v)
+{
+    return boots[v];
 }
 
 const char *guest_bus_word(unsigned v)

@@ -125,5 +125,6 @@ int guest_name_check(const char *name, struct err *e);
 const char *guest_format_word(unsigned v);
 const char *guest_bus_word(unsigned v);
 const char *guest_kind_word(unsigned v);
+const char *guest_boot_word(unsigned v);
 
 #endif

@@ -288,12 +288,17 @@ void guest_undefine(struct guest *g, sw_done done, void *arg)
 /* In a user namespace not everybody exists. */
 static bool user_exists_here(uid_t uid)
 {
-    unsigned long first, outside, n;
     FILE *f = fopen("/proc/self/uid_map", "re");
     bool found = !f;
+    char line[128], *at;
 
-    while (f && !found && fscanf(f, "%lu %lu %lu", &first, &outside, &n) == 3)
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        unsigned long first = strtoul(line, &at, 10), n;
+
+        (void)strtoul(at, &at, 10); /* what it is outside */
+        n = strtoul(at, NULL, 10);
         found = uid >= first && uid - first < n;
+    }
     if (f)
         fclose(f);
     return found;
@@ -312,8 +317,10 @@ static int choose_user(struct guests *all, const char *name, struct err *e)
         return 0;
     }
     /* nobody else asks for users while the daemon begins */
+    /* cppcheck-suppress getpwnamCalled */
     p = getpwnam(name ? name : "bascule");
     if (!p && !name)
+        /* cppcheck-suppress getpwnamCalled */
         p = getpwnam("nobody");
     if (!p)
         return err_set(e, EINVAL, "--guest-user %s: there is no such user",
@@ -382,10 +389,11 @@ int guests_new(struct guests **out, const struct guests_config *c,
                struct err *e)
 {
     struct guests *all = calloc(1, sizeof(*all));
-    int rc = all ? 0 : err_set(e, ENOMEM, "no memory");
+    int rc;
 
-    if (!rc)
-        rc = copy_path(all->def_dir, c->def_dir, e);
+    if (!all)
+        return err_set(e, ENOMEM, "no memory");
+    rc = copy_path(all->def_dir, c->def_dir, e);
     if (!rc)
         rc = copy_path(all->run_dir, c->run_dir, e);
     if (!rc)
@@ -437,12 +445,14 @@ void guests_end(struct guests *all)
 
 void guests_free(struct guests *all)
 {
-    struct guest *g;
+    struct guest *g, *next;
 
     if (!all)
         return;
-    while ((g = TAILQ_FIRST(&all->list)) != NULL)
+    for (g = TAILQ_FIRST(&all->list); g; g = next) {
+        next = TAILQ_NEXT(g, link);
         guest_drop(g);
+    }
     /* unless there is something in them */
     (void)rmdir(all->run_dir);
     (void)rmdir(all->def_dir);

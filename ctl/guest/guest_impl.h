@@ -77,6 +77,7 @@ struct guest {
 };
 
 TAILQ_HEAD(guest_list, guest);
+TAILQ_HEAD(later_list, later);
 
 /* Exit statuses that libev has reaped, by process. */
 #define REAPED_MAX 64
@@ -93,7 +94,7 @@ struct guests {
     char run_dir[PATH_MAX];
     struct guest_user user;
     struct guest_list list;
-    TAILQ_HEAD(, later) laters; /* answers for the next turn */
+    struct later_list laters; /* answers for the next turn */
     ev_timer answer;
     ev_child child;
     struct reaped reaped[REAPED_MAX];

@@ -84,6 +84,8 @@ static int empty_dir(const char *dir, struct err *e)
 
     if (!d)
         return errno == ENOENT ? 0 : err_sys(e, errno, "%s", dir);
+    /* 'd' is ours alone */
+    /* cppcheck-suppress readdirCalled */
     while (!rc && (f = readdir(d)) != NULL) {
         if (strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0 ||
             strcmp(f->d_name, ARGS_OWN) == 0)

@@ -27,8 +27,15 @@ struct qmp {
     size_t len, cap;
     struct asked asked[ASKED_MAX]; /* a ring */
     unsigned first, n;
-    bool *gone; /* set by qmp_close, for a loop that is at work */
+    bool busy;   /* a function of the user's is at work */
+    bool closed; /* ... and has closed it */
 };
+
+static void destroy(struct qmp *q)
+{
+    free(q->buf);
+    free(q);
+}
 
 static void fail(struct qmp *q)
 {
@@ -121,19 +128,19 @@ static void take(struct qmp *q, const json_t *o)
 static bool take_line(struct qmp *q, const char *line, size_t n)
 {
     json_t *o = json_loadb(line, n, JSON_ALLOW_NUL, NULL);
-    bool gone = false;
 
     if (!o) {
         fail(q);
         return false;
     }
-    q->gone = &gone;
+    q->busy = true;
     take(q, o);
+    q->busy = false;
     json_decref(o);
-    if (gone)
-        return false;
-    q->gone = NULL;
-    return ev_is_active(&q->readable);
+    if (!q->closed)
+        return ev_is_active(&q->readable);
+    destroy(q);
+    return false;
 }
 
 static void take_lines(struct qmp *q)
@@ -225,10 +232,10 @@ void qmp_close(struct qmp *q)
 {
     if (!q)
         return;
-    if (q->gone)
-        *q->gone = true;
     ev_io_stop(q->loop, &q->readable);
     close(q->readable.fd);
-    free(q->buf);
-    free(q);
+    if (q->busy)
+        q->closed = true;
+    else
+        destroy(q);
 }

@@ -76,6 +76,13 @@ static void note_change(struct stp *s, struct stp_port *p, bool detected)
     n->yes = detected;
 }
 
+/* A port that goes, or is about to have another role, changes nothing yet. */
+static bool settled(const struct stp_port *p)
+{
+    return p->enabled && p->selected && !p->updt_info &&
+           p->role == p->selected_role;
+}
+
 static bool active_role(const struct stp_port *p)
 {
     return p->role == STP_ROLE_ROOT || p->role == STP_ROLE_DESIGNATED;
@@ -112,7 +119,7 @@ static bool step_learning(struct stp *s, struct stp_port *p)
         learning(p);
     else if (!active_role(p) && !p->learn && !p->learning)
         inactive(p);
-    else if (active_role(p) && p->forward && !p->oper_edge)
+    else if (active_role(p) && p->forward && !p->oper_edge && settled(p))
         detected(s, p);
     else
         return false;

@@ -81,6 +81,7 @@ struct stp_port {
     struct stp_vector designated, port_priority;
     struct stp_times designated_times, port_times;
     struct bpdu msg;
+    uint64_t msg_at; /* when it came */
     unsigned tx_count;
 
     /* 17.17, deadlines */

@@ -116,7 +116,7 @@ static void cause_format(const struct stp_note *n, uint16_t port,
         snprintf(out, size, "the neighbour does not hear us");
         break;
     case STP_CAUSE_GUARD:
-        snprintf(out, size, "guard");
+        snprintf(out, size, "%s", stp_guard_name(n->guard));
         break;
     case STP_CAUSE_RECOVERED:
         snprintf(out, size, "recovery time is over");
@@ -129,7 +129,7 @@ static void cause_format(const struct stp_note *n, uint16_t port,
 static const char *guard_sentence(enum stp_guard g)
 {
     static const char *const text[] = {
-        [STP_GUARD_NONE] = "its guard lets it go on",
+        [STP_GUARD_NONE] = "no guard shuts it",
         [STP_GUARD_BPDU] =
             "error-disabled by BPDU guard: a bridge is behind it",
         [STP_GUARD_ROOT] = "shut by root guard: a better root is behind it",
@@ -140,6 +140,22 @@ static const char *guard_sentence(enum stp_guard g)
     };
 
     return (unsigned)g < 6 ? text[g] : "?";
+}
+
+static const char *edge_sentence(const struct stp_note *n)
+{
+    if (n->yes)
+        return n->cause == STP_CAUSE_EDGE     ? "edge port: no bridge answers"
+               : n->cause == STP_CAUSE_FILTER ? "edge port: BPDU filter is on"
+                                              : "edge port, as configured";
+    switch (n->cause) {
+    case STP_CAUSE_BETTER:
+        return "no edge port any more: a bridge is behind it";
+    case STP_CAUSE_GUARD:
+        return "no edge port any more: it hears itself";
+    default:
+        return "no edge port any more, as configured";
+    }
 }
 
 static void root_note(const struct stp_note *n, const char *why, char *text)
@@ -176,12 +192,15 @@ const char *stp_note_format(const struct stp_note *n, uint16_t port,
         root_note(n, why, text);
         break;
     case STP_NOTE_GUARD:
-        snprintf(text, STP_TEXT_MAX, "%s: %s", at, guard_sentence(n->guard));
+        if (n->yes)
+            snprintf(text, STP_TEXT_MAX, "%s: %s lets it go on", at,
+                     stp_guard_name(n->guard));
+        else
+            snprintf(text, STP_TEXT_MAX, "%s: %s", at,
+                     guard_sentence(n->guard));
         break;
     case STP_NOTE_EDGE:
-        snprintf(text, STP_TEXT_MAX, "%s: %s", at,
-                 n->yes ? "edge port: no bridge answers"
-                        : "no edge port any more: a bridge is behind it");
+        snprintf(text, STP_TEXT_MAX, "%s: %s", at, edge_sentence(n));
         break;
     case STP_NOTE_STP:
         snprintf(text, STP_TEXT_MAX, "%s: %s", at,
@@ -189,9 +208,12 @@ const char *stp_note_format(const struct stp_note *n, uint16_t port,
                         : "speaks RSTP to its neighbour");
         break;
     case STP_NOTE_TC:
-        snprintf(text, STP_TEXT_MAX, "%s: %s", at,
-                 n->yes ? "topology change: it forwards now"
-                        : "topology change, told by its neighbour");
+        if (port == 0)
+            snprintf(text, STP_TEXT_MAX, "topology change, as was asked for");
+        else
+            snprintf(text, STP_TEXT_MAX, "%s: %s", at,
+                     n->yes ? "topology change: it forwards to a network"
+                            : "topology change, told by its neighbour");
         break;
     }
     return text;
@@ -292,7 +314,7 @@ static void why_root(const struct stp *s, const struct stp_port *p,
 }
 
 static void why_designated(const struct stp *s, const struct stp_port *p,
-                           struct out *o)
+                           uint64_t now, struct out *o)
 {
     if (s->root_port == 0)
         add(o, "It is designated: this bridge is the root.\n");
@@ -300,10 +322,13 @@ static void why_designated(const struct stp *s, const struct stp_port *p,
         add(o, "It is designated: for its segment this bridge is the best way "
                "to the root.\n");
     add_vector(o, "sends", &p->designated);
-    if (p->msg.vector.bridge) /* not so in a TCN */
+    if (p->msg.vector.bridge) { /* not so in a TCN */
         add_vector(o, "heard", &p->msg.vector);
-    if (!p->heard)
-        add(o, "  No BPDU has come since the link is up.\n");
+        add(o, "  ... %.2f s ago.\n",
+            (double)(now - p->msg_at) / (double)NS_PER_SECOND);
+    }
+    if (!p->heard && !p->config.bpdu_filter && !running(s, p->self_until))
+        add(o, "  No bridge has been heard since it is up.\n");
 }
 
 static void why_blocked(const struct stp *s, const struct stp_port *p,
@@ -339,8 +364,14 @@ static void add_state(const struct stp *s, const struct stp_port *p,
 
     (void)stp_port_info(s, p->number, now, &i);
     cause_format(&n, p->number, names, why, sizeof(why));
-    add(o, "It is %s: %s.\n", stp_state_name(i.state),
-        g != STP_GUARD_NONE ? guard_sentence(g) : why);
+    if (p->oper_edge && p->role == STP_ROLE_DESIGNATED)
+        add(o, "It is an edge port%s.\n",
+            p->config.bpdu_filter  ? ": BPDU filter is on"
+            : p->config.admin_edge ? ", as configured"
+                                   : ": no bridge has answered");
+    if (p->role != STP_ROLE_DISABLED || g != STP_GUARD_NONE)
+        add(o, "It is %s: %s.\n", stp_state_name(i.state),
+            g != STP_GUARD_NONE ? guard_sentence(g) : why);
     if (i.delay_timer)
         add(o, "  It waits%s, at most %.2f s more.\n",
             p->proposing && p->send_rst ? " for its neighbour's agreement" : "",
@@ -348,6 +379,8 @@ static void add_state(const struct stp *s, const struct stp_port *p,
     if (i.recovery_timer)
         add(o, "  It is tried again in %.2f s.\n",
             (double)i.recovery_timer / (double)NS_PER_SECOND);
+    else if (p->bpdu_seen)
+        add(o, "  It stays so until its link goes down, or `stp mcheck`.\n");
     if (p->config.bpdu_filter)
         add(o, "  BPDU filter is on: it neither sends nor hears BPDUs.\n");
     else if (!p->send_rst && p->enabled && rstp_version(s))
@@ -372,7 +405,7 @@ size_t stp_why(const struct stp *s, uint16_t port, uint64_t now,
         why_root(s, p, names, &o);
         break;
     case STP_ROLE_DESIGNATED:
-        why_designated(s, p, &o);
+        why_designated(s, p, now, &o);
         break;
     case STP_ROLE_ALTERNATE:
     case STP_ROLE_BACKUP:

@@ -138,9 +138,11 @@ enum stp_guard stp_guard_of(const struct stp *s, const struct stp_port *p)
 static void tell(struct stp *s, struct stp_port *p, enum stp_guard g)
 {
     const struct cause none = {.why = STP_CAUSE_GUARD};
+    struct stp_note *n = stp_tell(s, p, STP_NOTE_GUARD, g ? &none : &s->cause);
 
+    n->yes = g == STP_GUARD_NONE;
+    n->guard = n->yes ? p->shown_guard : g;
     p->shown_guard = g;
-    stp_tell(s, p, STP_NOTE_GUARD, g ? &none : &s->cause)->guard = g;
 }
 
 bool stp_guard_tick(struct stp *s, struct stp_port *p)

@@ -86,6 +86,7 @@ struct stp_note *stp_tell(struct stp *s, const struct stp_port *p,
     n->cause_bridge = why->bridge;
     if (p) {
         n->role = p->role;
+        n->guard = stp_guard_of(s, p);
         n->vector = p->port_priority;
     }
     return n;
@@ -342,6 +343,7 @@ static void on_bpdu(struct stp *s, const struct stp_event *e)
     if (!stp_guard_admit(s, p, &b) || stale(p, &b))
         return;
     p->msg = b;
+    p->msg_at = s->now;
     stp_guard_heard(s, p);
     p->rcvd_bpdu = true;
 }
@@ -366,6 +368,7 @@ static void on_change(struct stp *s)
     s->changes++;
     s->change_at = s->now;
     s->change_port = 0;
+    (void)stp_tell(s, NULL, STP_NOTE_TC, &s->cause);
     stp_wake_all(s);
 }
 
@@ -447,15 +450,32 @@ static void run_port(struct stp *s, struct stp_port *p)
         p->todo = true;
 }
 
+static void tell_edge(struct stp *s, struct stp_port *p)
+{
+    struct cause why = {.why = STP_CAUSE_CONFIG};
+
+    if (!p->enabled)
+        p->shown_edge = p->oper_edge; /* it begins anew */
+    if (p->shown_edge == p->oper_edge)
+        return;
+    p->shown_edge = p->oper_edge;
+    if (p->oper_edge && p->config.bpdu_filter)
+        why.why = STP_CAUSE_FILTER;
+    else if (p->oper_edge && !p->config.admin_edge)
+        why.why = STP_CAUSE_EDGE;
+    else if (!p->oper_edge && running(s, p->self_until))
+        why.why = STP_CAUSE_GUARD;
+    else if (!p->oper_edge && p->heard)
+        why.why = STP_CAUSE_BETTER;
+    stp_tell(s, p, STP_NOTE_EDGE, &why)->yes = p->oper_edge;
+}
+
 /* What has become of the port, for people; and what it has to send.  Last, so
  * that BPDUs say what is, and one BPDU says all of it. */
 static void finish_port(struct stp *s, struct stp_port *p)
 {
     stp_tell_role(s, p);
-    if (p->shown_edge != p->oper_edge && p->enabled) {
-        p->shown_edge = p->oper_edge;
-        stp_tell(s, p, STP_NOTE_EDGE, &s->cause)->yes = p->oper_edge;
-    }
+    tell_edge(s, p);
     if (p->shown_stp == p->send_rst && rstp_version(s)) {
         p->shown_stp = !p->send_rst;
         stp_tell(s, p, STP_NOTE_STP, &s->cause)->yes = !p->send_rst;

@@ -138,7 +138,7 @@ enum stp_note_type {
     STP_NOTE_ROLE,  /* role, was */
     STP_NOTE_STATE, /* state */
     STP_NOTE_ROOT,  /* the root bridge is another; vector, port: root port */
-    STP_NOTE_GUARD, /* guard; none: it opened */
+    STP_NOTE_GUARD, /* guard; yes: it lets the port go on */
     STP_NOTE_EDGE,  /* yes: edge port now; no: no longer */
     STP_NOTE_STP,   /* yes: speaks STP to its neighbour now; no: RSTP */
     STP_NOTE_TC     /* topology change detected, or told of by a neighbour */
@@ -148,7 +148,7 @@ struct stp_note {
     enum stp_note_type type;
     enum stp_role role, was;
     enum stp_state state;
-    enum stp_guard guard;
+    enum stp_guard guard; /* which; NOTE_GUARD: it shuts, or (yes) opens */
     bool yes;
     enum stp_cause cause;
     uint16_t cause_port;      /* 0: none */

@@ -93,6 +93,10 @@ def test_launch(lab):
     g1.ping(h.ip4)
     g2.ping(h.ip4)
     guestlib.untroubled(lab, "g1", "g2")
+    for g in (g1, g2):
+        lib.wait_until(lambda g=g: g.ip4 in [a["address"] for a in
+                                             g.info()["nets"][0]["addresses"]], 5,
+                       lambda g=g: f"{g.name}'s address is known: {g.info()['nets']}")
 
     sw.cli("guest", "link", "g1", "down")
     lib.wait_until(lambda: g1.run("cat /sys/class/net/eth0/carrier").strip() == "0", 5,

@@ -225,6 +225,25 @@ def test_errors(lab):
     need(t.tree("br0")["version"] == "rstp", "on is rstp")
 
 
+def test_off_again(lab):
+    """After a while with the spanning tree others' BPDUs pass again: also by ports
+    that it had shut and opened."""
+    sw = lab.switch()
+    a, b = lab.host("a"), lab.host("b")
+    bpdu = (lib.mac("01:80:c2:00:00:00") + a.mac + b"\x00\x07\x42\x42\x03" +
+            bytes.fromhex("00000080")).ljust(60, b"\0")
+    sw.cli("stp", "br0", "on")
+    for h in (a, b):
+        need(sw.cli("wait-forwarding", h.port, "10").returncode == 0, h.port)
+    wire, far = a.wire(), b.wire()
+    wire.send(bpdu)
+    need(not far.collect(lambda f: f[:12] == bpdu[:12], limit=0.5), "a BPDU passes")
+    sw.cli("stp", "br0", "off")
+    for n in range(3):
+        wire.send(bpdu)
+        need(far.collect(lambda f: f[:12] == bpdu[:12]), f"BPDU {n} does not pass")
+
+
 def test_files(lab):
     """netplan's default switches it on, words of our section come back as written."""
     t = Loop(lab, None)

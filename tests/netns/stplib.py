@@ -22,8 +22,8 @@ SWITCH=kernel or SWITCH=ovs-rstp puts others in Bascule's place, to prove the
 tests; a test asks `net.ours` before it looks at what only Bascule has.
 Bridges are named by one or two letters.  The interface of bridge a on the link
 to b is a_b, the one to its host a_host; a second link between them is "a-b/2" and
-a_b2.  Priorities are 4096, 8192, ... in the order of the description, `root`
-first.  Times are short, since STP waits twice for its forward delay.
+a_b2.  Priorities are 8192, 12288, ... in the order of the description, `root`
+first; 4096 and 0 are better.  Times are short, since STP waits twice for its forward delay.
 """
 import contextlib
 import importlib.util
@@ -59,7 +59,7 @@ def use_build(path):
 # Seconds: everybody's hello time by default, and with it the least max age.  A hello
 # time of 1 would leave a port no BPDUs for what happens (TxHoldCount, 17.13.12).
 HELLO, MAX_AGE, FORWARD_DELAY = 2, 6, 4
-STP_LIMIT = MAX_AGE + 2 * FORWARD_DELAY  # what STP may take for anything
+STP_LIMIT = MAX_AGE + 2 * FORWARD_DELAY + 1  # what STP may take for anything, and a bit
 NUMBERED = os.path.join(lib.TOOLS, "numbered")
 BROADCAST, THERE, BACK = 1, 2, 3  # streams
 
@@ -166,13 +166,16 @@ class Ovsd:
         lab.spawn("ovsdb-server", f"{self.dir}/conf.db", f"--remote=p{self.db}",
                   f"--unixctl={self.dir}/db.ctl", ns=self.ns, env=env, stdout=null, stderr=null)
         lib.wait_until(lambda: os.path.exists(f"{self.dir}/db.sock"), 10, "ovsdb-server")
-        self.vsctl("--no-wait", "init")
+        # the socket is there before anybody listens
+        lib.wait_until(lambda: self.vsctl("--no-wait", "init", check=False).returncode == 0, 10,
+                       "ovsdb-server answers")
         self.proc = lab.spawn("ovs-vswitchd", self.db, f"--unixctl={self.dir}/vs.ctl",
                               f"--log-file={self.dir}/vs.log", ns=self.ns, env=env,
                               stdout=null, stderr=null)
 
-    def vsctl(self, *args):
-        return lib.sh("ovs-vsctl", "--db=" + self.db, "--timeout=10", *args).stdout
+    def vsctl(self, *args, check=True):
+        r = lib.sh("ovs-vsctl", "--db=" + self.db, "--timeout=10", *args, check=check)
+        return r.stdout if check else r
 
     def appctl(self, *args):
         return lib.sh("ovs-appctl", "-t", f"{self.dir}/vs.ctl", *args).stdout
@@ -348,7 +351,7 @@ class Net:
         order.sort(key=lambda b: b[0] != root)  # stable: root first
         for i, (name, kind) in enumerate(order):
             b = self.bridges[name] = KINDS[kind](self, name, kind)
-            b.start(4096 * (i + 1), times)
+            b.start(4096 * (i + 2), times)
         for n, h in enumerate(hosts.split(), 1):
             self.add_host(h, n)
         for link in links.split():

@@ -5,9 +5,9 @@
  *   bpdublast [-r RATE] [-s SECONDS] [-t rst|config|tcn] [-f FLAGS]
  *             [-p PRIORITY] [-m BRIDGES] DEVICE
  *
- * They are those of so many bridges, each of which says to be the root, by
- * that priority (0xf000: a bad one, nobody is to believe it).  The times, too,
- * change from one to the next, so that none repeats the last.
+ * 256 in turn, of so many bridges (at most 256), each of which says to be the
+ * root, by that priority (0xf000: a bad one, nobody is to believe it).  The
+ * times, too, change from one to the next, so that none repeats the last.
  */
 #include "switch/stp/bpdu.h"
 
@@ -21,7 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH 32
+#define BATCH   32
+#define BATCHES 8 /* made beforehand */
 
 struct blast {
     double seconds, rate;
@@ -29,9 +30,9 @@ struct blast {
     uint16_t priority;
     uint8_t type, flags;
     int fd;
-    uint8_t buf[BATCH][BPDU_FRAME_LEN];
-    struct iovec iov[BATCH];
-    struct mmsghdr msg[BATCH];
+    uint8_t buf[BATCHES * BATCH][BPDU_FRAME_LEN];
+    struct iovec iov[BATCHES * BATCH];
+    struct mmsghdr msg[BATCHES * BATCH];
 };
 
 static double now(void)
@@ -79,12 +80,20 @@ static void make_frame(struct blast *b, uint64_t n, uint8_t *frame)
     bpdu_encode(&p, &m, frame);
 }
 
-static void send_batch(struct blast *b, uint64_t first)
+static void prepare(struct blast *b)
 {
-    for (unsigned i = 0; i < BATCH; i++)
-        make_frame(b, first + i, b->buf[i]);
+    for (unsigned i = 0; i < BATCHES * BATCH; i++) {
+        make_frame(b, i, b->buf[i]);
+        b->iov[i] = (struct iovec){b->buf[i], BPDU_FRAME_LEN};
+        b->msg[i].msg_hdr =
+            (struct msghdr){.msg_iov = &b->iov[i], .msg_iovlen = 1};
+    }
+}
+
+static void send_batch(struct blast *b, struct mmsghdr *msg)
+{
     for (unsigned i = 0; i < BATCH;) {
-        int k = sendmmsg(b->fd, b->msg + i, BATCH - i, 0);
+        int k = sendmmsg(b->fd, msg + i, BATCH - i, 0);
 
         if (k > 0) {
             b->sent += (unsigned)k;
@@ -102,15 +111,10 @@ static void run(struct blast *b)
 {
     double t0 = now(), t = t0;
 
-    for (unsigned i = 0; i < BATCH; i++) {
-        b->iov[i] = (struct iovec){b->buf[i], BPDU_FRAME_LEN};
-        b->msg[i].msg_hdr =
-            (struct msghdr){.msg_iov = &b->iov[i], .msg_iovlen = 1};
-    }
-    for (uint64_t n = 0; t - t0 < b->seconds; n += BATCH) {
+    for (unsigned n = 0; t - t0 < b->seconds; n++) {
         double ahead;
 
-        send_batch(b, n);
+        send_batch(b, b->msg + n % BATCHES * BATCH);
         t = now();
         ahead = b->rate > 0 ? (double)b->sent / b->rate - (t - t0) : 0;
         if (ahead > 0.0005)
@@ -177,6 +181,7 @@ int main(int argc, char **argv)
                                       BPDU_LEARNING | BPDU_FORWARDING};
 
     parse(&b, argc, argv);
+    prepare(&b);
     run(&b);
     return 0;
 }

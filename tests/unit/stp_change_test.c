@@ -106,7 +106,8 @@ static void detected(void **state)
     assert_true(r.port[2].last.flags & BPDU_TC);
     assert_true(r.port[3].last.flags & BPDU_TC);
     assert_int_equal(r.port[1].sent, 1);
-    assert_true(stprig_noted(&r, "port 2: topology change: it forwards now"));
+    assert_true(
+        stprig_noted(&r, "port 2: topology change: it forwards to a network"));
     /* For hello time and a second (17.21.7). */
     stprig_run_with(&r, 3 * S, 1, &root);
     stprig_forget(&r);

@@ -64,7 +64,8 @@ static void bpdu_guard_and_its_time(void **state)
     assert_role(1, STP_ROLE_DISABLED);
     assert_guard(1, STP_GUARD_BPDU);
     assert_true(stprig_noted(&r, "port 1: error-disabled by BPDU guard"));
-    assert_true(stprig_noted(&r, "port 1: disabled, was designated: guard"));
+    assert_true(
+        stprig_noted(&r, "port 1: disabled, was designated: bpdu-guard"));
     assert_int_equal(r.port[1].flushed, 1);
     assert_true(stprig_info(&r, 1).recovery_timer == 30 * S);
     stprig_hear(&r, 1, &b);
@@ -76,7 +77,7 @@ static void bpdu_guard_and_its_time(void **state)
     stprig_run(&r, 1);
     assert_state(1, STP_FORWARDING);
     assert_guard(1, STP_GUARD_NONE);
-    assert_true(stprig_noted(&r, "port 1: its guard lets it go on"));
+    assert_true(stprig_noted(&r, "port 1: bpdu-guard lets it go on"));
     assert_true(stprig_noted(&r, "was disabled: recovery time is over"));
 }
 

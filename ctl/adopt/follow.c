@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeping up with an adopted bridge: who is its port, with which flags and
+ * parameters, and telling it the states of its ports.
+ */
+#include "ctl/adopt/impl.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Messages come in bursts: one look is for all of them. */
+#define SOON 0.001
+
+struct bridge *adoption_bridge(const struct adoption *ad)
+{
+    return bridge_find(ad->a->sw, ad->name);
+}
+
+static struct bport *port_of(const struct member *m)
+{
+    struct bridge *b = adoption_bridge(m->ad);
+
+    return b ? bport_find(b, m->name) : NULL;
+}
+
+/* ---- parameters ---- */
+
+static void set_param(struct adoption *ad, enum bridge_param p, uint32_t now,
+                      uint32_t then, bool all)
+{
+    struct bridge *b = adoption_bridge(ad);
+
+    if (b && (all || now != then))
+        bridge_set(b, p, now, NULL, NULL);
+}
+
+/* The longest that ours knows, a thousand minutes; the kernel's is longer. */
+static uint32_t ageing(const struct kbridge *k)
+{
+    return k->ageing < 600000 ? k->ageing : 600000;
+}
+
+void follow_params(struct adoption *ad, const struct kbridge *k, bool all)
+{
+    const struct kbridge *o = &ad->known;
+
+    set_param(ad, BRIDGE_AGEING, ageing(k), ageing(o), all);
+    set_param(ad, BRIDGE_PRIORITY, k->priority, o->priority, all);
+    set_param(ad, BRIDGE_FORWARD_DELAY, k->forward_delay, o->forward_delay,
+              all);
+    set_param(ad, BRIDGE_HELLO, k->hello, o->hello, all);
+    set_param(ad, BRIDGE_MAX_AGE, k->max_age, o->max_age, all);
+    set_param(ad, BRIDGE_FWD_MASK, k->fwd_mask, o->fwd_mask, all);
+    ad->known = *k;
+    ad->known.port = NULL;
+    ad->known.n_ports = 0;
+}
+
+static void set_flag(struct bport *p, enum bport_param w, uint32_t now,
+                     uint32_t then, bool all)
+{
+    if (all || now != then)
+        bport_set(p, w, now, NULL, NULL);
+}
+
+static void follow_flags(struct member *m, const struct kbridge_port *k,
+                         bool all)
+{
+    const struct kbridge_port *o = &m->known;
+    struct bport *p = port_of(m);
+
+    if (!p)
+        return;
+    set_flag(p, BPORT_PRIORITY, k->priority, o->priority, all);
+    set_flag(p, BPORT_HAIRPIN, k->hairpin, o->hairpin, all);
+    set_flag(p, BPORT_ISOLATED, k->isolated, o->isolated, all);
+    set_flag(p, BPORT_LEARNING, k->learning, o->learning, all);
+    set_flag(p, BPORT_FLOOD, k->flood, o->flood, all);
+    set_flag(p, BPORT_FLOOD_MCAST, k->mcast_flood, o->mcast_flood, all);
+    set_flag(p, BPORT_FLOOD_BCAST, k->bcast_flood, o->bcast_flood, all);
+    /* At first both are by the link's speed, which we know as well. */
+    if (!all && k->cost != o->cost)
+        bport_set(p, BPORT_PATH_COST, k->cost, NULL, NULL);
+    m->known = *k;
+}
+
+/* ---- members ---- */
+
+void member_free(struct member *m)
+{
+    LIST_REMOVE(m, link);
+    free(m);
+}
+
+struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
+                          sw_done done)
+{
+    struct bridge *b = adoption_bridge(ad);
+    struct member *m = calloc(1, sizeof(*m));
+    struct port_spec spec;
+    char text[80];
+
+    if (!m || !b) {
+        free(m);
+        return NULL;
+    }
+    m->ad = ad;
+    m->known = *p;
+    m->seen = true;
+    snprintf(m->name, sizeof(m->name), "%s", p->name);
+    LIST_INSERT_HEAD(&ad->members, m, link);
+    snprintf(text, sizeof(text), "packet:%s,adopt=%s", p->name, ad->known.name);
+    if (port_spec_parse(&spec, text, NULL)) { /* no name for us: x,y */
+        m->stage = MEMBER_REFUSED;
+        return m;
+    }
+    spec.netns_fd = ad->netns_fd;
+    ad->pending++;
+    bport_add(b, &spec, done, m);
+    follow_flags(m, p, true);
+    return m;
+}
+
+void member_remove(struct member *m, sw_done done)
+{
+    struct bridge *b = adoption_bridge(m->ad);
+
+    if (!b || !port_of(m)) {
+        member_free(m);
+        return;
+    }
+    m->stage = MEMBER_GOING;
+    m->ad->pending++;
+    bport_del(b, m->name, done, m);
+}
+
+static void on_added(void *arg, int rc, const struct err *e)
+{
+    struct member *m = arg;
+    struct adoption *ad = m->ad;
+
+    ad->pending--;
+    if (m->stage == MEMBER_COMING)
+        m->stage = rc ? MEMBER_REFUSED : MEMBER_IN;
+    if (rc == -ECANCELED || rc == -ENODEV) {
+        member_free(m); /* it left while it came */
+    } else if (rc) {
+        log_warn("bridge %s: %s stays with the kernel: %s", ad->name, m->name,
+                 e->text);
+    } else {
+        log_info("bridge %s: %s adopted", ad->name, m->name);
+    }
+    follow_soon(ad);
+    adoption_check(ad);
+}
+
+static void on_removed(void *arg, int rc, const struct err *e)
+{
+    struct member *m = arg;
+    struct adoption *ad = m->ad;
+
+    (void)rc;
+    (void)e;
+    ad->pending--;
+    member_free(m);
+    follow_soon(ad); /* it may have come back meanwhile */
+    adoption_check(ad);
+}
+
+static struct member *find(struct adoption *ad, int ifindex)
+{
+    struct member *m;
+
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        if (m->known.ifindex == ifindex)
+            return m;
+    }
+    return NULL;
+}
+
+static bool name_in_use(const struct adoption *ad, const char *name)
+{
+    const struct member *m;
+
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        if (strcmp(m->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void meet(struct adoption *ad, const struct kbridge_port *p)
+{
+    struct member *m = find(ad, p->ifindex);
+
+    if (!m) {
+        /* Of an earlier one of that name we look again when it is gone. */
+        if (!name_in_use(ad, p->name))
+            (void)member_add(ad, p, on_added);
+        return;
+    }
+    m->seen = true;
+    if (m->stage != MEMBER_IN)
+        return;
+    if (port_of(m)) {
+        follow_flags(m, p, false);
+        return;
+    }
+    m->stage = MEMBER_REFUSED;
+    log_info("bridge %s: %s was given back to the kernel's bridge by hand",
+             ad->name, m->name);
+}
+
+static void meet_all(struct adoption *ad, const struct kbridge *k)
+{
+    struct member *m, *next;
+
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        m->seen = false;
+    }
+    for (unsigned i = 0; i < k->n_ports; i++)
+        if (k->port[i].ifindex != ad->look.tap)
+            meet(ad, &k->port[i]);
+    for (m = LIST_FIRST(&ad->members); m; m = next) {
+        next = LIST_NEXT(m, link);
+        if (!m->seen && (m->stage == MEMBER_IN || m->stage == MEMBER_REFUSED)) {
+            log_info("bridge %s: %s is no longer its port", ad->name, m->name);
+            member_remove(m, on_removed);
+        }
+    }
+}
+
+/* ---- looking ---- */
+
+/* The states that the kernel's bridge is to show. */
+static void wish(struct adoption *ad)
+{
+    struct look *l = &ad->look;
+    struct member *m;
+    unsigned n = 0;
+
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        n++;
+    }
+    l->want = calloc(n + 1, sizeof(*l->want));
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        struct bport *p = m->stage == MEMBER_IN ? port_of(m) : NULL;
+        struct bport_info i;
+
+        if (!p || !l->want)
+            continue;
+        bport_info(p, &i);
+        l->want[l->n_want].ifindex = m->known.ifindex;
+        l->want[l->n_want++].state =
+            ad->disable ? KBRIDGE_DISABLED : (enum kbridge_state)i.state;
+    }
+}
+
+static void note_stp(struct adoption *ad, const struct kbridge *k)
+{
+    if (k->stp && !ad->told_stp)
+        log_warn("bridge %s: the kernel's spanning tree was switched on, which "
+                 "hears and sends nothing by the ports that are adopted, and "
+                 "may keep the host off for half a minute: switch it off (ip "
+                 "link set %s type bridge stp_state 0)",
+                 ad->name, k->name);
+    ad->told_stp = k->stp != 0;
+}
+
+static void on_looked(void *arg, int rc, const struct err *e)
+{
+    struct look *l = arg;
+    struct adoption *ad = l->ad;
+
+    ad->looking = false;
+    if (ad->phase == FOLLOWING && !ad->a->ending) {
+        if (rc == -ENODEV || rc == -EINVAL)
+            adoption_lost(ad, e->text);
+        else if (rc)
+            log_warn("bridge %s: %s", ad->name, e->text);
+        if (l->text[0])
+            log_warn("bridge %s: %s", ad->name, l->text);
+    }
+    if (ad->phase == FOLLOWING && !ad->a->ending && !rc) {
+        note_stp(ad, &l->k);
+        follow_params(ad, &l->k, false);
+        meet_all(ad, &l->k);
+    }
+    look_reset(l);
+    if (ad->again)
+        follow_soon(ad);
+    adoption_check(ad);
+}
+
+static void look_again(struct adoption *ad)
+{
+    if (ad->phase != FOLLOWING || ad->a->ending)
+        return;
+    ad->again = ad->looking;
+    if (ad->looking)
+        return;
+    wish(ad);
+    ad->looking = true;
+    if (sw_job(ad->a->sw, look_work, on_looked, &ad->look)) {
+        ad->looking = false;
+        look_reset(&ad->look);
+        follow_soon(ad);
+    }
+}
+
+static void on_soon(struct ev_loop *loop, ev_timer *t, int revents)
+{
+    (void)loop;
+    (void)revents;
+    look_again(t->data);
+}
+
+void follow_soon(struct adoption *ad)
+{
+    if (ad->phase == FOLLOWING && !ad->a->ending && !ev_is_active(&ad->soon)) {
+        ev_timer_set(&ad->soon, SOON, 0.);
+        ev_timer_start(ad->a->loop, &ad->soon);
+    }
+}
+
+static void on_heard(struct ev_loop *loop, ev_io *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    if (look_heard(w->data))
+        follow_soon(w->data);
+}
+
+void follow_start(struct adoption *ad)
+{
+    ad->phase = FOLLOWING;
+    ev_timer_init(&ad->soon, on_soon, SOON, 0.);
+    ev_io_init(&ad->heard, on_heard, ad->look.nl_fd, EV_READ);
+    ad->soon.data = ad->heard.data = ad;
+    ev_io_start(ad->a->loop, &ad->heard);
+    follow_soon(ad);
+}
+
+void follow_stop(struct adoption *ad)
+{
+    ev_timer_stop(ad->a->loop, &ad->soon);
+    ev_io_stop(ad->a->loop, &ad->heard);
+    if (ad->look.nl_fd >= 0)
+        close(ad->look.nl_fd);
+    ad->look.nl_fd = -1;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is asked of the kernel about an adopted bridge, and changed there.
+ *
+ * The socket that tells of changes is one of our own, not a netwatch: that
+ * leaves out what a bridge says of its ports under its own family, such as
+ * their flags.
+ */
+#include "ctl/adopt/impl.h"
+
+#include "ports/netns.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Learned addresses beyond these are learned again by flooding. */
+#define FDB_MAX 65536
+
+/* ---- may it be adopted ---- */
+
+static int check(const struct kbridge *k, const char *device, struct err *e)
+{
+    if (k->stp)
+        return err_set(e, EBUSY,
+                       "%s has the kernel's spanning tree on, which then owns "
+                       "the states of its ports: switch it off first (ip link "
+                       "set %s type bridge stp_state 0); ours can be switched "
+                       "on afterwards (bascule stp %s on)",
+                       k->name, k->name, k->name);
+    if (k->vlan_filtering)
+        return err_set(e, EOPNOTSUPP,
+                       "%s filters VLANs, which is not taken over: switch it "
+                       "off first (ip link set %s type bridge vlan_filtering "
+                       "0)",
+                       k->name, k->name);
+    for (unsigned i = 0; i < k->n_ports; i++)
+        if (strcmp(k->port[i].name, device) == 0)
+            return err_set(e, EALREADY,
+                           "%s is adopted already: %s is the tap of a "
+                           "basculed",
+                           k->name, device);
+    return 0;
+}
+
+static int listen_links(struct err *e)
+{
+    const int size = 1 << 20;
+    struct sockaddr_nl a = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    NETLINK_ROUTE);
+
+    if (fd < 0)
+        return err_sys(e, errno, "rtnetlink");
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+        return fd;
+    close(fd);
+    return err_sys(e, errno, "rtnetlink");
+}
+
+/* After the bridge, as far as there is room. */
+static void name_tap(struct look *l)
+{
+    if (strlen(l->name) + 5 < sizeof(l->device))
+        snprintf(l->device, sizeof(l->device), "basc-%.10s", l->name);
+    else
+        snprintf(l->device, sizeof(l->device), "basc-%d", l->k.ifindex);
+}
+
+/* From here on nothing is missed: listening first, then reading. */
+static int first_look(struct look *l, struct err *e)
+{
+    int rc;
+
+    l->nl_fd = listen_links(e);
+    if (l->nl_fd < 0)
+        return l->nl_fd;
+    rc = kbridge_read(l->name, 0, &l->k, e);
+    if (rc)
+        return rc;
+    name_tap(l);
+    l->bridge = l->k.ifindex;
+    rc = check(&l->k, l->device, e);
+    if (!rc)
+        rc = kbridge_fdb(l->bridge, FDB_MAX, &l->fdb, &l->n_fdb, e);
+    return rc;
+}
+
+/* ---- the tap ---- */
+
+/* Made a port of it, as quiet as a cable: no address of its own. */
+static int make_front(const struct look *l, const struct netdev *tap,
+                      struct err *e)
+{
+    int rc = 0;
+
+    if (tap->addr_gen >= 0)
+        rc = netdev_set_addr_gen(tap->ifindex, IN6_ADDR_GEN_MODE_NONE, e);
+
+    if (!rc && l->k.up)
+        rc = netdev_set_up(tap->ifindex, true, e);
+    if (!rc && tap->master != l->bridge)
+        rc = kbridge_enslave(tap->ifindex, l->bridge, e);
+    /* Who wants which multicasts, the kernel knows of its own ports only. */
+    if (!rc)
+        (void)kbridge_set_router(tap->ifindex);
+    return rc;
+}
+
+/* The tap is to look like the bridge that it stands for. */
+static int mend_tap(struct look *l, struct err *e)
+{
+    struct netdev tap;
+    int rc = netdev_get(NULL, l->tap, &tap, e);
+
+    if (!rc && !mac_equal(&tap.mac, &l->k.mac))
+        rc = netdev_set_mac(l->tap, &l->k.mac, e);
+    if (!rc && (l->front || tap.master != l->bridge))
+        rc = make_front(l, &tap, e);
+    if (!rc && l->k.up != !!(tap.flags & IFF_UP))
+        rc = netdev_set_up(l->tap, l->k.up, e);
+    return rc;
+}
+
+/* ---- states ---- */
+
+static void mend_state(struct look *l, const struct kbridge_port *p,
+                       enum kbridge_state want)
+{
+    int rc;
+
+    if (p->state == want || !p->up || !p->carrier)
+        return; /* without link the kernel has it disabled, and so have we */
+    rc = kbridge_set_state(p->ifindex, want);
+    if (rc && rc != -ENETDOWN && rc != -ENODEV)
+        snprintf(l->text, sizeof(l->text),
+                 "port %s: its state could not be told to the kernel: %s",
+                 p->name, strerror(-rc));
+}
+
+static void mend_states(struct look *l)
+{
+    if (l->k.stp)
+        return; /* -EBUSY for all of them */
+    for (unsigned i = 0; i < l->n_want; i++)
+        for (unsigned j = 0; j < l->k.n_ports; j++)
+            if (l->k.port[j].ifindex == l->want[i].ifindex)
+                mend_state(l, &l->k.port[j], l->want[i].state);
+}
+
+/* ---- a look ---- */
+
+static int look_here(struct look *l, struct err *e)
+{
+    int rc;
+
+    if (l->first)
+        return first_look(l, e);
+    rc = kbridge_read(NULL, l->bridge, &l->k, e);
+    if (!rc)
+        rc = mend_tap(l, e);
+    if (!rc)
+        mend_states(l);
+    return rc;
+}
+
+int look_work(void *arg, struct err *e)
+{
+    struct look *l = arg;
+    struct netns_scope scope;
+    int rc = netns_enter(&scope, l->netns_fd, e);
+
+    if (rc)
+        return rc;
+    rc = look_here(l, e);
+    netns_leave(&scope);
+    return rc;
+}
+
+void look_reset(struct look *l)
+{
+    kbridge_free(&l->k);
+    free(l->fdb);
+    free(l->want);
+    l->fdb = NULL;
+    l->want = NULL;
+    l->n_fdb = l->n_want = 0;
+    l->first = l->front = false;
+    l->text[0] = '\0';
+}
+
+/* ---- hearing of changes ---- */
+
+static int take_master(const struct nlattr *a, void *data)
+{
+    if (mnl_attr_get_type(a) == IFLA_MASTER &&
+        mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+        *(int *)data = (int)mnl_attr_get_u32(a);
+    return MNL_CB_OK;
+}
+
+static bool concerns(const struct adoption *ad, const struct nlmsghdr *nlh)
+{
+    const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+    const struct member *m;
+    int master = 0;
+
+    if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi))
+        return false;
+    if (ifi->ifi_index == ad->look.bridge || ifi->ifi_index == ad->look.tap)
+        return true;
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        if (m->known.ifindex == ifi->ifi_index)
+            return true;
+    }
+    (void)mnl_attr_parse(nlh, sizeof(*ifi), take_master, &master);
+    return master == ad->look.bridge;
+}
+
+bool look_heard(struct adoption *ad)
+{
+    alignas(struct nlmsghdr) char buf[16384];
+    bool some = false;
+
+    for (;;) {
+        const struct nlmsghdr *nlh = (const void *)buf;
+        ssize_t n = recv(ad->look.nl_fd, buf, sizeof(buf), 0);
+        int left = (int)n;
+
+        if (n < 0 && errno == ENOBUFS) {
+            some = true; /* whatever it was */
+            continue;
+        }
+        if (n <= 0)
+            return some;
+        for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+            some |= concerns(ad, nlh);
+    }
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest is moved live from one host's switch to another's by QEMU's own
+migration, while a third host talks with it by TCP and by a thousand pings a
+second.  SWITCH=kernel does the same on the kernel's bridges."""
+import threading
+import time
+
+import guestlib
+import migration
+from guestlib import lib
+
+need = lib.need
+
+
+ATTEMPTS = 4
+
+
+def test_move(lab):
+    two = migration.Two(lab, lib.KERNEL)
+    lab.sw = two.a.sw
+    for i in range(ATTEMPTS):
+        try:
+            moves(lab, two)
+            break
+        except lib.Failed as e:
+            if i + 1 == ATTEMPTS or not migration.lost_memory(two.guest):
+                raise
+            print(f"     once more, the emulator has lost the guest's memory: {e}", flush=True)
+    if not lib.KERNEL:
+        need(two.b.sw.stop(limit=20) == 0, "host B's daemon ended badly")
+
+
+def moves(lab, two):
+    g = two.boot()
+    need(two.a.port_of(g.mac) == "vm1", "the guest is not behind vm1 of host A")
+    need(two.b.port_of(g.mac) in (None, "trunk"), "host B has the guest elsewhere")
+    heard = migration.Announcements(lab, two, g.mac)
+    echo = migration.Echo(lab, two.third, g)
+    pinger = migration.Pinger(lab, two.third, migration.GUEST)
+    time.sleep(0.5)
+
+    # when the first announcement has reached the third host, all switches on its way know
+    at_first = []
+    watch = threading.Thread(target=heard.until, args=(
+        5, 60, lambda: at_first.extend((two.a.port_of(g.mac), two.b.port_of(g.mac)))))
+    watch.start()
+    began = time.monotonic()
+    said = two.move()
+    time.sleep(1.5)
+    watch.join(10)
+    pings, lines = pinger.end(), echo.end()
+    silence, ended = pings.silence(began)
+    print(f"     moved in {said['total-time']} ms, {said['downtime']} ms of it still; silence "
+          f"{silence * 1e3:.0f} ms, {pings.lost()} of {len(pings.rows)} pings lost; TCP carried "
+          f"{lines} lines there and back")
+    need(at_first == ["trunk", "vm1"],
+         f"after the first announcement host A has the guest behind {at_first[:1]}, B {at_first[1:]}")
+    need(len(heard.seen) == 5, f"{len(heard.seen)} announcements of 5 came through")
+    print(f"     first announcement {(heard.seen[0] - ended) * 1e3:+.0f} ms from the first answer; "
+          f"the five took {(heard.seen[-1] - heard.seen[0]) * 1e3:.0f} ms")
+    need(two.guest.mac == g.mac, "another guest")
+    two.guest.ping(migration.THIRD)
+    if not lib.KERNEL:
+        addresses(two)
+    announced_by_hand(lab, two)
+
+
+def addresses(two):
+    """The guest's IP address has moved with it."""
+    def told(side):
+        return [a["address"] for a in side.sw.json("port", "addresses")]
+    lib.wait_until(lambda: migration.GUEST in told(two.b), 5, lambda: f"on B: {told(two.b)}")
+    lib.wait_until(lambda: told(two.a) == [], 5, lambda: f"on A: {told(two.a)}")
+
+
+def announced_by_hand(lab, two):
+    """QMP's announce-self, with parameters of its own, fills emptied tables again."""
+    mac = two.guest.mac
+    for side in (two.a, two.b):
+        if lib.KERNEL:
+            lib.sh("ip", "-n", side.ns, "link", "set", "br0", "type", "bridge", "fdb_flush")
+        else:
+            side.sw.cli("fdb", "flush", "dev", "br0")
+    heard = migration.Announcements(lab, two, mac)
+    heard.wire.drain()
+    two.guest.qmp.call("announce-self", initial=20, max=100, rounds=3, step=40)
+    heard.until(4, 2)
+    need(len(heard.seen) == 3, f"{len(heard.seen)} announcements, 3 were asked for")
+    took = heard.seen[-1] - heard.seen[0]
+    need(took >= 0.07, f"they came within {took * 1e3:.0f} ms, 20 and 60 apart were asked for")
+    need(two.a.port_of(mac) == "trunk" and two.b.port_of(mac) == "vm1",
+         f"after announce-self A has it behind {two.a.port_of(mac)}, B {two.b.port_of(mac)}")
+
+
+guestlib.main()

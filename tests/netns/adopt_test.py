@@ -1,0 +1,510 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`bascule adopt`: a bridge of the kernel's that is in use is taken over in place
+and given back: under traffic, without a frame twice, with less than a second
+without frames, and so that what other tools show is as it was."""
+import difflib
+import os
+import re
+import signal
+import struct
+import threading
+import time
+
+import lib
+from lib import need, sh, wait_until
+
+OUTAGE_MAX = 1.0
+VM_MAC = lib.mac("02:09:00:00:00:77")
+GROUP = lib.mac("01:00:5e:7f:00:01")
+
+
+class Net:
+    """A kernel bridge br0 with an address, three hosts and a VM's tap."""
+
+    def __init__(self, lab, hosts=3, vm=True):
+        self.lab, self.ns, self.hosts = lab, lab.ns("sw"), []
+        lab.sysctl("sw", "net.ipv6.conf.default.accept_dad", 0)
+        self.ip("link", "add", "br0", "type", "bridge")
+        sh("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do "
+           "[ ! -e $f ] || echo 0 >$f; done", ns=self.ns)
+        self.ip("link", "set", "br0", "up")
+        self.ip("addr", "add", "10.9.0.254/24", "dev", "br0")
+        for i in range(1, hosts + 1):
+            self.host(i)
+        self.vm = lab.vm("vnet0", br=None) if vm else None
+        if vm:
+            self.ip("link", "set", "vnet0", "master", "br0")
+        self.mac = lib.mac(self.read("br0", "address"))
+        self.sw = lib.Bascule(lab)
+        lab.sw = self.sw
+        for h in self.hosts:
+            lib.reaches(h.ns, "10.9.0.254")
+
+    def host(self, n, master=True):
+        h = lib.Host(self.lab, f"h{n}", "packet", n, f"p{n}")
+        self.lab.veth(h.port, h.ns)
+        h.configure(True, 1500)
+        if master:
+            self.ip("link", "set", h.port, "master", "br0")
+        self.hosts.append(h)
+        return h
+
+    def ip(self, *args, **kw):
+        return sh("ip", "-n", self.ns, *args, **kw)
+
+    def bridge(self, *args, **kw):
+        return sh("bridge", "-n", self.ns, *args, **kw)
+
+    def read(self, dev, what):
+        return sh("cat", f"/sys/class/net/{dev}/{what}", ns=self.ns).stdout.strip()
+
+    def adopt(self, *args, **kw):
+        return self.sw.cli("adopt", "br0", *args, **kw)
+
+    def ports(self):
+        return {p["name"]: p["state"] for p in self.sw.json("port", "show", "br0")}
+
+    def snapshot(self):
+        """What other tools show, but for running timers."""
+        out = [self.ip("-d", "link").stdout, self.bridge("-d", "link").stdout,
+               self.ip("addr").stdout]
+        for dev in sorted(x.split("@")[0] for x in
+                          re.findall(r"^\d+: (\S+):", out[0], re.M)):
+            out.append(sh("tc", "-n", self.ns, "qdisc", "show", "dev", dev).stdout)
+            for hook in ("ingress", "egress"):
+                out.append(sh("tc", "-n", self.ns, "filter", "show", "dev", dev, hook,
+                              check=False).stdout)
+        fdb = self.bridge("fdb", "show", "br", "br0").stdout.splitlines()
+        out += sorted(x for x in fdb if "permanent" in x or "static" in x)
+        text = "\n".join(out)
+        return re.sub(r"_timer +[0-9.]+|fdb_n_learned \d+", "", text)
+
+    def same(self, before):
+        """True if nothing is left behind; else a text is printed at the end."""
+        after = self.snapshot()
+        self.left = "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(),
+                                                   lineterm="", n=0))
+        return after == before
+
+    def reach_all(self, limit=3):
+        for h in self.hosts:
+            lib.reaches(h.ns, "10.9.0.254", limit)
+            lib.reaches(self.ns, h.ip4, limit)
+            for o in self.hosts:
+                if o is not h:
+                    lib.reaches(h.ns, o.ip4, limit)
+
+
+class VmEnd:
+    def __init__(self, vm):
+        self.vm = vm
+
+    def close(self):
+        pass  # the VM goes on
+
+    def send(self, data):
+        self.vm.send(data)
+
+    def recv(self):
+        r = self.vm.recv()
+        return r and r[1]
+
+
+class Streams:
+    """Numbered frames at 1 kHz on several ways at once.  What counts as an outage
+    is the time in which frames were sent of which none arrived."""
+
+    def __init__(self, net):
+        self.ends, self.over, self.sent = {}, threading.Event(), []
+        self.tag = os.urandom(4)  # on a busy machine frames of an earlier one may be late
+        for h in net.hosts:
+            self.ends[h.name] = lib.Wire(h.ns, h.dev)
+        self.ends["br0"] = lib.Wire(net.ns, "br0")
+        macs = {h.name: h.mac for h in net.hosts}
+        macs["br0"] = net.mac
+        if net.vm:
+            net.vm.drain()
+            self.ends["vm"] = VmEnd(net.vm)
+            macs["vm"] = VM_MAC
+        first = net.hosts[0].name
+        # (name, from, frame without number, to)
+        self.way = [("broadcast", first, lib.frame(lib.BCAST, macs[first]),
+                     [x for x in self.ends if x != first]),
+                    ("multicast", first, lib.frame(GROUP, macs[first]),
+                     [x for x in self.ends if x != first])]
+        for a, b in (("h2", "h3"), ("h3", "br0"), ("br0", "h2"), ("vm", "h1"), ("h1", "vm"),
+                     ("br0", "vm"), ("vm", "br0")):
+            if a in self.ends and b in self.ends:
+                self.way.append((f"{a} to {b}", a, lib.frame(macs[b], macs[a]), [b]))
+        self.got = {(i, to): {} for i, w in enumerate(self.way) for to in w[3]}
+        for name, end in self.ends.items():  # so that all tables know all addresses
+            end.send(lib.frame(lib.BCAST, macs[name], bytes(50)))
+        self.t = threading.Thread(target=self._run)
+        self.t.start()
+        time.sleep(0.3)
+
+    def _drain(self):
+        for name, end in self.ends.items():
+            for _ in range(400):
+                f = end.recv()
+                if f is None:
+                    break
+                if f[12:14] == b"\x88\xb5" and f[14:18] == self.tag:
+                    way, seq = struct.unpack("!HI", f[18:24])
+                    k = self.got.get((way, name))
+                    if k is not None:
+                        k[seq] = k.get(seq, 0) + 1
+
+    def _run(self):
+        begin, seq = time.monotonic(), 0
+        while not self.over.is_set():
+            due = begin + seq / 1000
+            now = time.monotonic()
+            if now < due:
+                time.sleep(due - now)
+            for i, (_, src, head, _to) in enumerate(self.way):
+                try:
+                    self.ends[src].send(head + self.tag + struct.pack("!HI", i, seq) + bytes(40))
+                except OSError:
+                    pass  # a device that is just changing hands
+            self.sent.append(time.monotonic())
+            seq += 1
+            if seq % 20 == 0:
+                self._drain()
+
+    def end(self, what):
+        """No frame twice; the longest outage in seconds."""
+        time.sleep(0.5)
+        self.over.set()
+        self.t.join()
+        time.sleep(0.2)
+        self._drain()
+        for end in self.ends.values():
+            end.close()
+        worst, lost = ("", 0.0), 0
+        for (i, to), got in self.got.items():
+            name = f"{self.way[i][0]} at {to}"
+            twice = [s for s, n in got.items() if n > 1]
+            need(not twice, f"{what}: {len(twice)} frames of {name} came twice: {twice[:5]}")
+            last = self.sent[0]
+            for seq, t in enumerate(self.sent):
+                if seq not in got:
+                    lost += 1
+                    if t - last > worst[1]:
+                        worst = (name, t - last)
+                else:
+                    last = t
+        print(f"     {what}: longest outage {worst[1] * 1e3:.0f} ms ({worst[0]}), {lost} of "
+              f"{len(self.sent) * len(self.got)} frames lost, none twice")
+        need(worst[1] < OUTAGE_MAX, f"{what}: {worst[0]} was out for {worst[1]:.2f} s")
+        return worst[1]
+
+
+def test_there_and_back(lab):
+    """Adopted under traffic and given back; nothing is left behind."""
+    net = Net(lab)
+    net.bridge("link", "set", "dev", "p3", "learning", "on", "flood", "on", "hairpin", "on")
+    net.bridge("fdb", "add", "02:09:00:00:00:aa", "dev", "p2", "master", "static")
+    net.ip("link", "set", "br0", "type", "bridge", "ageing_time", "12400", "priority", "4096")
+    before = net.snapshot()
+    net.sw.start()
+    s = Streams(net)
+    t0 = time.monotonic()
+    net.adopt()
+    t = time.monotonic() - t0
+    s.end(f"adopted in {t * 1e3:.0f} ms")
+    need(net.ports() == {"br0": "forwarding", "p1": "forwarding", "p2": "forwarding",
+                         "p3": "forwarding", "vnet0": "forwarding"}, net.ports())
+    need(lib.mac(net.read("br0", "address")) == net.mac, "br0's address changed")
+    b = net.sw.json("bridge", "show", "br0")[0]
+    need(b["ageing_time"] == 12400 and b["priority"] == 4096, b)
+    need(b["device"] == "basc-br0", b)
+    need(lib.port_info(net.sw, "br0", "p3")["hairpin"] is True, "hairpin was not taken over")
+    text = net.sw.cli("config").stdout
+    need("# br0 is the kernel's" in text and "p1" not in text, text)
+    macs = net.sw.cli("fdb", "show", "br", "br0").stdout
+    need("02:09:00:00:00:aa dev p2" in macs and "static" in macs, macs)
+    shown = sh("brctl", "show", "br0", ns=net.ns, check=False).stdout
+    need(all(p in net.sw.cli("show", "br0").stdout for p in ("p1", "p2", "p3", "vnet0")),
+         shown)
+    for h in net.hosts:
+        for o in net.hosts:
+            if o is not h:
+                lib.tcp(h.ns, o.ns, o.ip4, 2 << 20)
+        lib.tcp(h.ns, net.ns, "10.9.0.254", 2 << 20)
+        lib.tcp(net.ns, h.ns, h.ip4, 2 << 20)
+    # what the host sends to the static address arrives there, by way of us
+    w, host = net.hosts[1].wire(), lib.Wire(net.ns, "br0")
+    host.send(lib.frame(lib.mac("02:09:00:00:00:aa"), net.mac, b"static" + bytes(50)))
+    need(w.collect(lambda f: f[14:20] == b"static", 1, 2), "a static address is not reached")
+    host.close()
+    s = Streams(net)
+    t0 = time.monotonic()
+    net.adopt("--undo")
+    t = time.monotonic() - t0
+    s.end(f"given back in {t * 1e3:.0f} ms")
+    need(net.same(before), lambda: "left behind:\n" + net.left)
+    need(net.sw.json("show") == [] or not net.sw.json("bridge", "show"), "a bridge is left")
+    net.reach_all()
+
+
+def test_following(lab):
+    """Later members are adopted, leaving ones let go; parameters and states follow."""
+    net = Net(lab, vm=False)
+    net.sw.start()
+    net.adopt()
+    net.reach_all()
+    h = net.host(4, master=False)
+    lib.need(lib.ping(h.ns, "10.9.0.254", 1, wait=0.3) == 100, "p4 is no port yet")
+    t0 = time.monotonic()
+    net.ip("link", "set", "p4", "master", "br0")
+    net.sw.wait_forwarding("p4") if "p4" in net.ports() else wait_until(
+        lambda: net.ports().get("p4") == "forwarding", 3, "p4 is adopted", 0.002)
+    print(f"     a new member forwards in the switch within "
+          f"{(time.monotonic() - t0) * 1e3:.0f} ms of the command's start")
+    net.reach_all()
+    lib.tcp(h.ns, net.hosts[0].ns, net.hosts[0].ip4, 2 << 20)
+    net.bridge("link", "set", "dev", "p4", "isolated", "on")
+    net.bridge("link", "set", "dev", "p1", "isolated", "on")
+    wait_until(lambda: lib.port_info(net.sw, "br0", "p4")["isolated"] and
+               lib.port_info(net.sw, "br0", "p1")["isolated"], 3, "isolation is followed")
+    need(lib.ping(h.ns, net.hosts[0].ip4, 2, wait=0.3) == 100, "isolated ports talk")
+    net.bridge("link", "set", "dev", "p1", "isolated", "off")
+    net.ip("link", "set", "br0", "type", "bridge", "ageing_time", "5000")
+    wait_until(lambda: net.sw.json("bridge", "show", "br0")[0]["ageing_time"] == 5000, 3,
+               "ageing is followed")
+    # another address and down and up again of the front
+    net.ip("link", "set", "br0", "address", "02:09:00:00:00:fe")
+    wait_until(lambda: net.read("basc-br0", "address") == "02:09:00:00:00:fe", 3,
+               "the tap has the new address")
+    net.reach_all()
+    net.ip("link", "set", "br0", "down")
+    wait_until(lambda: not net.sw.json("bridge", "show", "br0")[0]["up"], 3, "br0 is down")
+    need(lib.ping(h.ns, net.hosts[1].ip4, 1, wait=0.3) == 100, "a bridge that is down forwards")
+    net.ip("link", "set", "br0", "up")
+    net.reach_all()
+    # the port leaves, is an ordinary interface, and comes back
+    net.ip("link", "set", "p4", "nomaster")
+    wait_until(lambda: "p4" not in net.ports(), 3, "p4 was let go")
+    net.ip("addr", "add", "10.8.0.1/24", "dev", "p4")
+    sh("ip", "addr", "add", "10.8.0.2/24", "dev", "eth0", ns=h.ns)
+    lib.reaches(h.ns, "10.8.0.1")
+    net.ip("link", "set", "p4", "master", "br0")
+    wait_until(lambda: net.ports().get("p4") == "forwarding", 3, "p4 is back")
+    net.ip("link", "del", "p4")
+    wait_until(lambda: "p4" not in net.ports(), 3, "p4 went with its device")
+    net.hosts.pop()
+    # states of the spanning tree are shown by the kernel's bridge, which would
+    # forward otherwise
+    net.sw.cli("bridge", "set", "br0", "forward-delay", "4")
+    net.sw.cli("bridge", "set", "br0", "force-version", "stp")
+    net.sw.cli("stp", "br0", "on")
+    wait_until(lambda: "state forwarding" not in net.bridge("link", "show", "dev", "p1").stdout,
+               3, "the kernel shows a port that does not forward")
+    net.sw.cli("stp", "br0", "off")
+    wait_until(lambda: "state forwarding" in net.bridge("link", "show", "dev", "p1").stdout,
+               3, "the kernel shows it forwarding")
+    # by hand: that one is the kernel's again, and all still reach all
+    net.sw.cli("delif", "br0", "p2")
+    net.reach_all()
+    net.adopt("--undo")
+    net.reach_all()
+
+
+def crash(lab, env, what):
+    net = Net(lab)
+    net.bridge("fdb", "add", "02:09:00:00:00:aa", "dev", "p2", "master", "static")
+    before = net.snapshot()
+    net.sw.start(prefix=env)
+    net.adopt()
+    net.reach_all()
+    s = Streams(net)
+    net.sw.stop(signal.SIGKILL)
+    s.end(f"killed ({what})")
+    wait_until(lambda: net.same(before), 3, lambda: "all is put back:\n" + net.left)
+    net.reach_all()
+    # and it can be adopted again at once
+    net.sw.start()
+    net.adopt()
+    net.reach_all()
+    return net, before
+
+
+def test_killed(lab):
+    """kill -9: the kernel's bridge goes on by itself; SIGTERM: as undo."""
+    net, before = crash(lab, (), "tcx")
+    s = Streams(net)
+    need(net.sw.stop(signal.SIGTERM) == 0, "the daemon failed")
+    s.end("ended by SIGTERM")
+    need(net.same(before), lambda: "left behind:\n" + net.left)
+    net.reach_all()
+
+
+def test_disabled(lab):
+    """--disable: the kernel's bridge shows the ports as disabled, also after it was
+    down; the guard puts that back."""
+    net = Net(lab)
+    net.ip("link", "set", "br0", "down")  # its address by its MAC is made anew by that
+    net.ip("link", "set", "br0", "up")
+    net.reach_all()
+    wait_until(lambda: "state UP" in net.ip("link", "show", "br0").stdout and
+               "fe80" in net.ip("addr", "show", "br0").stdout, 5, "br0 has come up")
+    before = net.snapshot()
+    net.sw.start()
+
+    def states(word):
+        text = net.bridge("link").stdout
+        return all(f"state {word}" in x for x in text.splitlines() if "basc-br0" not in x)
+    s = Streams(net)
+    net.adopt("--disable")
+    s.end("adopted with --disable")
+    wait_until(lambda: states("disabled"), 3, "ports are disabled")
+    net.reach_all()
+    net.ip("link", "set", "br0", "down")
+    net.ip("link", "set", "br0", "up")
+    wait_until(lambda: states("disabled"), 3, "ports are disabled again")
+    net.reach_all()
+    need("LOWER_UP" in net.ip("link", "show", "br0").stdout, "br0 has lost its carrier")
+    s = Streams(net)
+    net.sw.stop(signal.SIGKILL)
+    s.end("killed with --disable")
+    wait_until(lambda: net.same(before), 3, lambda: "all is put back:\n" + net.left)
+    net.sw.start()
+    net.adopt("--disable")
+    wait_until(lambda: states("disabled"), 3, "ports are disabled")
+    s = Streams(net)
+    net.adopt("--undo")
+    s.end("given back with --disable")
+    need(net.same(before), lambda: "left behind:\n" + net.left)
+
+
+def test_killed_clsact(lab):
+    """The same with filters on clsact, which outlive the daemon without its guard."""
+    crash(lab, ("env", "BASCULE_NO_TCX=1"), "clsact")
+
+
+def test_killed_with_guard(lab):
+    """Daemon and guard killed at once: with tcx nothing but the daemon's own
+    descriptors keeps the kernel's bridge shut."""
+    net = Net(lab)
+    net.sw.start()
+    net.adopt()
+    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
+    guards = [p for p in pids if open(f"/proc/{p}/comm").read().strip() == "bascule-guard"]
+    need(len(guards) == 1, f"one guard: {guards}")
+    os.kill(guards[0], signal.SIGSTOP)  # it will not see the daemon's end
+    s = Streams(net)
+    net.sw.stop(signal.SIGKILL)
+    os.kill(guards[0], signal.SIGKILL)
+    s.end("daemon and guard killed")
+    net.reach_all()
+
+
+def test_guard_stopped(lab):
+    """A guard that does not answer is replaced, and opens nothing when it goes on."""
+    net = Net(lab)
+    net.sw.start()
+    net.adopt()
+    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
+    guard = next(p for p in pids
+                 if open(f"/proc/{p}/comm").read().strip() == "bascule-guard")
+    h = net.host(4, master=False)
+    os.kill(guard, signal.SIGSTOP)
+    net.ip("link", "set", "p4", "master", "br0")
+    time.sleep(2.5)  # it has two seconds for an answer
+    try:
+        os.kill(guard, signal.SIGCONT)
+    except ProcessLookupError:
+        pass
+    lib.reaches(h.ns, "10.9.0.254", 5)
+    s = Streams(net)
+    time.sleep(0.5)
+    s.end("a guard was stopped and went on")
+    net.adopt("--undo")
+    net.reach_all()
+
+
+def test_two_daemons(lab):
+    """A second daemon is told who has it, and changes nothing."""
+    net = Net(lab, hosts=2, vm=False)
+    net.sw.start()
+    net.adopt()
+    other = lib.Bascule(lab, "2", net.ns)
+    other.start()
+    r = other.cli("adopt", "br0", check=False)
+    need(r.returncode == 1 and "adopted already" in r.stderr, r.stderr)
+    net.reach_all()
+    net.adopt("--undo")
+    other.cli("adopt", "br0")
+    net.reach_all()
+    r = net.adopt(check=False)
+    need(r.returncode == 1 and "adopted already" in r.stderr, r.stderr)
+    other.cli("adopt", "br0", "--undo")
+    # a member that is held is a reason to leave all as it was
+    net.ip("link", "set", "p2", "nomaster")
+    other.cli("addbr", "other", "--no-local")
+    other.cli("addif", "other", "p2")
+    net.ip("link", "set", "p2", "master", "br0")
+    before = net.snapshot()
+    r = net.adopt(check=False)
+    need(r.returncode == 1 and "p2" in r.stderr, r.stderr)
+    need(net.same(before), lambda: "left behind by a failed attempt:\n" + net.left)
+    need(not net.sw.json("bridge", "show"), "a bridge is left")
+    other.cli("delbr", "other")
+    net.reach_all()
+
+
+def refused(net, words, *args, **kw):
+    r = net.sw.cli("adopt", *args, check=False, **kw)
+    need(r.returncode == 1 and words in r.stderr, f"{args}: {r.stderr!r}")
+
+
+def test_refusals(lab):
+    """What cannot be adopted is refused with a reason."""
+    net = Net(lab, hosts=1, vm=False)
+    net.sw.start()
+    refused(net, "no interface nobr", "nobr")
+    refused(net, "not a bridge", "p1")
+    refused(net, "is not adopted", "br0", "--undo")
+    net.ip("link", "set", "br0", "type", "bridge", "stp_state", "1")
+    refused(net, "spanning tree", "br0")
+    net.ip("link", "set", "br0", "type", "bridge", "stp_state", "0")
+    if net.ip("link", "set", "br0", "type", "bridge", "vlan_filtering", "1",
+              check=False).returncode == 0:  # else the kernel was built without
+        refused(net, "VLAN", "br0")
+        net.ip("link", "set", "br0", "type", "bridge", "vlan_filtering", "0")
+    net.adopt()
+    refused(net, "adopted already", "br0")
+    # of the same name as a bridge of the switch's own
+    net.sw.cli("delbr", "br0", "--force")
+    net.reach_all()
+    net.sw.cli("addbr", "mine", "--no-local")
+    net.ip("link", "add", "mine", "type", "bridge")
+    refused(net, "there is a bridge mine already", "mine")
+    # without the right to change interfaces
+    weak = lib.Bascule(lab, "3", net.ns)
+    weak.start(prefix=("setpriv", "--bounding-set", "-net_admin,-net_raw", "--inh-caps",
+                       "-net_admin,-net_raw"))
+    r = weak.cli("adopt", "br0", check=False)
+    need(r.returncode == 1 and "permission" in r.stderr, r.stderr)
+    net.reach_all()
+    # an empty bridge is a bridge too, and one in another namespace as well
+    net.ip("link", "add", "br-empty-long-n", "type", "bridge")
+    net.sw.cli("adopt", "br-empty-long-n")
+    net.sw.cli("adopt", "br-empty-long-n", "--undo")
+    far = lab.ns("far")
+    sh("ip", "-n", far, "link", "add", "br7", "type", "bridge")
+    sh("ip", "-n", far, "link", "set", "br7", "up")
+    net.sw.cli("adopt", "br7", ns=far)
+    need("basc-br7" in sh("ip", "-n", far, "link").stdout, "no tap in the namespace")
+    # the bridge is deleted: so is what we had of it
+    sh("ip", "-n", far, "link", "del", "br7")
+    wait_until(lambda: not [b for b in net.sw.json("bridge", "show") if b["name"] == "br7"], 3,
+               "the switch's bridge went with the kernel's")
+
+
+if lib.KERNEL:
+    print("this is about bascule only")
+    raise SystemExit(77)
+lib.main()
