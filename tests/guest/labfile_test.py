@@ -84,6 +84,8 @@ def test_lab(lab):
     lib.sh("ping", "-c2", "-W2", "10.9.0.3", ns=f"{name}-alice")
     lib.reaches(f"{name}-alice", "10.9.0.11", limit=30)
     lib.sh("ping", "-c1", "-W2", "10.9.0.11", ns=sw.ns)  # from the bridge's own address
+    lib.wait_until(lambda: "10.9.0.11" in cli(sw, "lab", "show", path).stdout, 5,
+                   lambda: f"show says vm1's address: {cli(sw, 'lab', 'show', path).stdout}")
     lib.need(lib.sh("ip", "netns", "pids", f"{name}-bob").stdout.strip(), "bob runs nothing")
 
     r = cli(sw, "lab", "up", path, check=False)
