@@ -73,7 +73,7 @@ static int read_name(struct reader *r, const struct sections *s,
         return 0;
     }
     if (s->name)
-        return bad(r, s->name, "letters, digits, '.', '_' and '-', at most %d",
+        return bad(r, s->name, "letters, digits, '_' and '-', at most %d",
                    LAB_NAME_MAX - 1);
     return bad_at(r, &top,
                   "the file's name is not fit for the lab's: say lab: NAME");
