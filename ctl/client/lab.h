@@ -47,9 +47,9 @@ json_t *lab_made(const struct lab_state *s);
 
 /* ---- lab_run.c ---- */
 
-/* ip(8) with these words, NULL at the end; what it says becomes the
- * sentence. */
-int lab_ip(struct err *e, ...) __attribute__((sentinel));
+/* ip(8) with some words; what it says becomes the sentence. */
+#define LAB_IP(e, ...) lab_ip(e, (const char *const[]){__VA_ARGS__, NULL})
+int lab_ip(struct err *e, const char *const *word);
 /* Processes of a network namespace, as `ip netns pids` lists them. */
 unsigned lab_pids(const char *netns, pid_t *pid, unsigned n);
 bool lab_netns_exists(const char *netns);

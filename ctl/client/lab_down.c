@@ -45,14 +45,14 @@ static int remove_netns(const char *netns, struct err *e)
         for (int i = 0; i < 30 && signal_all(netns, 0); i++)
             pause_ms(50);
     (void)signal_all(netns, SIGKILL);
-    return lab_ip(e, "netns", "del", netns, NULL);
+    return LAB_IP(e, "netns", "del", netns);
 }
 
 static int remove_link(const char *name)
 {
     struct err gone;
 
-    (void)lab_ip(&gone, "link", "del", name, NULL);
+    (void)LAB_IP(&gone, "link", "del", name);
     return 0; /* there is no other reason why this would not work as root */
 }
 

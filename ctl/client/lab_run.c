@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,19 +70,23 @@ static int failed(struct err *e, char *const *argv, char *said)
     return err_set(e, EIO, "%s: %.100s", words, said);
 }
 
-int lab_ip(struct err *e, ...)
+int lab_ip(struct err *e, const char *const *word)
 {
-    static char name[] = "ip";
-    char *argv[WORDS_MAX + 2] = {name}, said[400] = "";
-    unsigned n = 1;
-    va_list ap;
+    char *argv[WORDS_MAX + 2] = {NULL}, said[400] = "";
+    unsigned n = 0;
+    int rc = 0;
 
-    va_start(ap, e);
-    while (n <= WORDS_MAX && (argv[n] = va_arg(ap, char *)) != NULL)
-        n++;
-    va_end(ap);
-    argv[n] = NULL;
-    return run(argv, said, sizeof(said)) ? failed(e, argv, said) : 0;
+    argv[n++] = strdup("ip");
+    for (; *word && n <= WORDS_MAX; word++)
+        argv[n++] = strdup(*word);
+    for (unsigned i = 0; i < n; i++)
+        if (!argv[i])
+            rc = err_set(e, ENOMEM, "out of memory");
+    if (!rc && run(argv, said, sizeof(said)))
+        rc = failed(e, argv, said);
+    for (unsigned i = 0; i < n; i++)
+        free(argv[i]);
+    return rc;
 }
 
 unsigned lab_pids(const char *netns, pid_t *pid, unsigned n)
@@ -97,9 +100,12 @@ unsigned lab_pids(const char *netns, pid_t *pid, unsigned n)
     if (run(argv, said, sizeof(said)))
         return 0;
     for (char *w = strtok_r(said, "\n ", &save); w && found < n;
-         w = strtok_r(NULL, "\n ", &save))
-        if (atoi(w) > 1)
-            pid[found++] = atoi(w);
+         w = strtok_r(NULL, "\n ", &save)) {
+        long p = strtol(w, NULL, 10);
+
+        if (p > 1)
+            pid[found++] = (pid_t)p;
+    }
     return found;
 }
 

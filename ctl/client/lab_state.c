@@ -123,27 +123,34 @@ static bool is_meant(const struct lab_state *s, const char *word,
            strcmp(lab_text(s->o, "file"), full) == 0;
 }
 
+static bool has_ending(const char *name, const char *ending)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && strcmp(dot, ending) == 0;
+}
+
 static bool search(struct lab_state *s, const char *dir, const char *word,
                    const char *lab)
 {
     char full[PATH_MAX];
-    DIR *d = opendir(dir);
-    struct dirent *f;
+    struct dirent **f;
+    int n = scandir(dir, &f, NULL, alphasort);
     bool found = false;
 
     if (!realpath(word, full))
         snprintf(full, sizeof(full), "%s", word);
-    while (d && !found && (f = readdir(d)) != NULL) {
-        const char *dot = strrchr(f->d_name, '.');
-
-        if (!dot || strcmp(dot, ".json") != 0 || !load(s, dir, f->d_name))
-            continue;
-        found = is_meant(s, word, full, lab);
-        if (!found)
-            lab_state_free(s);
+    for (int i = 0; i < n; i++) {
+        if (!found && has_ending(f[i]->d_name, ".json") &&
+            load(s, dir, f[i]->d_name)) {
+            found = is_meant(s, word, full, lab);
+            if (!found)
+                lab_state_free(s);
+        }
+        free(f[i]);
     }
-    if (d)
-        closedir(d);
+    if (n >= 0)
+        free(f);
     return found;
 }
 
@@ -194,19 +201,22 @@ int lab_state_add(struct lab_state *s, json_t *what, struct err *e)
 /* Logs of commands are NAME.HOST.log. */
 static void remove_logs(const struct lab_state *s, const char *dir)
 {
-    DIR *d = opendir(dir);
-    size_t n = strlen(s->name);
-    struct dirent *f;
+    char path[PATH_MAX + 260];
+    struct dirent **f;
+    int n = scandir(dir, &f, NULL, alphasort);
+    size_t len = strlen(s->name);
 
-    while (d && (f = readdir(d)) != NULL) {
-        const char *dot = strrchr(f->d_name, '.');
+    for (int i = 0; i < n; i++) {
+        const char *name = f[i]->d_name;
 
-        if (strncmp(f->d_name, s->name, n) == 0 && f->d_name[n] == '.' && dot &&
-            (strcmp(dot, ".log") == 0 || strcmp(dot, ".new") == 0))
-            (void)unlinkat(dirfd(d), f->d_name, 0);
+        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        if (strncmp(name, s->name, len) == 0 && name[len] == '.' &&
+            (has_ending(name, ".log") || has_ending(name, ".new")))
+            (void)unlink(path);
+        free(f[i]);
     }
-    if (d)
-        closedir(d);
+    if (n >= 0)
+        free(f);
 }
 
 void lab_state_remove(struct lab_state *s)

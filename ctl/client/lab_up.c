@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,11 +102,11 @@ static int set_param(const struct maker *m, const struct conf_bridge *b,
 static int up_bridge(const struct maker *m, const struct conf_bridge *b)
 {
     char text[INET6_ADDRSTRLEN + 4];
-    int rc = lab_ip(m->e, "link", "set", b->name, "up", NULL);
+    int rc = LAB_IP(m->e, "link", "set", b->name, "up");
 
     for (unsigned i = 0; !rc && i < b->l3.n_addrs; i++)
-        rc = lab_ip(m->e, "addr", "add", addr_text(&b->l3.addr[i], true, text),
-                    "dev", b->name, NULL);
+        rc = LAB_IP(m->e, "addr", "add", addr_text(&b->l3.addr[i], true, text),
+                    "dev", b->name);
     return rc;
 }
 
@@ -142,10 +143,10 @@ static int make_link(const struct maker *m, const struct lab_link *l)
     int rc = write_down(m, "link", l->port[0]);
 
     if (!rc)
-        rc = lab_ip(m->e, "link", "add", l->port[0], "type", "veth", "peer",
-                    "name", l->port[1], NULL);
+        rc = LAB_IP(m->e, "link", "add", l->port[0], "type", "veth", "peer",
+                    "name", l->port[1]);
     for (unsigned i = 0; !rc && i < 2; i++) {
-        rc = lab_ip(m->e, "link", "set", l->port[i], "up", NULL);
+        rc = LAB_IP(m->e, "link", "set", l->port[i], "up");
         if (!rc)
             rc = add_port(m, l->bridge[i], l->port[i]);
     }
@@ -164,7 +165,7 @@ static int make_uplink(const struct maker *m)
                                  lab->uplink, "bridge", lab->uplink_bridge),
                        m->e);
     if (!rc)
-        rc = lab_ip(m->e, "link", "set", lab->uplink, "up", NULL);
+        rc = LAB_IP(m->e, "link", "set", lab->uplink, "up");
     if (!rc)
         rc = add_port(m, lab->uplink_bridge, lab->uplink);
     return at(m, &lab->uplink_pos, rc);
@@ -199,18 +200,17 @@ static int address_host(const struct maker *m, const struct lab_host *h,
                         const char *netns)
 {
     char text[INET6_ADDRSTRLEN + 4];
-    int rc = lab_ip(m->e, "-n", netns, "link", "set", "eth0", "up", NULL);
+    int rc = LAB_IP(m->e, "-n", netns, "link", "set", "eth0", "up");
 
     if (!rc && h->addr.family == AF_INET)
-        rc = lab_ip(m->e, "-n", netns, "addr", "add",
-                    addr_text(&h->addr, true, text), "dev", "eth0", NULL);
+        rc = LAB_IP(m->e, "-n", netns, "addr", "add",
+                    addr_text(&h->addr, true, text), "dev", "eth0");
     else if (!rc && h->addr.family) /* nobody else has it: the file is ours */
-        rc = lab_ip(m->e, "-n", netns, "addr", "add",
-                    addr_text(&h->addr, true, text), "dev", "eth0", "nodad",
-                    NULL);
+        rc = LAB_IP(m->e, "-n", netns, "addr", "add",
+                    addr_text(&h->addr, true, text), "dev", "eth0", "nodad");
     if (!rc && h->gateway.family)
-        rc = lab_ip(m->e, "-n", netns, "route", "add", "default", "via",
-                    addr_text(&h->gateway, false, text), NULL);
+        rc = LAB_IP(m->e, "-n", netns, "route", "add", "default", "via",
+                    addr_text(&h->gateway, false, text));
     return rc;
 }
 
@@ -238,9 +238,9 @@ static int make_host(const struct maker *m, const struct lab_host *h)
     netns_of(m, h, netns);
     rc = note_host(m, h, netns);
     if (!rc)
-        rc = lab_ip(m->e, "netns", "add", netns, NULL);
+        rc = LAB_IP(m->e, "netns", "add", netns);
     if (!rc)
-        rc = lab_ip(m->e, "-n", netns, "link", "set", "lo", "up", NULL);
+        rc = LAB_IP(m->e, "-n", netns, "link", "set", "lo", "up");
     if (!rc)
         rc = plug_host(m, h, netns);
     if (!rc)
@@ -344,6 +344,22 @@ static int check_hosts(const struct maker *m)
     return 0;
 }
 
+/* What is there by that name would be removed with the lab. */
+static int check_links(const struct maker *m)
+{
+    for (unsigned i = 0; i < m->lab->n_links; i++) {
+        const struct lab_link *l = &m->lab->link[i];
+
+        for (unsigned k = 0; k < 2; k++)
+            if (if_nametoindex(l->port[k]))
+                return at(m, &l->pos,
+                          err_set(m->e, EEXIST,
+                                  "there is an interface %s already",
+                                  l->port[k]));
+    }
+    return 0;
+}
+
 static int check_all(const struct maker *m)
 {
     int rc = check_bridges(m);
@@ -352,6 +368,8 @@ static int check_all(const struct maker *m)
         rc = check_guests(m);
     if (!rc)
         rc = check_hosts(m);
+    if (!rc)
+        rc = check_links(m);
     if (!rc && (m->lab->n_hosts || m->lab->n_links) && geteuid() != 0)
         rc = err_set(m->e, EPERM,
                      "hosts and links need root, for namespaces and veth "

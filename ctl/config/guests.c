@@ -352,10 +352,10 @@ int guests_read(struct reader *r, const struct node *const *map, unsigned n)
 
     if (rc || all == 0)
         return rc;
-    d = calloc(all, sizeof(*d)); /* cut short by an error, it is freed here */
     r->c->guest = conf_alloc(r->c, all * sizeof(*r->c->guest));
-    if (!d || !r->c->guest)
-        rc = no_memory(r);
+    d = r->c->guest ? calloc(all, sizeof(struct guest_def *)) : NULL;
+    if (!d)
+        return no_memory(r);
     for (unsigned i = 0; !rc && i < n; i++)
         for (const struct node *k = map[i]->first; !rc && k; k = k->next)
             rc = read_one(r, d, &done, k);

@@ -68,12 +68,12 @@ static int read_name(struct reader *r, const struct sections *s,
         return rc;
     snprintf(stem, sizeof(stem), "%.*s",
              s->name ? LAB_NAME_MAX : (int)strcspn(text, "."), text);
-    if (name_is_fit(stem)) {
+    if (name_is_fit(stem) && !strchr(stem, '.')) {
         memcpy(s->lab->name, stem, strlen(stem) + 1);
         return 0;
     }
     if (s->name)
-        return bad(r, s->name, "letters, digits, '.', '_' and '-', at most %d",
+        return bad(r, s->name, "letters, digits, '_' and '-', at most %d",
                    LAB_NAME_MAX - 1);
     return bad_at(r, &top,
                   "the file's name is not fit for the lab's: say lab: NAME");
@@ -197,7 +197,7 @@ static int check_guest(struct reader *r, const struct node *key,
     struct guest_def *d = NULL;
     int rc = o && guest_def_read(&d, o, NULL) == 0 ? 0 : no_memory(r);
 
-    for (unsigned i = 0; !rc && i < d->n_nets; i++) {
+    for (unsigned i = 0; !rc && d && i < d->n_nets; i++) {
         bool found = false;
 
         for (unsigned b = 0; b < r->c->n_bridges; b++)

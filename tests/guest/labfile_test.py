@@ -144,6 +144,9 @@ def test_refused(lab):
     sw.bridge("br1", "--no-local")
     fails(path, "it.yaml:5:3", "there is a bridge br1 already")
     sw.cli("delbr", "br1")
+    lib.sh("ip", "-n", sw.ns, "tuntap", "add", "br1-br0", "mode", "tap")
+    fails(path, "it.yaml:7:5", "there is an interface br1-br0 already")
+    lib.sh("ip", "-n", sw.ns, "link", "del", "br1-br0")  # it is still there
     nothing_left(sw, name, before)
 
 

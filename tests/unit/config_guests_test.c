@@ -239,6 +239,7 @@ static void labs_are_refused(void **state)
     lab_refused(B "gests: {}\n", "2:1: gests: ", "did you mean guests?");
     lab_refused(B "network: {}\n", "2:1: network: ", "bascule apply");
     lab_refused("lab: \"a b\"\n" B, "1:6: lab: ", "letters, digits");
+    lab_refused("lab: a.b\n" B, "1:6: lab: ", "letters, digits");
     lab_refused("bridges: {br0: {ports: [x]}}\n",
                 "1:17: ports: ", "no such key");
     lab_refused("bridges: {br0: {hello: 99}}\n", "1:24: hello: ", "");
