@@ -148,7 +148,7 @@ def stp_kernel(c):
     bound = times[1] + 2 * times[2]
     for how in ("link down", "link silent"):
         for who, kinds in KERNELS.items():
-            s = kernel_outages(c, kinds, times, how, 1 if c.quick else 3)
+            s = kernel_outages(c, kinds, times, how, 1 if c.quick else 2)
             c.report.series(part, who, "outage, " + how, "s", s)
             c.report.target(part, "%s, %s : max age + 2 x fwd delay" % (
                 who, how), Series(x / bound for x in s.values), "<=",
