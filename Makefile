@@ -74,7 +74,7 @@ CORE_SRC   := $(wildcard base/*.c fdb/*.c ports/*.c switch/*.c switch/stp/*.c sw
 # names and passes the descriptor, since the daemon opens nothing for it.
 CTL_SRC    := $(filter-out ctl/daemon.c,$(wildcard ctl/*.c ctl/adopt/*.c ctl/apply/*.c ctl/config/*.c ctl/guest/*.c ctl/l3/*.c ctl/sim/*.c))
 CLIENT_SRC := $(wildcard ctl/client/*.c)
-SHARED_SRC := $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
+SHARED_SRC := ctl/guest/def.c ctl/guest/check.c $(wildcard ctl/config/*.c ctl/sim/*.c switch/stp/*.c ctl/table.c ctl/sockpath.c ports/spec.c ports/specfile.c ports/netns.c) \
               $(filter-out base/rcu.c,$(wildcard base/*.c))
 
 UNIT_SRC    := $(wildcard tests/unit/*_test.c)
@@ -181,6 +181,9 @@ bench: benches  ## all benchmarks with their peers (quiet machine, root)
 lab: deps-lab all  ## the five-minute lab; KEEP=1 leaves it up, ROOTLESS=1 needs no root
 	@BUILD='$(BUILD)' docs/lab/lab.sh $(if $(ROOTLESS),--rootless) $(if $(KEEP),--keep)
 
+lab-vm: deps-lab-vm all  ## the lab with virtual machines; KEEP=1 leaves it up, FILE= another lab's file
+	@BUILD='$(BUILD)' docs/lab/vm.sh $(if $(KEEP),--keep) $(FILE)
+
 lint: layers  ## clang-tidy, cppcheck, SPDX lines
 	@tools/lint
 
@@ -199,6 +202,9 @@ deps:  ## install what is missing from Debian
 deps-lab:
 	@packaging/deps build tools
 
+deps-lab-vm:
+	@packaging/deps build tools machines
+
 install: all  ## install to $(DESTDIR)$(PREFIX)
 	@packaging/install '$(BUILD)' '$(DESTDIR)' '$(PREFIX)'
 
@@ -209,5 +215,5 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: all unit torture tools benches replays check check-unit check-netns \
-	check-guest check-asan check-tsan fuzz soak bench lab lint layers format format-check \
-	deps deps-lab install clean help
+	check-guest check-asan check-tsan fuzz soak bench lab lab-vm lint layers format format-check \
+	deps deps-lab deps-lab-vm install clean help

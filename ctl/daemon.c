@@ -200,6 +200,7 @@ static int serve(const struct options *o, struct start *s,
     if (rc == 0)
         rc = begin_guests(o, server, sc, e);
     if (rc == 0) {
+        apply_guests(server->apply, server->guests);
         log_info("version %s, %u worker%s", BASCULE_VERSION, o->workers,
                  o->workers == 1 ? "" : "s");
         rc = run(s, server, conf, e);

@@ -219,6 +219,12 @@ enum command_flag {
       "[--step] [--seed <n>] [--until <seconds>]",                             \
       "simulate spanning trees of a network and check them", 1, CMD_ANY,       \
       CMD_CLIENT, "")                                                          \
+    X(lab_up, "lab up", "<file>", "",                                          \
+      "make a lab: bridges, guests, hosts, links", 1, 1, CMD_CLIENT, "")       \
+    X(lab_down, "lab down", "<file>|<lab>", "",                                \
+      "remove all that a lab has made", 1, 1, CMD_CLIENT, "")                  \
+    X(lab_show, "lab show", "<file>|<lab>", "", "show a lab that is up", 1, 1, \
+      CMD_CLIENT, "")                                                          \
     X(guest_console, "guest console", "<guest>", "",                           \
       "the guest's serial line; Ctrl-] leaves it", 1, 1, CMD_CLIENT, "")       \
     X(guest_xml, "guest xml", "<guest>", "",                                   \

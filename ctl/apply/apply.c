@@ -291,7 +291,7 @@ static void begin_apply(struct op *op)
         return;
     }
     op->running = running_new(a->sw);
-    if (!op->running)
+    if (!op->running || running_copy_guests(op->running, a->guests))
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
     else
         copy(op);
@@ -655,6 +655,11 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
     a->next.data = a->confirm.data = a;
     late_init(&a->late, a);
     return a;
+}
+
+void apply_guests(struct apply *a, struct guests *g)
+{
+    a->guests = g;
 }
 
 void apply_end(struct apply *a)

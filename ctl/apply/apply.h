@@ -25,10 +25,13 @@
 
 struct apply;
 struct ev_loop;
+struct guests;
 
 /* state_dir: what has to survive a crash; NULL: nothing does.  Copied. */
 struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
                         const char *state_dir);
+/* Whose guests files may define; NULL: nobody's. */
+void apply_guests(struct apply *a, struct guests *g);
 /* No step is begun any more; before sw_free. */
 void apply_end(struct apply *a);
 /* Gives back what files made of devices and addresses; after sw_free. */
@@ -52,7 +55,8 @@ struct apply_request {
     bool may_open;     /* ... or they are the daemon's to open */
     bool may_wait;     /* devices need not be there */
     unsigned missing;  /* not 0: nothing unless fewer `match:`es find nothing */
-    bool may_name;     /* UNIX sockets, which the daemon binds or connects */
+    bool may_name;     /* what the daemon opens with its own rights: UNIX
+                          sockets, the files of guests */
     unsigned confirm;  /* seconds; 0: in force for good */
     struct conf *conf; /* instead of files: read already */
 };

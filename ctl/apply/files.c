@@ -204,6 +204,8 @@ int apply_plan_work(void *arg, struct err *e)
         .owned = &op->a->owned,
         .netns = op->netns,
         .may_wait = r->may_wait,
+        .may_guest = r->may_name,
+        .no_guests = r->missing != 0,
         .device = device,
     };
     int rc = load(op, e);

@@ -5,7 +5,7 @@
  *   apply.c  operations, their queue, what waits to be confirmed
  *   files.c  from files to a plan, on the task thread
  *   run.c    steps in order, forth and back
- *   step.c   what each kind of step does
+ *   step.c   what each kind of step does; step_guest.c, those on guests
  *   show.c   the running configuration
  *   late.c   interfaces that come when a file has been applied already
  *
@@ -37,7 +37,8 @@ struct late {
 struct apply {
     struct ev_loop *loop;
     struct sw *sw;
-    char *state_dir; /* NULL: none */
+    struct guests *guests; /* NULL: there are none */
+    char *state_dir;       /* NULL: none */
     struct owned owned;
     struct op_queue queue; /* the first one is under way */
     struct op *unconfirmed;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/apply/plan.h"
+#include "ctl/apply/plan_guests.h"
 
 #include "ctl/config/param_names.h"
 
@@ -242,10 +243,21 @@ static int remove_port(struct maker *m, const struct run_bridge *rb,
     return plan_give_back(m->p, rb->info.name, o) ? no_memory(m) : 0;
 }
 
-static const struct run_port *first_by_hand(const struct run_bridge *rb)
+/* A guest that leaves takes its port along. */
+static bool goes_with_guest(const struct maker *m, const struct run_bridge *rb,
+                            const struct run_port *rp)
+{
+    const struct run_guest *g =
+        running_guest_of(m->in->running, rb->info.name, rp->name);
+
+    return g && g->leaves;
+}
+
+static const struct run_port *first_by_hand(const struct maker *m,
+                                            const struct run_bridge *rb)
 {
     for (unsigned i = 0; i < rb->n_ports; i++)
-        if (!rb->port[i].owned)
+        if (!rb->port[i].owned && !goes_with_guest(m, rb, &rb->port[i]))
             return &rb->port[i];
     return NULL;
 }
@@ -262,7 +274,7 @@ static int end_l3(struct maker *m, const struct run_bridge *rb)
 
 static int remove_bridge(struct maker *m, const struct run_bridge *rb)
 {
-    const struct run_port *hand = first_by_hand(rb);
+    const struct run_port *hand = first_by_hand(m, rb);
     const char *name = rb->info.name;
     struct step *s;
     int rc = end_l3(m, rb);
@@ -749,7 +761,8 @@ static int others(struct maker *m, const struct run_bridge *rb,
             continue;
         if (rp->owned)
             rc = remove_port(m, rb, rp);
-        else if (plan_note(m->p, "%s: port %s was added by hand and stays",
+        else if (!running_guest_of(m->in->running, rb->info.name, rp->name) &&
+                 plan_note(m->p, "%s: port %s was added by hand and stays",
                            rb->info.name, rp->name))
             rc = no_memory(m);
     }
@@ -838,7 +851,7 @@ static int keep_bridge(struct maker *m, const struct run_bridge *rb)
 /* With an interface or without: a bridge is made so. */
 static int remake_bridge(struct maker *m, const struct run_bridge *rb)
 {
-    const struct run_port *hand = first_by_hand(rb);
+    const struct run_port *hand = first_by_hand(m, rb);
     const char *name = rb->info.name;
     int rc;
 
@@ -895,6 +908,8 @@ int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
     int rc = 0;
 
     memset(p, 0, sizeof(*p));
+    if (!in->no_guests)
+        rc = plan_guests(p, in, e);
     for (unsigned i = 0; !rc && i < in->running->n_bridges; i++)
         if (!want_find(in->want, in->running->bridge[i].info.name))
             rc = unwanted(&m, &in->running->bridge[i]);

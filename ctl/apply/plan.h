@@ -17,6 +17,8 @@
  * together and are begun all at once.  Taking back goes the other way.
  */
 enum step_kind {
+    STEP_GUEST_STOP,
+    STEP_GUEST_UNDEFINE,
     STEP_SETTLE,        /* nothing; back: layer 3 of the bridge as it was */
     STEP_PORT_DEL,      /* back: the port, with its parameters */
     STEP_MEMBER_BACK,   /* the device's settings as they were found */
@@ -37,6 +39,8 @@ enum step_kind {
     STEP_SHORT_COST, /* BRIDGE_LONG_COST 0: no port's cost is long any more */
     STEP_MEMBER_SET,
     STEP_L3_APPLY,
+    STEP_GUEST_DEFINE,
+    STEP_GUEST_START,
     STEP_KINDS
 };
 
@@ -47,9 +51,10 @@ struct saved_bridge;
 struct step {
     enum step_kind kind;
     char bridge[PORT_NAME_MAX];
-    char port[PORT_NAME_MAX];
+    char port[PORT_NAME_MAX];     /* GUEST_...: the guest */
     const struct want_bridge *wb; /* NULL where the file names nothing */
     struct want_port *wp;
+    const struct conf_guest *guest;
     unsigned param; /* ..._SET, STP_... */
     uint32_t value, old;
     char device[PORT_NAME_MAX]; /* MEMBER_..., UPLINK_... */
@@ -68,6 +73,7 @@ struct step {
     struct owned_bridge *owned_bridge;
     struct saved_port *saved_port;
     struct saved_bridge *saved_bridge;
+    char *saved_guest; /* its definition */
     struct l3 *l3;
     const struct conf_l3 *l3_want;
 };
@@ -85,11 +91,13 @@ struct plan {
 typedef int (*plan_device)(void *arg, int netns_fd, const char *device,
                            struct member *m, struct err *e);
 struct plan_input {
-    struct want *want; /* ports without a name get one */
-    const struct running *running;
+    struct want *want;       /* ports without a name get one */
+    struct running *running; /* of guests, what will become of them */
     const struct owned *owned;
     uint64_t netns; /* the asker's */
     bool may_wait;  /* a device may be absent */
+    bool may_guest; /* define, start and remove guests */
+    bool no_guests; /* leave them alone: it is about something else */
     plan_device device;
     void *arg;
 };

@@ -42,6 +42,8 @@ static const struct conf_pos *place(const struct step *s)
 {
     if (s->wp)
         return &s->wp->conf->pos;
+    if (s->guest)
+        return &s->guest->pos;
     return s->wb ? &s->wb->conf->pos : NULL;
 }
 

@@ -35,6 +35,7 @@ void running_free(struct running *r)
     for (unsigned i = 0; i < r->n_bridges; i++)
         free(r->bridge[i].port);
     free(r->bridge);
+    running_free_guests(r);
     free(r);
 }
 

@@ -26,9 +26,27 @@ struct run_bridge {
     unsigned n_ports, room;
 };
 
+struct run_guest_port {
+    char bridge[PORT_NAME_MAX];
+    char name[PORT_NAME_MAX];
+};
+
+struct run_guest {
+    char name[PORT_NAME_MAX];
+    char *def;      /* as in struct conf_guest */
+    bool from_file; /* a configuration has defined it */
+    bool active;    /* it is not stopped */
+    bool leaves;    /* ... and will be, by the plan that is made */
+    struct run_guest_port *port;
+    unsigned n_ports;
+};
+
 struct running {
     struct run_bridge *bridge;
     unsigned n_bridges;
+    bool has_guests; /* the daemon keeps some */
+    struct run_guest *guest;
+    unsigned n_guests;
     /* where the copy is */
     unsigned at;
     int no; /* number of the last port copied */
@@ -45,6 +63,15 @@ void running_free(struct running *r);
 int running_copy(struct running *r, struct sw *sw, const struct owned *o);
 
 struct run_bridge *running_find(const struct running *r, const char *name);
+
+/* Control thread, at once; NULL: there are none.  0 or -ENOMEM. */
+struct guests;
+int running_copy_guests(struct running *r, struct guests *all);
+void running_free_guests(struct running *r);
+struct run_guest *running_guest(const struct running *r, const char *name);
+/* Whose port is that?  NULL: no guest's that runs. */
+const struct run_guest *running_guest_of(const struct running *r,
+                                         const char *bridge, const char *port);
 
 /* Do both name the same thing?  Kind, target, keys; names do not count. */
 bool spec_equal(const struct port_spec *a, const struct port_spec *b);

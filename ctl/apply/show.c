@@ -58,8 +58,8 @@ static void show_found(const struct bridge_info *i, struct conf_l3 *l3)
     l3->activation_manual = i->local && !i->up;
 }
 
-static int show_bridge(struct conf *conf, const struct run_bridge *rb,
-                       struct conf_bridge *c)
+static int show_bridge(struct conf *conf, const struct running *r,
+                       const struct run_bridge *rb, struct conf_bridge *c)
 {
     const struct owned_bridge *o = rb->owned;
     const struct conf_l3 *now = o && o->l3 ? l3_current(o->l3) : NULL;
@@ -82,9 +82,25 @@ static int show_bridge(struct conf *conf, const struct run_bridge *rb,
         show_found(&rb->info, &c->l3);
     c->port = conf_alloc(conf, (rb->n_ports + 1) * sizeof(*c->port));
     for (unsigned i = 0; c->port && i < rb->n_ports; i++)
-        if (show_port(conf, &rb->port[i], &c->port[c->n_ports++]))
+        if (!running_guest_of(r, rb->info.name, rb->port[i].name) &&
+            show_port(conf, &rb->port[i], &c->port[c->n_ports++]))
             return -ENOMEM;
     return c->port ? 0 : -ENOMEM;
+}
+
+static int show_guests(struct conf *conf, const struct running *r)
+{
+    conf->guest = conf_alloc(conf, (r->n_guests + 1) * sizeof(*conf->guest));
+    if (!conf->guest)
+        return -ENOMEM;
+    for (unsigned i = 0; i < r->n_guests; i++) {
+        struct conf_guest *c = &conf->guest[conf->n_guests++];
+
+        c->name = r->guest[i].name; /* until it is printed */
+        c->def = r->guest[i].def;
+        c->start = r->guest[i].active;
+    }
+    return 0;
 }
 
 static int show_all(struct op *op, struct conf *conf)
@@ -98,9 +114,9 @@ static int show_all(struct op *op, struct conf *conf)
     for (unsigned i = 0; !rc && i < r->n_bridges; i++)
         if (r->bridge[i].info.netns == op->netns &&
             !r->bridge[i].info.device[0])
-            rc = show_bridge(conf, &r->bridge[i],
+            rc = show_bridge(conf, r, &r->bridge[i],
                              &conf->bridge[conf->n_bridges++]);
-    return rc;
+    return rc ? rc : show_guests(conf, r);
 }
 
 /* Bridges that a file applied here could not make. */
@@ -170,7 +186,7 @@ static void copy(struct op *op)
 void apply_show_begin(struct op *op)
 {
     op->running = running_new(op->a->sw);
-    if (op->running)
+    if (op->running && !running_copy_guests(op->running, op->a->guests))
         copy(op);
     else
         show_failed(op);

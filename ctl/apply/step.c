@@ -7,6 +7,7 @@
 #include "ctl/apply/op.h"
 #include "ctl/config/load.h"
 #include "ctl/apply/member.h"
+#include "ctl/apply/step_guest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -696,6 +697,14 @@ static void nothing(struct step *s)
 const struct step_kind_ops *step_ops(enum step_kind k)
 {
     static const struct step_kind_ops ops[STEP_KINDS] = {
+        [STEP_GUEST_STOP] = {.go = step_guest_stop,
+                             .back = step_guest_stop_back},
+        [STEP_GUEST_UNDEFINE] = {.go = step_guest_undefine,
+                                 .back = step_guest_undefine_back},
+        [STEP_GUEST_DEFINE] = {.go = step_guest_define,
+                               .back = step_guest_define_back},
+        [STEP_GUEST_START] = {.go = step_guest_start,
+                              .back = step_guest_start_back},
         [STEP_SETTLE] = {.go = nothing, .unwork = settle_back},
         [STEP_PORT_DEL] = {.go = port_del, .back = port_del_back},
         [STEP_MEMBER_BACK] = {.work = restore_member,
@@ -738,6 +747,7 @@ void step_free(struct step *s)
 {
     free_saved_port(s->saved_port);
     free(s->saved_bridge);
+    free(s->saved_guest);
     if (s->kind == STEP_PORT_DEL)
         owned_port_free(s->owned_port);
     if (s->kind == STEP_BRIDGE_DEL || s->kind == STEP_DISOWN)

@@ -96,6 +96,14 @@ static const char *more_help(const struct command *c)
     case CMD_ID_guest_xml:
         return "for a guest that libvirt is to run: as an unmanaged tap, and "
                "in a comment as a member of a network";
+    case CMD_ID_lab_up:
+        return "<file> is YAML with bridges, guests, hosts, links and uplink, "
+               "as basculed.conf(5) says; all of it is made, or nothing.  Not "
+               "from inside ip netns exec, where new namespaces would not be "
+               "seen outside: nsenter --net=/run/netns/NAME does";
+    case CMD_ID_lab_down:
+        return "also after a crash of the daemon or of a guest; guests with "
+               "disks get 20 seconds to power down, others none";
     case CMD_ID_sim:
         return "<file> describes a network as docs/sim.md says, - reads "
                "standard input; what names no file is the network itself: "

@@ -102,4 +102,8 @@ int own_list(struct reader *r, const struct source *s);
 int own_count(struct reader *r, struct draft *d, struct part *p, unsigned *n);
 int own_bridge(struct reader *r, struct draft *d, const struct part *p);
 
+/* guests.c: `guests:` of all files; later, one such map. */
+int guests_read_all(struct reader *r);
+int guests_read(struct reader *r, const struct node *const *map, unsigned n);
+
 #endif

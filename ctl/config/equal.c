@@ -167,10 +167,19 @@ bool conf_bridge_equal(const struct conf_bridge *a, const struct conf_bridge *b)
     return true;
 }
 
+static bool same_guest(const struct conf_guest *a, const struct conf_guest *b)
+{
+    return strcmp(a->def, b->def) == 0 && a->start == b->start;
+}
+
 bool conf_equal(const struct conf *a, const struct conf *b)
 {
-    if (a->n_bridges != b->n_bridges || !same_text(a->renderer, b->renderer))
+    if (a->n_bridges != b->n_bridges || a->n_guests != b->n_guests ||
+        !same_text(a->renderer, b->renderer))
         return false;
+    for (unsigned i = 0; i < a->n_guests; i++)
+        if (!same_guest(&a->guest[i], &b->guest[i]))
+            return false;
     for (unsigned i = 0; i < a->n_bridges; i++)
         if (!conf_bridge_equal(&a->bridge[i], &b->bridge[i]))
             return false;

@@ -449,6 +449,8 @@ static int load(struct reader *r, const char *name)
     if (!rc)
         rc = check_ports(r);
     if (!rc)
+        rc = guests_read_all(r);
+    if (!rc)
         rc = check_defaults(r);
     return rc ? rc : netplan_notices(r);
 }

@@ -151,6 +151,15 @@ struct conf_bridge {
     struct conf_pos pos;
 };
 
+/* A guest of `guests:`. */
+struct conf_guest {
+    const char *name;
+    const char *def; /* its definition (ctl/guest/def.h), as JSON with sorted
+                        keys: the same text, the same guest */
+    bool start;      /* to be running when this has been applied */
+    struct conf_pos pos;
+};
+
 /* Something worth saying that is no error ("ens34 is in no bridge: ..."). */
 struct conf_notice {
     struct conf_notice *next;
@@ -160,6 +169,8 @@ struct conf_notice {
 struct conf {
     struct conf_bridge *bridge;
     unsigned n_bridges;
+    struct conf_guest *guest;
+    unsigned n_guests;
     const char *renderer; /* "networkd", "NetworkManager" or NULL */
     struct conf_notice *notice;
     struct conf_pool *pool; /* load.c: all memory of this configuration */

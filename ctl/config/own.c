@@ -19,9 +19,9 @@ static int read_version(struct reader *r, const struct node *v, void *to,
     return bad(r, v, "only version 1 is known");
 }
 
-/* load.c has followed it. */
-static int skip_include(struct reader *r, const struct node *v, void *to,
-                        const struct key *k)
+/* load.c has followed an include; guests.c reads guests. */
+static int read_elsewhere(struct reader *r, const struct node *v, void *to,
+                          const struct key *k)
 {
     (void)r;
     (void)v;
@@ -50,7 +50,8 @@ static int list_bridges(struct reader *r, const struct node *v, void *to,
 
 static const struct key own_keys[] = {
     {"version", read_version, 0, NULL},
-    {"include", skip_include, 0, NULL},
+    {"include", read_elsewhere, 0, NULL},
+    {"guests", read_elsewhere, 0, NULL},
     {"bridges", list_bridges, 0, NULL},
     {NULL, NULL, 0, NULL},
 };

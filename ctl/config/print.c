@@ -10,6 +10,7 @@
 #include "ctl/config/print.h"
 
 #include "ctl/config/param_names.h"
+#include "ctl/config/print_guests.h"
 #include "ctl/config/print_l3.h"
 #include "ctl/config/words.h"
 
@@ -395,25 +396,35 @@ static void put_own_bridge(struct emit *o, const struct conf_bridge *b)
     emit_map_end(o);
 }
 
-static void put_own(struct emit *o, const struct conf *c)
+static void put_own_bridges(struct emit *o, const struct conf *c)
 {
     bool begun = false;
 
     for (unsigned b = 0; b < c->n_bridges; b++) {
         if (!own_says(&c->bridge[b]))
             continue;
-        if (!begun) {
-            emit_key_map(o, "bascule");
-            emit_key_number(o, "version", 1);
+        if (!begun)
             emit_key_map(o, "bridges");
-        }
         begun = true;
         put_own_bridge(o, &c->bridge[b]);
     }
-    if (begun) {
+    if (begun)
         emit_map_end(o);
-        emit_map_end(o);
-    }
+}
+
+static void put_own(struct emit *o, const struct conf *c)
+{
+    bool any = c->n_guests > 0;
+
+    for (unsigned b = 0; b < c->n_bridges; b++)
+        any |= own_says(&c->bridge[b]);
+    if (!any)
+        return;
+    emit_key_map(o, "bascule");
+    emit_key_number(o, "version", 1);
+    put_own_bridges(o, c);
+    print_guests(o, c);
+    emit_map_end(o);
 }
 
 char *conf_print(const struct conf *c)

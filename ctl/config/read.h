@@ -73,6 +73,7 @@ struct reader {
     struct names names;
     struct draft *draft, **draft_tail;
     unsigned n_drafts;
+    bool beside; /* paths of guests are relative to the file they are in */
 };
 
 /* "FILE:LINE:COLUMN: KEY: sentence" at a node; -EINVAL. */

@@ -59,6 +59,8 @@ static const struct field guest_fields[] = {
      .words = boots},
     {"restart", "--restart", .at = AT(guest_def, restart), .type = T_WORD,
      .words = restarts},
+    {"from_file", "from_file", .at = AT(guest_def, from_file),
+     .type = T_SWITCH},
     {.key = NULL},
 };
 
@@ -342,6 +344,49 @@ static int read_args(struct guest_def *d, const json_t *o, struct err *e)
     }
     return 0;
 }
+
+/* ---- one value ---- */
+
+static const struct field *find_field(const char *list, const char *key)
+{
+    static const struct field arg = {.key = "qemu_args", .type = T_TEXT};
+    const struct field *f = list ? NULL : guest_fields;
+
+    if (!list && strcmp(key, arg.key) == 0)
+        return &arg;
+    for (unsigned i = 0; list && i < LISTS; i++)
+        if (strcmp(lists[i].key, list) == 0)
+            f = lists[i].fields;
+    for (; f && f->key; f++)
+        if (strcmp(f->key, key) == 0)
+            return f;
+    return NULL;
+}
+
+int guest_def_try(const char *list, const char *key, const json_t *v,
+                  struct err *e)
+{
+    const struct field *found = find_field(list, key);
+    union {
+        char *text;
+        unsigned number;
+        bool on;
+    } to = {NULL};
+    struct field f;
+    int rc;
+
+    if (!found)
+        return err_set(e, ENOENT, "there is no key %.40s", key);
+    f = *found;
+    f.option = "found";
+    f.at = 0;
+    rc = read_field(&f, &to, v, e);
+    if (!rc && (f.type == T_TEXT || f.type == T_PATH))
+        free(to.text);
+    return rc;
+}
+
+/* ---- the whole ---- */
 
 int guest_def_read(struct guest_def **out, const json_t *o, struct err *e)
 {

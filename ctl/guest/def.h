@@ -91,6 +91,7 @@ struct guest_def {
     unsigned restart;
     char *arg[GUEST_ARGS_MAX];
     unsigned n_args;
+    bool from_file; /* the daemon's configuration has defined it */
 };
 
 /*
@@ -100,6 +101,15 @@ struct guest_def {
  */
 int guest_def_read(struct guest_def **d, const json_t *o, struct err *e);
 void guest_def_free(struct guest_def *d);
+
+/*
+ * Is 'v' fit to be the member 'key' of a guest, or of an object of its list
+ * 'list'?  0, or -EINVAL with a sentence about the value alone ("found 3X:
+ * ..."), -ENOENT: there is no such member.  What has to fit together is not
+ * looked at.
+ */
+int guest_def_try(const char *list, const char *key, const json_t *v,
+                  struct err *e);
 
 /* The object with everything that is not as by default; NULL: no memory. */
 json_t *guest_def_write(const struct guest_def *d);

@@ -3,7 +3,8 @@
 """Makes the tiny guest of the tests: Debian's kernel for clouds and an initramfs
 of busybox, the virtio modules and guest-init.sh.
 
-    tests/guest/image.py        makes what is missing, prints where it is
+    tests/guest/image.py            makes what is missing, prints where it is
+    tests/guest/image.py --to DIR   also links DIR/vmlinuz and DIR/initramfs to it
 
 Nothing is installed: the kernel's package is fetched by apt-get (which checks
 its signature), unpacked and kept in $BASCULE_CACHE (~/.cache/bascule), so that
@@ -265,8 +266,20 @@ def image(programs=(), modules=()):
     return os.path.join(kernel, "vmlinuz"), path
 
 
+def link(folder, kernel, initramfs):
+    """Under names that do not change."""
+    os.makedirs(folder, exist_ok=True)
+    for name, path in (("vmlinuz", kernel), ("initramfs", initramfs)):
+        tmp = os.path.join(folder, f".{name}.{os.getpid()}")
+        os.symlink(path, tmp)
+        os.rename(tmp, os.path.join(folder, name))
+
+
 if __name__ == "__main__":
     try:
-        print(*image())
+        made = image()
+        if sys.argv[1:2] == ["--to"]:
+            link(sys.argv[2], *made)
+        print(*made)
     except Unavailable as e:
         sys.exit(f"image.py: {e}")

@@ -71,6 +71,7 @@ static int down(void **state)
     for (unsigned i = 0; i < run.n_bridges; i++)
         free(run.bridge[i].port);
     free(run.bridge);
+    running_free_guests(&run);
     return 0;
 }
 
@@ -121,6 +122,8 @@ static struct run_port *by_hand(struct run_bridge *b, const char *spec)
     return p;
 }
 
+static bool may_guest = true;
+
 static int make(const char *text, bool may_wait)
 {
     struct want_where where = {.netns_fd = -1, .netns = NETNS, .owned = &owned};
@@ -128,6 +131,7 @@ static int make(const char *text, bool may_wait)
                             .owned = &owned,
                             .netns = NETNS,
                             .may_wait = may_wait,
+                            .may_guest = may_guest,
                             .device = device};
     int rc;
 
@@ -338,6 +342,101 @@ static void names_are_made_up_once(void **state)
     assert_string_equal(want->bridge[0].port[1].spec.name, "dgram2");
 }
 
+/* ---- guests ---- */
+
+#define GUEST(body)                                                            \
+    "bascule:\n  bridges: {br0: {local: no}}\n  guests:\n    vm1: " body "\n"
+
+/* The guest that 'body' defines is there, with a port of br0. */
+static struct run_guest *guest(const char *text, bool from_file, bool active)
+{
+    struct run_guest *g;
+
+    assert_int_equal(make(text, false), 0);
+    run.guest = calloc(2, sizeof(*run.guest));
+    assert_non_null(run.guest);
+    g = &run.guest[run.n_guests++];
+    snprintf(g->name, sizeof(g->name), "vm1");
+    g->def = strdup(conf->guest[0].def);
+    g->port = calloc(1, sizeof(*g->port));
+    assert_true(g->def && g->port);
+    snprintf(g->port->bridge, sizeof(g->port->bridge), "br0");
+    snprintf(g->port->name, sizeof(g->port->name), "vm1");
+    g->n_ports = 1;
+    g->from_file = from_file;
+    g->active = active;
+    return g;
+}
+
+static void guests_come(void **state)
+{
+    (void)state;
+    assert_int_equal(make(GUEST("{}"), false), -EOPNOTSUPP);
+    run.has_guests = true;
+    assert_int_equal(make(GUEST("{nets: [br0]}"), false), 0);
+    assert_string_equal(said(), "add bridge br0\n"
+                                "define guest vm1\n"
+                                "start guest vm1\n");
+    assert_int_equal(make(GUEST("{start: no}"), false), 0);
+    assert_string_equal(said(), "add bridge br0\ndefine guest vm1\n");
+    may_guest = false;
+    assert_int_equal(make(GUEST("{}"), false), -EPERM);
+    assert_non_null(strstr(err.text, "text:4:5: guest vm1"));
+    may_guest = true;
+}
+
+static void guests_change(void **state)
+{
+    struct run_guest *g;
+
+    (void)state;
+    run.has_guests = true;
+    g = guest(GUEST("{memory: 100}"), true, true);
+    running("br0", true);
+    assert_int_equal(make(GUEST("{memory: 100}"), false), 0);
+    assert_string_equal(said(), "");
+    assert_int_equal(make(GUEST("{memory: 101}"), false), 0);
+    assert_string_equal(said(), "");
+    assert_true(noted("vm1 needs a restart"));
+    g->active = false;
+    assert_int_equal(make(GUEST("{memory: 101}"), false), 0);
+    assert_string_equal(said(), "define guest vm1 anew\nstart guest vm1\n");
+    assert_int_equal(make(GUEST("{memory: 100}"), false), 0);
+    assert_string_equal(said(), "start guest vm1\n");
+    g->from_file = false;
+    assert_int_equal(make(GUEST("{memory: 100}"), false), 0);
+    assert_true(noted("was defined by hand"));
+    assert_int_equal(make(GUEST("{memory: 101}"), false), -EEXIST);
+}
+
+/* Its port goes with it, and so the bridge can. */
+static void guests_leave(void **state)
+{
+    struct run_bridge *b;
+    struct run_guest *g;
+
+    (void)state;
+    run.has_guests = true;
+    g = guest(GUEST("{nets: [br0]}"), true, true);
+    b = running("br0", true);
+    by_hand(b, "packet:vm1");
+    assert_int_equal(make(GUEST("{nets: [br0]}"), false), 0);
+    assert_string_equal(said(), "");
+    assert_int_equal(plan.n_notes, 0);
+    assert_int_equal(make("network: {version: 2}\n", false), 0);
+    assert_string_equal(said(), "stop guest vm1\n"
+                                "undefine guest vm1\n"
+                                "remove bridge br0\n");
+    g->from_file = g->leaves = false;
+    assert_int_equal(make("network: {version: 2}\n", false), 0);
+    assert_string_equal(said(), "br0 is the configuration's no more\n");
+    g->from_file = true;
+    b->info.netns = NETNS + 1; /* applied somewhere else */
+    b->owned->netns = NETNS + 1;
+    assert_int_equal(make("network: {version: 2}\n", false), 0);
+    assert_string_equal(said(), "");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
@@ -352,6 +451,9 @@ int main(void)
         T(defaults_by_device),
         T(another_specification_is_another_port),
         T(names_are_made_up_once),
+        T(guests_come),
+        T(guests_change),
+        T(guests_leave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The part of a plan that is about guests.
+ *
+ * Threads: any.
+ */
+#ifndef CTL_APPLY_PLAN_GUESTS_H
+#define CTL_APPLY_PLAN_GUESTS_H
+
+#include "ctl/apply/plan.h"
+
+/* Adds its steps; before those of bridges, whose ports guests may be.  0 or
+ * -errno with a sentence. */
+int plan_guests(struct plan *p, const struct plan_input *in, struct err *e);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Steps on guests, forth and back.  A step finds its guest by name each time.
+ */
+#include "ctl/apply/step_guest.h"
+
+#include "base/log.h"
+#include "ctl/guest/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One that is to go gets so long for powering down. */
+#define LEAVE_SECONDS 30
+
+static struct guest *guest_of(const struct step *s)
+{
+    struct guests *all = s->op->a->guests;
+
+    return all ? guest_find(all, s->port) : NULL;
+}
+
+static void gone(struct step *s)
+{
+    struct err e;
+
+    step_done(s, err_set(&e, ENOENT, "guest %s is no more", s->port), &e);
+}
+
+static void nothing_to_do(struct step *s)
+{
+    struct err none = {""};
+
+    step_done(s, 0, &none);
+}
+
+/* When the daemon begins, a guest that cannot run is no reason not to. */
+static void done_or_said(void *arg, int rc, const struct err *e)
+{
+    struct step *s = arg;
+
+    if (rc && s->op->req && s->op->req->may_wait && !s->op->back) {
+        log_warn("%s", e->text);
+        nothing_to_do(s);
+        return;
+    }
+    step_done(s, rc, e);
+}
+
+static void define(struct step *s, const char *text, bool from_file)
+{
+    struct guests *all = s->op->a->guests;
+    struct guest_def *d = NULL;
+    struct err e = {""};
+    json_t *o = json_loads(text, 0, NULL);
+    int rc = o ? guest_def_read(&d, o, &e)
+               : err_set(&e, ENOMEM, "no memory for guest %s", s->port);
+
+    json_decref(o);
+    if (rc) {
+        step_done(s, rc, &e);
+        return;
+    }
+    d->from_file = from_file;
+    guest_define(all, d, done_or_said, s);
+}
+
+void step_guest_define(struct step *s)
+{
+    define(s, s->guest->def, true);
+}
+
+void step_guest_define_back(struct step *s)
+{
+    struct guest *g = guest_of(s);
+
+    if (g)
+        guest_undefine(g, step_done, s);
+    else
+        nothing_to_do(s);
+}
+
+void step_guest_undefine(struct step *s)
+{
+    struct guest *g = guest_of(s);
+    json_t *o = g ? guest_def_write(guest_def(g)) : NULL;
+
+    s->saved_guest = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    json_decref(o);
+    if (g && s->saved_guest)
+        guest_undefine(g, step_done, s);
+    else
+        gone(s);
+}
+
+void step_guest_undefine_back(struct step *s)
+{
+    define(s, s->saved_guest, true);
+}
+
+void step_guest_start(struct step *s)
+{
+    struct guest *g = guest_of(s);
+
+    if (g)
+        guest_start(g, done_or_said, s);
+    else if (s->op->req && s->op->req->may_wait)
+        nothing_to_do(s); /* it could not be defined, and that was said */
+    else
+        gone(s);
+}
+
+/* It has only just begun. */
+void step_guest_start_back(struct step *s)
+{
+    struct guest *g = guest_of(s);
+
+    if (g && guest_state(g) != GUEST_STOPPED)
+        guest_kill(g, step_done, s);
+    else
+        nothing_to_do(s);
+}
+
+void step_guest_stop(struct step *s)
+{
+    struct guest *g = guest_of(s);
+
+    if (g && guest_state(g) != GUEST_STOPPED)
+        guest_stop(g, LEAVE_SECONDS, step_done, s);
+    else
+        nothing_to_do(s);
+}
+
+void step_guest_stop_back(struct step *s)
+{
+    struct guest *g = guest_of(s);
+
+    if (g)
+        guest_start(g, step_done, s);
+    else
+        gone(s);
+}

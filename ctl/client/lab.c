@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/client/lab.h"
+
+#include <errno.h>
+#include <string.h>
+
+const char *lab_text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s ? s : "";
+}
+
+int lab_call(struct client *c, const char *method, json_t *params,
+             struct err *e)
+{
+    struct reply r;
+    int rc = 0;
+
+    if (!client_call(c, method, params, -1, &r))
+        rc = err_set(e, r.err ? r.err : EIO, "%s", r.text);
+    reply_free(&r);
+    return rc;
+}
+
+int run_lab_up(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return lab_up(c, argv[0]);
+}
+
+/* 0, 1 after a complaint, or -ENOENT: it is not up. */
+static int find(const struct client *c, struct lab_state *s, const char *word,
+                struct err *e)
+{
+    int rc = lab_state_find(c, s, word, e);
+
+    if (rc && rc != -ENOENT)
+        return complain(c, "lab: %s", e->text);
+    return rc;
+}
+
+int run_lab_down(struct client *c, int argc, char **argv)
+{
+    struct lab_state s;
+    struct err e = {""};
+    int rc = find(c, &s, argv[0], &e);
+
+    (void)argc;
+    if (rc == -ENOENT) { /* as somebody who goes down twice wants it */
+        fprintf(stderr, "%s\n", e.text);
+        return 0;
+    }
+    if (rc)
+        return rc;
+    rc = lab_remove(c, &s, &e);
+    if (rc)
+        rc = complain(c, "lab %s: %s", s.name, e.text);
+    else
+        printf("lab %s is down, nothing of it is left\n", s.name);
+    lab_state_free(&s);
+    return rc;
+}
+
+int run_lab_show(struct client *c, int argc, char **argv)
+{
+    struct lab_state s;
+    struct err e = {""};
+    int rc = find(c, &s, argv[0], &e);
+
+    (void)argc;
+    if (rc == -ENOENT)
+        return complain(c, "%s", e.text);
+    if (rc)
+        return rc;
+    rc = lab_show(c, &s);
+    lab_state_free(&s);
+    return rc;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * `bascule lab`, inside.  What a lab has made is written down, thing by thing
+ * and before it is made, in a file beside the control socket; so that `down`
+ * finds it whatever has ended in between, and touches nothing else.
+ *
+ *   lab.c        the three commands
+ *   lab_state.c  what is written down
+ *   lab_up.c     making
+ *   lab_down.c   removing
+ *   lab_show.c   showing
+ *   lab_run.c    ip(8), and hosts' commands
+ *
+ * Threads: one.
+ */
+#ifndef CTL_CLIENT_LAB_H
+#define CTL_CLIENT_LAB_H
+
+#include "ctl/client/client.h"
+#include "ctl/config/lab.h"
+
+#include <limits.h>
+
+struct lab_state {
+    char name[LAB_NAME_MAX];
+    char path[PATH_MAX]; /* of the file */
+    /* {"lab", "file", "daemon": its process, "made": [{"what", "name", ...}]};
+     * what: bridge, link, netns, uplink, guest */
+    json_t *o;
+};
+
+/* ---- lab_state.c; 0 or -errno with a sentence ---- */
+
+/* Begins the state of a lab that is not up.  -EEXIST: it is. */
+int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
+                  const char *file, json_int_t daemon, struct err *e);
+/* That of the lab 'word' means, a file or a name.  -ENOENT: it is not up. */
+int lab_state_find(const struct client *c, struct lab_state *s,
+                   const char *word, struct err *e);
+/* Takes 'what' over and writes the file. */
+int lab_state_add(struct lab_state *s, json_t *what, struct err *e);
+int lab_state_save(const struct lab_state *s, struct err *e);
+/* The file goes, and what is beside it of that lab. */
+void lab_state_remove(struct lab_state *s);
+void lab_state_free(struct lab_state *s);
+json_t *lab_made(const struct lab_state *s);
+
+/* ---- lab_run.c ---- */
+
+/* ip(8) with some words; what it says becomes the sentence. */
+#define LAB_IP(e, ...) lab_ip(e, (const char *const[]){__VA_ARGS__, NULL})
+int lab_ip(struct err *e, const char *const *word);
+/* Processes of a network namespace, as `ip netns pids` lists them. */
+unsigned lab_pids(const char *netns, pid_t *pid, unsigned n);
+bool lab_netns_exists(const char *netns);
+/* Starts it in the background; what it says goes to a file 'log'. */
+int lab_command(const char *netns, const char *command, const char *log,
+                struct err *e);
+
+/* ---- the rest; exit status ---- */
+
+int lab_up(struct client *c, const char *file);
+/* Quietly, where something was only begun. */
+int lab_remove(struct client *c, struct lab_state *s, struct err *e);
+int lab_show(struct client *c, const struct lab_state *s);
+
+/* A call whose result is not wanted: 0 or -errno. */
+int lab_call(struct client *c, const char *method, json_t *params,
+             struct err *e);
+const char *lab_text(const json_t *o, const char *key); /* "": no text */
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Removing a lab, last things first.  What is gone already is fine; what the
+ * daemon has to remove while it does not answer stays written down.
+ */
+#include "ctl/client/lab.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PIDS_MAX       256
+#define GUEST_PATIENCE 20 /* s, for one with disks to power down */
+
+struct remover {
+    struct client *c;
+    bool reached; /* the daemon answers */
+    bool same;    /* ... and is the one that was there when it was made */
+};
+
+static void pause_ms(long ms)
+{
+    struct timespec t = {0, ms * 1000000};
+
+    nanosleep(&t, NULL);
+}
+
+static unsigned signal_all(const char *netns, int sig)
+{
+    pid_t pid[PIDS_MAX];
+    unsigned n = lab_pids(netns, pid, PIDS_MAX);
+
+    for (unsigned i = 0; i < n; i++)
+        (void)kill(pid[i], sig);
+    return n;
+}
+
+static int remove_netns(const char *netns, struct err *e)
+{
+    if (!lab_netns_exists(netns))
+        return 0;
+    if (signal_all(netns, SIGTERM))
+        for (int i = 0; i < 30 && signal_all(netns, 0); i++)
+            pause_ms(50);
+    (void)signal_all(netns, SIGKILL);
+    return LAB_IP(e, "netns", "del", netns);
+}
+
+static int remove_link(const char *name)
+{
+    struct err gone;
+
+    (void)LAB_IP(&gone, "link", "del", name);
+    return 0; /* there is no other reason why this would not work as root */
+}
+
+/* Would something be lost if its plug were pulled? */
+static bool has_disk(const json_t *g)
+{
+    const json_t *d;
+    size_t i;
+
+    if (json_is_true(json_object_get(g, "snapshot")))
+        return false;
+    json_array_foreach(json_object_get(g, "disks"), i, d)
+    {
+        if (!json_is_true(json_object_get(d, "readonly")))
+            return true;
+    }
+    return false;
+}
+
+static int stop_guest(struct client *c, const char *name, const json_t *g,
+                      struct err *e)
+{
+    struct err late;
+    int rc;
+
+    if (strcmp(lab_text(g, "state"), "stopped") == 0)
+        return 0;
+    if (has_disk(g) && lab_call(c, "guest.stop",
+                                json_pack("{s:s,s:i}", "name", name, "timeout",
+                                          GUEST_PATIENCE),
+                                &late) == 0)
+        return 0;
+    rc = lab_call(c, "guest.kill", json_pack("{s:s}", "name", name), e);
+    return rc == -ESRCH ? 0 : rc; /* it has ended by itself */
+}
+
+static int remove_guest(struct client *c, const char *name, struct err *e)
+{
+    struct reply r;
+    int rc = 0;
+
+    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", name), -1, &r))
+        rc = r.err == ENOENT ? -ENOENT : err_set(e, r.err, "%s", r.text);
+    else
+        rc = stop_guest(c, name, r.result, e);
+    reply_free(&r);
+    if (rc == -ENOENT)
+        return 0;
+    return rc ? rc
+              : lab_call(c, "guest.undefine", json_pack("{s:s}", "name", name),
+                         e);
+}
+
+/* Bridges end with their daemon; one of that name in another daemon is
+ * somebody else's. */
+static int remove_bridge(const struct remover *m, const char *name,
+                         struct err *e)
+{
+    int rc;
+
+    if (!m->same)
+        return 0;
+    rc = lab_call(m->c, "delbr",
+                  json_pack("{s:s,s:b}", "bridge", name, "force", true), e);
+    return rc == -ENXIO || rc == -ENODEV || rc == -ENOENT ? 0 : rc;
+}
+
+static int remove_uplink(const struct remover *m, const json_t *what)
+{
+    struct err gone;
+
+    if (m->same)
+        (void)lab_call(m->c, "delif",
+                       json_pack("{s:s,s:s}", "bridge",
+                                 lab_text(what, "bridge"), "port",
+                                 lab_text(what, "name")),
+                       &gone);
+    return 0; /* it goes with its bridge at the latest */
+}
+
+static int remove_one(const struct remover *m, const json_t *what,
+                      struct err *e)
+{
+    const char *kind = lab_text(what, "what"), *name = lab_text(what, "name");
+
+    if (strcmp(kind, "netns") == 0)
+        return remove_netns(name, e);
+    if (strcmp(kind, "link") == 0)
+        return remove_link(name);
+    if (strcmp(kind, "uplink") == 0)
+        return remove_uplink(m, what);
+    if (strcmp(kind, "bridge") == 0)
+        return remove_bridge(m, name, e);
+    if (m->reached)
+        return remove_guest(m->c, name, e);
+    return err_set(e, ENOTCONN,
+                   "guest %s is still there, and perhaps more of them: "
+                   "basculed does not answer; start it, and say bascule lab "
+                   "down again",
+                   name);
+}
+
+static void reach(struct remover *m, const struct lab_state *s)
+{
+    struct reply r;
+
+    if (client_call(m->c, "version", NULL, -1, &r)) {
+        m->reached = true;
+        m->same = json_integer_value(json_object_get(r.result, "pid")) ==
+                  json_integer_value(json_object_get(s->o, "daemon"));
+    }
+    reply_free(&r);
+}
+
+int lab_remove(struct client *c, struct lab_state *s, struct err *e)
+{
+    struct remover m = {.c = c};
+    json_t *made = lab_made(s), *left = json_array();
+    struct err first = {""}, none;
+    int rc = 0;
+
+    reach(&m, s);
+    for (size_t i = json_array_size(made); i-- > 0;) {
+        json_t *what = json_array_get(made, i);
+        struct err why = {""};
+        int failed = remove_one(&m, what, &why);
+
+        if (failed)
+            json_array_insert(left, 0, what);
+        if (failed && !rc) {
+            rc = failed;
+            first = why;
+        }
+    }
+    json_object_set_new(s->o, "made", left);
+    if (rc) {
+        *e = first;
+        (void)lab_state_save(s, &none);
+    } else {
+        lab_state_remove(s);
+    }
+    return rc;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * LABS/NAME.json, where LABS is /run/bascule/labs, or PATH.labs beside a
+ * socket PATH.sock.  The first write is exclusive: of two who take the same
+ * lab up, one hears that it is up.
+ */
+#include "ctl/client/lab.h"
+#include "ctl/sockpath.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int folder(const struct client *c, char out[PATH_MAX], struct err *e)
+{
+    struct sockaddr_un addr;
+    int rc = sockpath_resolve(c->socket, &addr, e);
+    size_t len = rc ? 0 : strlen(addr.sun_path);
+
+    if (rc)
+        return rc;
+    if (strcmp(addr.sun_path, SOCKPATH_RUN_DIR "/control.sock") == 0) {
+        snprintf(out, PATH_MAX, SOCKPATH_RUN_DIR "/labs");
+        return 0;
+    }
+    if (len > 5 && strcmp(addr.sun_path + len - 5, ".sock") == 0)
+        len -= 5;
+    snprintf(out, PATH_MAX, "%.*s.labs", (int)len, addr.sun_path);
+    return 0;
+}
+
+static int write_text(int fd, const char *path, const char *text, struct err *e)
+{
+    size_t n = strlen(text);
+
+    errno = ENOSPC; /* what a short write means */
+    if (write(fd, text, n) != (ssize_t)n)
+        return err_sys(e, errno, "%s", path);
+    return 0;
+}
+
+/* Complete or not at all; 'fresh': only if there is none. */
+static int save(const struct lab_state *s, bool fresh, struct err *e)
+{
+    char tmp[PATH_MAX + 8];
+    char *text = json_dumps(s->o, JSON_INDENT(1));
+    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_EXCL : O_TRUNC);
+    const char *path = fresh ? s->path : tmp;
+    int fd, rc;
+
+    snprintf(tmp, sizeof(tmp), "%s.new", s->path);
+    fd = text ? open(path, flags, 0600) : -1;
+    if (!text)
+        rc = err_set(e, ENOMEM, "out of memory");
+    else if (fd < 0 && errno == EEXIST)
+        rc = err_set(e, EEXIST,
+                     "it is up already: bascule lab show %s, bascule lab down "
+                     "%s",
+                     s->name, s->name);
+    else
+        rc = fd < 0 ? err_sys(e, errno, "%s", path)
+                    : write_text(fd, path, text, e);
+    if (fd >= 0)
+        close(fd);
+    if (!rc && !fresh && rename(tmp, s->path) < 0)
+        rc = err_sys(e, errno, "%s", s->path);
+    free(text);
+    return rc;
+}
+
+int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
+                  const char *file, json_int_t daemon, struct err *e)
+{
+    char dir[PATH_MAX], full[PATH_MAX];
+    int rc = folder(c, dir, e);
+
+    memset(s, 0, sizeof(*s));
+    snprintf(s->name, sizeof(s->name), "%s", lab);
+    if (!rc && mkdir(dir, 0700) < 0 && errno != EEXIST)
+        rc = err_sys(e, errno, "%s", dir);
+    if (!rc && snprintf(s->path, sizeof(s->path), "%s/%s.json", dir, lab) >=
+                   (int)sizeof(s->path))
+        rc = err_set(e, ENAMETOOLONG, "%.80s: too long", dir);
+    if (rc)
+        return rc;
+    s->o =
+        json_pack("{s:s,s:s,s:I,s:[]}", "lab", lab, "file",
+                  realpath(file, full) ? full : file, "daemon", daemon, "made");
+    rc = save(s, true, e);
+    if (rc)
+        lab_state_free(s);
+    return rc;
+}
+
+/* ---- finding ---- */
+
+static bool load(struct lab_state *s, const char *dir, const char *file)
+{
+    const char *name;
+
+    memset(s, 0, sizeof(*s));
+    if (snprintf(s->path, sizeof(s->path), "%s/%s", dir, file) >=
+        (int)sizeof(s->path))
+        return false;
+    s->o = json_load_file(s->path, 0, NULL);
+    name = lab_text(s->o, "lab");
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    if (*name && json_is_array(lab_made(s)))
+        return true;
+    lab_state_free(s);
+    return false;
+}
+
+static bool is_meant(const struct lab_state *s, const char *word,
+                     const char *full, const char *lab)
+{
+    return strcmp(s->name, word) == 0 || strcmp(s->name, lab) == 0 ||
+           strcmp(lab_text(s->o, "file"), full) == 0;
+}
+
+static bool has_ending(const char *name, const char *ending)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && strcmp(dot, ending) == 0;
+}
+
+static bool search(struct lab_state *s, const char *dir, const char *word,
+                   const char *lab)
+{
+    char full[PATH_MAX];
+    struct dirent **f;
+    int n = scandir(dir, &f, NULL, alphasort);
+    bool found = false;
+
+    if (!realpath(word, full))
+        snprintf(full, sizeof(full), "%s", word);
+    for (int i = 0; i < n; i++) {
+        if (!found && has_ending(f[i]->d_name, ".json") &&
+            load(s, dir, f[i]->d_name)) {
+            found = is_meant(s, word, full, lab);
+            if (!found)
+                lab_state_free(s);
+        }
+        free(f[i]);
+    }
+    if (n >= 0)
+        free(f);
+    return found;
+}
+
+/* By name, by file, or by the name that the file gives; the file may have been
+ * changed since, even for the worse. */
+int lab_state_find(const struct client *c, struct lab_state *s,
+                   const char *word, struct err *e)
+{
+    struct err why = {""};
+    struct lab *lab = NULL;
+    char dir[PATH_MAX], name[LAB_NAME_MAX] = "";
+    int rc = folder(c, dir, e);
+
+    if (rc)
+        return rc;
+    if (search(s, dir, word, word))
+        return 0;
+    rc = lab_load(&lab, word, &why);
+    if (!rc)
+        memcpy(name, lab->name, sizeof(name));
+    lab_free(lab);
+    if (!rc && search(s, dir, word, name))
+        return 0;
+    if (rc && strchr(word, '/'))
+        return err_set(e, EINVAL, "%s", why.text);
+    return err_set(e, ENOENT, "lab %s is not up", *name ? name : word);
+}
+
+/* ---- changing ---- */
+
+json_t *lab_made(const struct lab_state *s)
+{
+    return json_object_get(s->o, "made");
+}
+
+int lab_state_save(const struct lab_state *s, struct err *e)
+{
+    return save(s, false, e);
+}
+
+int lab_state_add(struct lab_state *s, json_t *what, struct err *e)
+{
+    if (json_array_append_new(lab_made(s), what) < 0)
+        return err_set(e, ENOMEM, "out of memory");
+    return lab_state_save(s, e);
+}
+
+/* Logs of commands are NAME.HOST.log. */
+static void remove_logs(const struct lab_state *s, const char *dir)
+{
+    char path[PATH_MAX + 260];
+    struct dirent **f;
+    int n = scandir(dir, &f, NULL, alphasort);
+    size_t len = strlen(s->name);
+
+    for (int i = 0; i < n; i++) {
+        const char *name = f[i]->d_name;
+
+        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        if (strncmp(name, s->name, len) == 0 && name[len] == '.' &&
+            (has_ending(name, ".log") || has_ending(name, ".new")))
+            (void)unlink(path);
+        free(f[i]);
+    }
+    if (n >= 0)
+        free(f);
+}
+
+void lab_state_remove(struct lab_state *s)
+{
+    char dir[PATH_MAX];
+
+    snprintf(dir, sizeof(dir), "%s", s->path);
+    *strrchr(dir, '/') = '\0';
+    (void)unlink(s->path);
+    remove_logs(s, dir);
+    (void)rmdir(dir); /* unless another lab is up */
+}
+
+void lab_state_free(struct lab_state *s)
+{
+    json_decref(s->o);
+    s->o = NULL;
+}

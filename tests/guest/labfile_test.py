@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Labs of one file: up, used, down, whatever ends in between; and guests in a
+configuration."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import guestlib
+from guestlib import lib
+
+LAB = """
+lab: {name}
+bridges:
+  br0: {{addresses: [10.9.0.1/24], ageing: 100}}
+  br1:
+links:
+  - [br0, br1]
+uplink: {{interface: up0, bridge: br0}}
+hosts:
+  alice: {{bridge: br0, address: 10.9.0.2/24, gateway: 10.9.0.1}}
+  bob: {{bridge: br1, address: 10.9.0.3/24, command: sleep 600}}
+guests:
+  vm1: {{kernel: {kernel}, initrd: {initrd}, memory: 128, nets: [br1],
+        append: {args} bascule.ip=10.9.0.11/24{bios}}}
+  vm2: {{kernel: {kernel}, initrd: {initrd}, memory: 128, nets: [br1], start: no}}
+"""
+BIOS = f", qemu-args: [-bios, {guestlib.QBOOT}]" if os.path.exists(guestlib.QBOOT) else ""
+
+
+def cli(sw, *args, check=True):
+    """Not in a mount namespace of its own, as `ip netns exec` makes one."""
+    r = subprocess.run(["nsenter", f"--net=/run/netns/{sw.ns}",
+                        os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *map(str, args)],
+                       capture_output=True, text=True, timeout=60)
+    lib.need(not check or r.returncode == 0, lambda: f"{args}: exit {r.returncode}: {r.stderr}")
+    return r
+
+
+def write(lab, name, text):
+    path = os.path.join(lab.dir, name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def begin(lab):
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge has no labs")
+    sw = lab.switch(bridge=None)
+    lab.veth("up0", lab.ns("wan"))
+    lib.sh("ip", "-n", lab.ns("wan"), "link", "set", "eth0", "up")
+    kernel, initrd = guestlib.made()
+    name = f"l{os.getpid()}"
+    path = write(lab, "it.yaml", LAB.format(name=name, kernel=kernel, initrd=initrd,
+                                            args=guestlib.KERNEL_ARGS, bios=BIOS))
+    lab.at_end(lambda: sw.proc and cli(sw, "lab", "down", path, check=False))
+    return sw, name, path
+
+
+def devices(sw):
+    return {d["ifname"] for d in json.loads(lib.sh("ip", "-n", sw.ns, "-j", "link").stdout)}
+
+
+def nothing_left(sw, name, before):
+    lib.need(cli(sw, "-j", "show").stdout.strip() in ("[]", "{}", ""), cli(sw, "show").stdout)
+    lib.need(json.loads(cli(sw, "-j", "guest", "list").stdout) == [], "a guest is left")
+    lib.need(f"{name}-" not in lib.sh("ip", "netns", "list").stdout, "a namespace is left")
+    lib.need(devices(sw) == before, f"devices: {before} before, {devices(sw)} now")
+    lib.need(not os.path.exists(sw.sock.replace(".sock", ".labs")), "its state is left")
+
+
+def test_lab(lab):
+    sw, name, path = begin(lab)
+    before = devices(sw)
+    t0 = time.monotonic()
+    said = cli(sw, "lab", "up", path).stdout
+    print(f"     up in {time.monotonic() - t0:.1f} s")
+    for word in ("bridge br0, spanning tree off", "guest vm1, running", "guest vm2, stopped",
+                 "host alice 10.9.0.2/24", "br0-br1", "up0"):
+        lib.need(word in said, f"no {word!r} in {said}")
+    lib.sh("ping", "-c2", "-W2", "10.9.0.3", ns=f"{name}-alice")
+    lib.reaches(f"{name}-alice", "10.9.0.11", limit=30)
+    lib.sh("ping", "-c1", "-W2", "10.9.0.11", ns=sw.ns)  # from the bridge's own address
+    lib.wait_until(lambda: "10.9.0.11" in cli(sw, "lab", "show", path).stdout, 5,
+                   lambda: f"show says vm1's address: {cli(sw, 'lab', 'show', path).stdout}")
+    lib.need(lib.sh("ip", "netns", "pids", f"{name}-bob").stdout.strip(), "bob runs nothing")
+
+    r = cli(sw, "lab", "up", path, check=False)
+    lib.need(r.returncode == 1 and "is up already" in r.stderr, r.stderr)
+    shown = json.loads(cli(sw, "-j", "lab", "show", name).stdout)
+    lib.need([g["name"] for g in shown["guests"]] == ["vm1", "vm2"] and
+             shown["bridges"][0]["bridge"][0]["ageing_time"] == 10000, str(shown))
+
+    # a guest is killed, a namespace deleted by hand
+    os.kill(sw.json("guest", "show", "vm1")["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: "guest vm1, stopped" in cli(sw, "lab", "show", path).stdout, 5,
+                   "show says that vm1 has ended")
+    lib.sh("ip", "netns", "pids", f"{name}-alice")
+    lib.sh("ip", "netns", "del", f"{name}-alice")
+    cli(sw, "lab", "down", path)
+    nothing_left(sw, name, before)
+    r = cli(sw, "lab", "down", path)
+    lib.need("is not up" in r.stderr, r.stderr)
+
+
+def test_crash(lab):
+    sw, name, path = begin(lab)
+    before = devices(sw)
+    cli(sw, "lab", "up", path)
+    os.kill(sw.json("version")["pid"], signal.SIGKILL)
+    sw.proc.wait(5)
+    # without the daemon what can go goes, and the rest is said
+    r = cli(sw, "lab", "down", path, check=False)
+    lib.need(r.returncode == 1 and "does not answer" in r.stderr, r.stderr)
+    lib.need(f"{name}-" not in lib.sh("ip", "netns", "list").stdout, "a namespace is left")
+    sw.start()
+    lib.need(sw.json("guest", "show", "vm1")["state"] == "running", "vm1 was not found")
+    sw.bridge("br0", "--no-local")  # somebody else's, by chance of the same name
+    cli(sw, "lab", "down", path)
+    lib.need("br0" in cli(sw, "show").stdout, "the bridge of another daemon was removed")
+    sw.cli("delbr", "br0")
+    nothing_left(sw, name, before)
+
+
+def test_refused(lab):
+    """Nothing is made of a bad file, nor where something is in the way."""
+    sw, name, path = begin(lab)
+    before = devices(sw)
+
+    def fails(p, *words):
+        r = cli(sw, "lab", "up", p, check=False)
+        lib.need(r.returncode == 1 and all(w in r.stderr for w in words), r.stderr)
+    with open(path) as f:
+        text = f.read()
+    fails(write(lab, "bad.yaml", text.replace("memory: 128", "memroy: 128")),
+          "bad.yaml:13:", "did you mean memory?")
+    fails(write(lab, "bad.yaml", text.replace("up0", "up7")), "bad.yaml:8:", "up7")
+    fails(write(lab, "bad.yaml", text.replace("initrd: /", "initrd: /nowhere/")),
+          "bad.yaml:13:3", "nowhere")
+    nothing_left(sw, name, before)
+    sw.bridge("br1", "--no-local")
+    fails(path, "it.yaml:5:3", "there is a bridge br1 already")
+    sw.cli("delbr", "br1")
+    lib.sh("ip", "-n", sw.ns, "tuntap", "add", "br1-br0", "mode", "tap")
+    fails(path, "it.yaml:7:5", "there is an interface br1-br0 already")
+    lib.sh("ip", "-n", sw.ns, "link", "del", "br1-br0")  # it is still there
+    nothing_left(sw, name, before)
+
+
+def test_configuration(lab):
+    """guests: in a file that is applied."""
+    sw, _, _ = begin(lab)
+    kernel, initrd = guestlib.made()
+
+    def conf(name, guests):
+        lines = [f"    {g}: {{kernel: {kernel}, initrd: {initrd}, memory: {mb}, "
+                 f"nets: [{net}], start: {start}{BIOS}}}" for g, mb, net, start in guests]
+        return write(lab, name, "\n".join(["bascule:", "  bridges: {br0: {}}",
+                                           *(["  guests:"] if lines else []), *lines, ""]))
+
+    def apply(path, *more, check=True):
+        r = cli(sw, "apply", *more, path, check=check)
+        return r.stdout.splitlines(), r.stderr
+    a = conf("a.yaml", [("vm1", 128, "br0", "yes"), ("vm2", 128, "br0", "no")])
+    plan, _ = apply(a, "--dry-run")
+    for s in ("define guest vm1", "define guest vm2", "start guest vm1"):
+        lib.need(s in plan, str(plan))
+    lib.need("start guest vm2" not in plan and sw.json("guest", "list") == [], str(plan))
+    lib.need(apply(a)[0] == plan, "what was done is not what was planned")
+    lib.need(apply(a)[0] == [], "applied twice, something changes")
+    pid = sw.json("guest", "show", "vm1")["pid"]
+
+    # changed: the stopped one anew, the running one is said to need a restart
+    b = conf("b.yaml", [("vm1", 130, "br0", "yes"), ("vm2", 130, "br0", "no")])
+    plan, notes = apply(b)
+    lib.need(plan == ["define guest vm2 anew"] and "vm1 needs a restart" in notes, f"{plan} {notes}")
+    lib.need(sw.json("guest", "show", "vm1")["pid"] == pid, "vm1 was restarted")
+
+    # what fails is taken back
+    c = conf("c.yaml", [("vm1", 128, "br0", "yes"), ("vm3", 128, "brx", "yes")])
+    _, notes = apply(c, check=False)
+    lib.need("c.yaml:5:5" in notes and "no bridge brx" in notes, notes)
+    lib.need([g["name"] for g in sw.json("guest", "list")] == ["vm1", "vm2"], "not taken back")
+    text = sw.cli("config").stdout
+    lib.need("guests:" in text and "tap:vm1" not in text and "packet:vm1" not in text, text)
+    sw.stop()
+    sw.start("--config", b)  # as the file wants it, also by the next daemon
+    lib.need(sw.json("guest", "show", "vm1")["pid"] == pid, "vm1 was not found again")
+
+    # what leaves the file is forgotten
+    none = conf("none.yaml", [])
+    lib.need(apply(none, "--dry-run")[0] == ["stop guest vm1", "undefine guest vm1",
+                                             "undefine guest vm2"], "leaving")
+    sw.cli("guest", "kill", "vm1")
+    apply(none)
+    lib.need(sw.json("guest", "list") == [], "a guest is left")
+
+
+guestlib.main()
