@@ -105,6 +105,39 @@ def cpu_busy():
     return (n[0] + n[1] + n[2] + n[5] + n[6]) / TICK
 
 
+def thread_time(pid, wanted=lambda name: True):
+    """Seconds of processor that a process's threads of wanted names have had."""
+    total = 0
+    for tid in os.listdir("/proc/%d/task" % pid):
+        at = "/proc/%d/task/%s/" % (pid, tid)
+        with open(at + "comm", encoding="ascii", errors="replace") as f:
+            if not wanted(f.read().strip()):
+                continue
+        with open(at + "schedstat", encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
+
+
+def threads(pid):
+    """{thread id: (name, times it has slept and been woken)}"""
+    found = {}
+    for tid in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/status" % (pid, tid),
+                  encoding="ascii") as f:
+            field = dict(line.split(":\t", 1) for line in f if ":\t" in line)
+        found[int(tid)] = (field["Name"].strip(),
+                           int(field["voluntary_ctxt_switches"]))
+    return found
+
+
+def resident(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        for line in f:
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+    raise RuntimeError("no VmRSS of %d" % pid)
+
+
 def foreign_load(seconds=0.1):
     """Share of the processors that somebody uses while we do nothing."""
     busy = cpu_busy()

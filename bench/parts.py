@@ -12,8 +12,10 @@ import time
 import stp
 from apply import apply1000
 from guest import launch
-from lib import Series, cpu_busy, ratio, run, wait_for, wait_quiet
-from peers import NET, rigs  # which also shows the way to tests/guest
+from guests16 import guests16
+from lib import (Series, cpu_busy, ratio, resident, run, thread_time, threads,
+                 wait_for, wait_quiet)
+from peers import NET, NamedGuest, rigs  # which also shows the way to tests/guest
 from migrate import migrate
 
 LOSS = 0.001  # what "without loss" allows
@@ -113,35 +115,30 @@ def tcp_tap(c):
 
 # ---- guests ----
 
-def thread_time(pid):
-    """Seconds of processor that all threads of a process have had."""
-    total = 0
-    for tid in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, tid),
-                  encoding="ascii") as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
-
-
-def guest_tcp(c, rig):
-    """iperf3 from guest to guest."""
+def guest_stream(c, rig, meters):
+    """iperf3 from guest to guest.  meters: {metric: what reads the seconds of
+    processor had so far}; the result is per GB."""
     sender, receiver = rig.guest
-    daemon = rig.peer.daemon
     # listening is state 0A
     receiver.run("iperf3 -s -1 >/dev/null 2>&1 & until grep -q ':1451 .* 0A ' "
                  "/proc/net/tcp*; do usleep 20000; done")
-    busy = cpu_busy()
-    used = thread_time(daemon.pid) if daemon else 0
+    before = {m: read() for m, read in meters.items()}
     said = sender.run(
         "iperf3 -c %s2 -t %d -J >/tmp/o; sed -n '/sum_received/,/}/p' /tmp/o"
         % (NET, 2 if c.quick else 5), 60)
-    used = thread_time(daemon.pid) - used if daemon else 0
-    busy = cpu_busy() - busy
+    used = {m: read() - before[m] for m, read in meters.items()}
     receiver.run("wait")
     got = {k: float(v) for k, v in re.findall(r'"(\w+)":\s*([\d.e+]+)', said)}
-    gb = got["bytes"] / 1e9
-    result = {"throughput": got["bits_per_second"] / 1e9, "all cpu": busy / gb}
-    return dict(result, **{"switch cpu": used / gb}) if daemon else result
+    return {"throughput": got["bits_per_second"] / 1e9,
+            **{m: t / (got["bytes"] / 1e9) for m, t in used.items()}}
+
+
+def guest_tcp(c, rig):
+    daemon = rig.peer.daemon
+    meters = {"all cpu": cpu_busy}
+    if daemon:
+        meters["switch cpu"] = lambda: thread_time(daemon.pid)
+    return guest_stream(c, rig, meters)
 
 
 def guest(c):
@@ -157,6 +154,40 @@ def guest(c):
                                               ("all cpu", "<=", None))] + [
                     ("throughput", "bascule/stream", "direct/stream", ">=",
                      None)])
+
+
+def is_vcpu(name):
+    return name.startswith("CPU ")
+
+
+def outside_vcpus():
+    """The whole machine's work without that of virtual processors: those of
+    the guests that are not measured now idle, but an emulator's idling costs."""
+    return cpu_busy() - sum(thread_time(g.proc.pid, is_vcpu)
+                            for g in NamedGuest.running())
+
+
+def beside_vcpus(rig):
+    """The same without strangers' work: the threads that QEMU and the switch
+    have for it.  What the kernel does in threads of its own is missing."""
+    pids = [g.proc.pid for g in rig.guest]
+    total = sum(thread_time(p, lambda name: not is_vcpu(name)) for p in pids)
+    return total + (thread_time(rig.peer.daemon.pid) if rig.peer.daemon else 0)
+
+
+def guesttap(c):
+    """Emulated processors are most of the work and no switch's; hence what is
+    spent outside them."""
+    ours, theirs = names = ["bascule/guesttap", "kbr/guesttap"]
+    compare(c, "guesttap", "one TCP stream between two QEMU guests on taps",
+            names, lambda r: guest_stream(c, r, {
+                "cpu": outside_vcpus, "own cpu": lambda: beside_vcpus(r)}), {
+                    "throughput": "Gb/s",
+                    "cpu": "CPU s per GB outside vCPUs",
+                    "own cpu": "of that QEMU's and the switch's"}, [
+                        ("throughput", ours, theirs, ">=", 0.95),
+                        ("cpu", ours, theirs, "<=", 1.5),
+                        ("own cpu", ours, theirs, "<=", None)])
 
 
 # ---- round trips ----
@@ -258,26 +289,6 @@ def pps_vm(c, size=60):
 
 
 # ---- an idle switch ----
-
-def threads(pid):
-    """{thread id: (name, times it has slept and been woken)}"""
-    found = {}
-    for tid in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/status" % (pid, tid),
-                  encoding="ascii") as f:
-            field = dict(line.split(":\t", 1) for line in f if ":\t" in line)
-        found[int(tid)] = (field["Name"].strip(),
-                           int(field["voluntary_ctxt_switches"]))
-    return found
-
-
-def resident(pid):
-    with open("/proc/%d/status" % pid, encoding="ascii") as f:
-        for line in f:
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
-    raise RuntimeError("no VmRSS of %d" % pid)
-
 
 def idle(c):
     part, seconds = "idle", 3 if c.quick else 10
@@ -431,6 +442,7 @@ PARTS = {
     "tcp-veth": tcp_veth,
     "tcp-tap": tcp_tap,
     "guest": guest,
+    "guesttap": guesttap,
     "rtt": round_trip,
     "pps-tap": pps_tap,
     "pps-vm-60": pps_vm,
@@ -439,6 +451,7 @@ PARTS = {
     "ports1000": ports1000,
     "apply1000": apply1000,
     "launch": launch,
+    "guests16": guests16,
     "migrate": migrate,
     "fdb": lambda c: program(c, "fdb", "look-ups against cds_lfht, memory"),
     "pipeline": lambda c: program(c, "pipeline", "frames over mem ports"),

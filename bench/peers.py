@@ -10,6 +10,8 @@ A rig is a switch with two places to send between:
          netdevs are the ports
   stream, dgram, vde
          guests (tests/guest) on sockets of that kind
+  guesttap
+         guests on taps whose netdevs are the ports
 """
 
 import contextlib
@@ -96,21 +98,36 @@ class Rig:
         wait_for(self.name + ": first frame",
                  lambda: self.trial(60, 1000, 20)["received"] > 0, 15)
 
-    def up_guests(self):
-        """Two guests with iperf3, at sockets that the switch serves."""
+    def up_sockets(self):
+        """Guests at sockets that the switch serves."""
+        place = GuestPlace(self.stack)
+        self.up_guests(place, self.peer.guest_netdevs(
+            self.switch, self.form, place.dir))
+
+    up_stream = up_dgram = up_vde = up_sockets
+
+    def up_guesttap(self):
+        """QEMU opens taps that are there, and ports, before it runs."""
+        names = ["g1", "g2"]
+        for n in names:
+            self.switch.ip("tuntap", "add", n, "mode", "tap")
+            self.switch.ip("link", "set", n, "up")
+        self.peer.take(self.switch, names)
+        self.up_guests(GuestPlace(self.stack), map(guestlib.tap, names))
+
+    def up_guests(self, place, netdevs):
+        """Two guests with iperf3."""
         programs = tuple(shutil.which(p) or p for p in ("iperf3",))
         if not os.access(programs[0], os.X_OK):
             raise Unavailable("install iperf3")
-        place = GuestPlace(self.stack)
         self.guest = []
         try:
-            for i, netdev in enumerate(self.peer.guest_netdevs(
-                    self.switch, self.form, place.dir), 1):
-                self.guest.append(guestlib.Guest(
+            for i, netdev in enumerate(netdevs, 1):
+                self.guest.append(NamedGuest(
                     place, "g%d" % i, netdev, ns=self.switch.name,
                     memory=192, programs=programs))
                 self.guest[-1].start()
-                if not self.peer.daemon:  # the first serves the second
+                if self.peer.name == "direct":  # the first serves the second
                     self.guest[-1].wait_ready(1, 60)
         except guestlib.lib.Skip as e:
             raise Unavailable(str(e)) from e
@@ -119,8 +136,6 @@ class Rig:
             g.run("ip link set eth0 up && ip addr add %s%d/24 dev eth0"
                   % (NET, i))
         self.guest[0].ping(NET + "2")
-
-    up_stream = up_dgram = up_vde = up_guests
 
     def start_pps(self, sender, receiver):
         tool = os.path.join(self.build, "bench/tools/pps")
@@ -155,10 +170,29 @@ class GuestPlace:
         self.at_end = stack.callback
 
 
+class NamedGuest(guestlib.Guest):
+    """Its QEMU's threads have names, so that virtual processors can be told
+    from what serves them."""
+
+    made = []
+
+    def __init__(self, *args, **kw):
+        super().__init__(*args, **kw)
+        NamedGuest.made.append(self)
+
+    def command(self):
+        return [*super().command(), "-name", self.name + ",debug-threads=on"]
+
+    @staticmethod
+    def running():
+        return [g for g in NamedGuest.made if g.proc]
+
+
 class Peer:
     """Installed?  start() it in a namespace, then give it ports."""
 
     needs = {}  # program: Debian package
+    daemon = None  # its process, if it is one
 
     def check(self):
         for program, package in self.needs.items():

@@ -21,8 +21,7 @@
     X(FLOODED, "flooded", "sent to all ports: nobody known has the address")   \
     X(LOCAL, "local", "delivered to the bridge's own interface")               \
     X(RESERVED_FORWARDED, "reserved-forwarded",                                \
-      "reserved address, forwarded: the group forward mask says so, or it is " \
-      "a BPDU and the spanning tree is off")                                   \
+      "reserved address, forwarded: by the mask, or BPDU, spanning tree off")  \
     X(RESERVED_DROPPED, "reserved",                                            \
       "reserved address (802.1D): not forwarded, see group-fwd-mask")          \
     X(BPDU, "bpdu", "taken by the spanning tree")                              \

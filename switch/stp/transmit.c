@@ -20,13 +20,24 @@ static uint8_t role_flags(const struct stp_port *p)
     return 0;
 }
 
+/*
+ * How long until txCount goes down by one.  The standard's second is also the
+ * shortest hello time: hellos alone would then keep the count where a burst
+ * has left it, and there were no BPDU left for the next change.
+ */
+static uint64_t tx_period(const struct stp_port *p)
+{
+    return hello_time(p) < 2 * NS_PER_SECOND ? NS_PER_SECOND / 2
+                                             : NS_PER_SECOND;
+}
+
 static void send(struct stp *s, struct stp_port *p, struct bpdu *b)
 {
     b->vector = p->designated;
     b->times = p->designated_times;
     bpdu_encode(b, &p->config.mac, stp_do(s, STP_DO_SEND, p->number)->frame);
     if (p->tx_count++ == 0)
-        p->tx_tick = s->now + NS_PER_SECOND;
+        p->tx_tick = s->now + tx_period(p);
     p->new_info = false;
 }
 
@@ -101,7 +112,7 @@ void stp_transmit_tick(struct stp *s, struct stp_port *p)
 {
     while (p->tx_count > 0 && !running(s, p->tx_tick)) {
         p->tx_count--;
-        p->tx_tick += NS_PER_SECOND;
+        p->tx_tick += tx_period(p);
     }
 }
 

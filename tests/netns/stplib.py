@@ -493,13 +493,17 @@ class Net:
         return len({find(x) for x in up}) == 1
 
     def settled(self):
-        """All hosts' ports forward, no port is on its way, and the open links are a
-        tree: the ports, or None."""
+        """All hosts' ports forward, all links are up, no port is on its way, and the
+        open links are a tree: the ports, or None."""
         ports = self.ports()
         hosts = [f"{h}_host" for h in self.hosts if self.bridges[h].alive]
         if any(ports.get(h, Port()).state != "forwarding" for h in hosts):
             return None
         if any(p.state in ("learning", "listening") for p in ports.values()):
+            return None
+        # a link that came up is known to be up a second later
+        ends = [d for x in self.working() for _, d in self.ends(x)]
+        if any("disabled" in (ports[d].state, ports[d].role) for d in ends if d in ports):
             return None
         return ports if self.is_tree(ports) else None
 

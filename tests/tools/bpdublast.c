@@ -135,11 +135,11 @@ static void usage(void)
 
 static uint8_t type_of(const char *name)
 {
-    if (!strcmp(name, "rst"))
+    if (strcmp(name, "rst") == 0)
         return BPDU_RST;
-    if (!strcmp(name, "config"))
+    if (strcmp(name, "config") == 0)
         return BPDU_CONFIG;
-    if (strcmp(name, "tcn"))
+    if (strcmp(name, "tcn") != 0)
         usage();
     return BPDU_TCN;
 }

@@ -364,7 +364,7 @@ static bool obey(struct receiver *r)
     line[n] = 0;
     receive(r);
     report(r);
-    if (!strncmp(line, "reset", 5))
+    if (strncmp(line, "reset", 5) == 0)
         reset(r);
     return true;
 }
@@ -420,14 +420,14 @@ static void parse_sender(struct sender *s, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    if (argc >= 3 && !strcmp(argv[1], "send")) {
+    if (argc >= 3 && strcmp(argv[1], "send") == 0) {
         struct sender s = {.rate = 1000, .seconds = 3600, .len = LEN_MIN};
 
         memset(s.dst, 0xff, 6);
         parse_sender(&s, argc - 1, argv + 1);
         s.fd = open_device(argv[argc - 1], 0);
         send_all(&s, argv[argc - 1]);
-    } else if (argc == 3 && !strcmp(argv[1], "recv")) {
+    } else if (argc == 3 && strcmp(argv[1], "recv") == 0) {
         static struct receiver r;
 
         r.fd = open_device(argv[2], ETH_NUMBERED);

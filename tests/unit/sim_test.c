@@ -201,8 +201,8 @@ static void ways(void **state)
         "  B1-B2   B2-B3 # a ring\n#\n\nB3-B1;;@20s cut B2-B1 # here",
         "x: B1 B2; y: B2 B3\ny2: B3 B1; @20s cut x",
         "B1.p1-B2.p1 B2.p2-B3; B3-B1.p2; @20000ms cut B1.p1-B2",
-        "default[cost=9]; B1-B2[cost=4] B2-B3-B1[cost=4,portprio=32]\r\n"
-        "@20s cut B1.p1",
+        ("default[cost=9]; B1-B2[cost=4] B2-B3-B1[cost=4,portprio=32]\r\n"
+         "@20s cut B1.p1"),
     };
     uint64_t steps = 0;
 

@@ -642,6 +642,34 @@ static void hold_count(void **state)
     assert_false(stprig_info(&r, 1).config_pending);
 }
 
+/* As many as it may send at once. */
+static unsigned burst(void)
+{
+    stprig_forget(&r);
+    for (unsigned i = 0; i < 50; i++) {
+        r.config.max_age = (uint16_t)((20 + i % 2) * STP_SECOND);
+        stprig_bridge(&r);
+    }
+    return r.port[1].sent;
+}
+
+/* Whatever the hello time, hellos do not use up what is for changes. */
+static void hold_count_recovers(void **state)
+{
+    static const unsigned hello[] = {1, 2, 3};
+
+    (void)state;
+    add(1);
+    for (unsigned i = 0; i < 3; i++) {
+        r.config.hello = (uint16_t)(hello[i] * STP_SECOND);
+        stprig_bridge(&r);
+        stprig_run(&r, 20 * S);
+        burst();
+        stprig_run(&r, 20 * S);
+        assert_true(burst() >= r.config.tx_hold_count - 1U);
+    }
+}
+
 static void hello_times(void **state)
 {
     static const unsigned hello[] = {1, 2, 10};
@@ -705,6 +733,7 @@ int main(void)
         rstp(stp_neighbour_waits),
         rstp(version_change_begins_anew),
         rstp(hold_count),
+        rstp(hold_count_recovers),
         rstp(hello_times),
         rstp(root_port_says_nothing),
     };
