@@ -9,8 +9,9 @@ import time
 import stplib
 from stplib import MAX_AGE, STP_LIMIT, lib
 
-# what RSTP may take where it needs no timer; it takes milliseconds
-RSTP_LIMIT = STP_LIMIT if lib.KERNEL else 2.0
+# What RSTP may take where it needs no timer: milliseconds, but a port that has no BPDU
+# left (TxHoldCount) says what it has to with the next hello.
+RSTP_LIMIT = STP_LIMIT if lib.KERNEL else 2 * stplib.HELLO + 1
 # Where there is an Open vSwitch, see Watch.clean(); a loop makes that many in a moment.
 TURNED = 60
 

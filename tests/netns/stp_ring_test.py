@@ -27,7 +27,7 @@ def test_cut_and_mend(lab):
     net = ring(lab, "a b c d e" if not lib.KERNEL else "a c")
     for x, y in ["ab", "cb", "dc"] if not lib.KERNEL else ["ab"]:
         with net.watched("a", pair="ac") as w:
-            time.sleep(3)  # a port has six BPDUs, and one more each second (TxHoldCount)
+            time.sleep(5)  # a port has six BPDUs, and one more each second (TxHoldCount)
             net.cut(x, y)
             w.resumes("c", THERE)
             time.sleep(0.3)
