@@ -184,7 +184,7 @@ lab: deps-lab all  ## the five-minute lab; KEEP=1 leaves it up, ROOTLESS=1 needs
 lab-vm: deps-lab-vm all  ## the lab with virtual machines; KEEP=1 leaves it up, FILE= another lab's file
 	@BUILD='$(BUILD)' docs/lab/vm.sh $(if $(KEEP),--keep) $(FILE)
 
-lint: layers  ## clang-tidy, cppcheck, SPDX lines
+lint: layers  ## clang-tidy, cppcheck, SPDX lines; DEEP=1 looks longer
 	@tools/lint
 
 layers:  ## who includes whom

@@ -275,7 +275,7 @@ void life_graced(struct bport *p);
 /* The port's entries have left the table. */
 void life_purged(struct bport *p);
 /* The view is out that opens the port: its queues are read empty. */
-void life_freshen(struct bport *p);
+void life_freshen(struct bport *p); /* fresh.c */
 void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
 bool bport_forwarding(const struct bport *p);
 /* The state it is to be in; a view may yet have to say so. */

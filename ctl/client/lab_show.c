@@ -71,10 +71,11 @@ static void print_ports(const json_t *ports, const char *bridge)
 
     json_array_foreach(ports, i, p)
     {
-        const char *name = lab_text(p, "name"), *state = lab_text(p, "state");
+        const char *name = lab_text(p, "name"), *why = lab_text(p, "why");
 
         if (strcmp(name, bridge) != 0)
-            printf("  %-15s %-11s %s\n", name, state, lab_text(p, "why"));
+            printf("  %-15s %s%s%s\n", name, lab_text(p, "state"),
+                   *why ? ": " : "", why);
     }
 }
 

@@ -59,5 +59,5 @@ bool sim_heap_pop(struct sim_heap *h, struct sim_item *it)
 void sim_heap_free(struct sim_heap *h)
 {
     free(h->item);
-    *h = (struct sim_heap){NULL};
+    *h = (struct sim_heap){.item = NULL};
 }

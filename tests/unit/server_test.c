@@ -922,6 +922,7 @@ static void tree_refusals(void **state)
 
 static void words_and_values(void **state)
 {
+    const json_t *list, *port;
     struct peer p;
     json_t *v;
 
@@ -940,10 +941,13 @@ static void words_and_values(void **state)
     assert_string_equal(text_of(v, "path_cost_method"), "long");
     assert_string_equal(text_of(v, "force_version"), "rstp");
     json_decref(v);
-    v = json_object_get(ask(&p, "port.show", "{\"bridge\":\"br0\"}"), "result");
-    v = json_array_get(v, json_array_size(v) - 2);
-    assert_true(json_is_false(json_object_get(v, "p2p")));
-    assert_int_equal(json_integer_value(json_object_get(v, "cost")), 200000000);
+    v = ask(&p, "port.show", "{\"bridge\":\"br0\"}");
+    list = json_object_get(v, "result");
+    port = json_array_get(list, json_array_size(list) - 2);
+    assert_true(json_is_false(json_object_get(port, "p2p")));
+    assert_int_equal(json_integer_value(json_object_get(port, "cost")),
+                     200000000);
+    json_decref(v);
     peer_close(&p);
 }
 
