@@ -148,10 +148,13 @@ static void add_control(struct args *a, const struct guest_def *d,
 
 /* ---- disks ---- */
 
-/* Where in the order of booting; 0 first, -1 not in it. */
+/* Where in the order of booting; 0 first, -1 not in it: a kernel that is given
+ * comes before all, and QEMU has taken index 0 for it. */
 static int boot_index(const struct guest_def *d, enum guest_boot what,
                       unsigned n)
 {
+    if (d->kernel)
+        return -1;
     if (d->boot == what)
         return (int)n;
     if (d->boot == GUEST_BOOT_DEFAULT)

@@ -10,13 +10,47 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Could this port of the card's name be the card's, kept since it was away? */
+static bool is_cards(const struct bport *p, const struct guest_net *n)
+{
+    const struct port_spec *s = bport_spec(p);
+
+    if (n->kind == GUEST_STREAM)
+        return strcmp(s->kind, "stream") == 0;
+    return strcmp(s->kind, "packet") == 0 && strcmp(s->target, n->port) == 0;
+}
+
+/* The name is free, or the port that has it is the card's, where it should be.
+ */
+static int check_port(const struct guest *g, const struct guest_net *n,
+                      struct err *e)
+{
+    struct bridge *owner = bport_owner(g->all->sw, n->port);
+    struct bridge_info i;
+
+    if (!owner || (owner == bridge_find(g->all->sw, n->bridge) &&
+                   is_cards(bport_find(owner, n->port), n)))
+        return 0;
+    bridge_info(owner, &i);
+    return err_set(e, EEXIST,
+                   "guest %s: bridge %s has a port %s already, which is "
+                   "something else: delete it or give the guest another name",
+                   g->def->name, i.name, n->port);
+}
+
 int ports_check(const struct guest *g, struct err *e)
 {
-    for (unsigned i = 0; i < g->def->n_nets; i++)
-        if (!bridge_find(g->all->sw, g->def->net[i].bridge))
-            return err_set(e, ENODEV, "guest %s: there is no bridge %s",
-                           g->def->name, g->def->net[i].bridge);
-    return 0;
+    int rc = 0;
+
+    for (unsigned i = 0; i < g->def->n_nets && !rc; i++) {
+        const struct guest_net *n = &g->def->net[i];
+
+        rc = bridge_find(g->all->sw, n->bridge)
+                 ? check_port(g, n, e)
+                 : err_set(e, ENODEV, "guest %s: there is no bridge %s",
+                           g->def->name, n->bridge);
+    }
+    return rc;
 }
 
 bool ports_busy(const struct guest *g)
@@ -89,11 +123,13 @@ static void attach(struct guest_port *p)
     if (!b)
         return; /* still due */
     p->due = false;
-    if (bport_find(b, n->port)) { /* kept, or somebody else's */
+    rc = check_port(p->g, n, &e);
+    if (!rc && bport_find(b, n->port)) { /* it was kept */
         p->state = NET_THERE;
         return;
     }
-    rc = make_spec(p, &spec, &e);
+    if (!rc)
+        rc = make_spec(p, &spec, &e);
     p->g->pending++;
     p->state = NET_ADDING;
     if (rc)

@@ -362,6 +362,10 @@ static void nets(void **state)
             "romfile=");
     has("{'name':'g','boot':'network','nets':[{'bridge':'b'}]}", &tcg,
         ",bootindex=0");
+    /* QEMU itself has it for the kernel */
+    has_not("{'name':'g','kernel':'/k','disks':[{'path':'/d'}],"
+            "'nets':[{'bridge':'b'}]}",
+            &tcg, "bootindex");
 }
 
 /* The most of everything fits. */
