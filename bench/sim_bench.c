@@ -39,8 +39,10 @@ static void run_one(uint64_t seed, unsigned bridges, struct sim_result *sum)
     while (sim_next(s, STP_NEVER - 1))
         ;
     r = sim_result(s);
-    if (r->loops || r->wrong)
+    if (r->loops || r->wrong) {
+        fprintf(stderr, "%s\n# seed %llu\n", text, (unsigned long long)seed);
         die(r->first);
+    }
     sum->steps += r->steps;
     sum->frames += r->frames;
     sum->now += r->now;

@@ -242,7 +242,8 @@ static void loop_begins(struct sim *s, uint32_t port)
     s->loop_since = s->now;
     find_way(&w, s, port);
     way_format(&w, way, sizeof(way));
-    s->crossed = !excused(s) && way_crossed(&w);
+    /* also where there are edge ports */
+    s->crossed = s->now >= s->lossy_until && way_crossed(&w);
     if (s->crossed) {
         s->result.crossed++;
         sim_say(s, SIM_LINE_LOOP, "", "a loop, BPDUs having crossed: %s", way);
