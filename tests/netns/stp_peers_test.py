@@ -25,8 +25,8 @@ def outage(w, what, host, limit, stream=stplib.BROADCAST):
 
 
 def ring_of_three(lab, root, cut, at, limit):
-    """A ring of all three.  A link of the tree is cut and mended, then silently, with
-    traffic all the time, also when the ring is closed."""
+    """A ring of all three.  A link of the tree is cut and mended, with traffic all the
+    time, also when the ring is closed."""
     net = stplib.Net(lab, "a:bascule b:kernel c:ovs-rstp", "a-b b-c c-a", hosts="a b c",
                      root=root)
     net.converged()
