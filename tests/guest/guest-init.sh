@@ -25,7 +25,7 @@ for word in $(cat /proc/cmdline); do
     esac
 done
 exec </dev/ttyS0 >/dev/ttyS0 2>&1
-stty raw -echo
+stty raw -echo icrnl
 echo "@@ ready $(cut -d ' ' -f 1 /proc/uptime)"
 while read -r number command; do
     eval "$command" </dev/null
