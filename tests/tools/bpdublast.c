@@ -9,6 +9,7 @@
  * root, by that priority (0xf000: a bad one, nobody is to believe it).  The
  * times, too, change from one to the next, so that none repeats the last.
  */
+#include "tests/tools/blast.h"
 #include "switch/stp/bpdu.h"
 
 #include <errno.h>
@@ -34,34 +35,6 @@ struct blast {
     struct iovec iov[BATCHES * BATCH];
     struct mmsghdr msg[BATCHES * BATCH];
 };
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bpdublast: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int open_device(const char *name)
-{
-    struct sockaddr_ll a = {.sll_family = AF_PACKET};
-    int one = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        die("socket");
-    a.sll_ifindex = (int)if_nametoindex(name);
-    if (!a.sll_ifindex || bind(fd, (struct sockaddr *)&a, sizeof(a)))
-        die(name);
-    setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
-    return fd;
-}
 
 static void make_frame(struct blast *b, uint64_t n, uint8_t *frame)
 {

@@ -10,6 +10,7 @@
  * address moves from device to device as often as frames are sent.  Ends
  * after FRAMES frames or SECONDS seconds and prints what was sent.
  */
+#include "tests/tools/blast.h"
 #include "base/mac.h"
 
 #include <errno.h>
@@ -42,34 +43,6 @@ struct blast {
     struct mmsghdr msg[BATCH];
     uint64_t sent, refused;
 };
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void die(const char *what)
-{
-    fprintf(stderr, "macblast: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int open_device(const char *name)
-{
-    struct sockaddr_ll a = {.sll_family = AF_PACKET};
-    int one = 1, fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        die("socket");
-    a.sll_ifindex = (int)if_nametoindex(name);
-    if (!a.sll_ifindex || bind(fd, (struct sockaddr *)&a, sizeof(a)))
-        die(name);
-    setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof(one));
-    return fd;
-}
 
 static void prepare(struct blast *b)
 {
