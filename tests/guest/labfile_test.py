@@ -214,6 +214,11 @@ def test_places(lab):
     ended(pids)
     nothing_left(sw, name, before)
 
+    # from where up is refused, down is not
+    cli(sw, "lab", "up", path)
+    cli(sw, "lab", "down", path, enter=["ip", "netns", "exec", sw.ns])
+    nothing_left(sw, name, before)
+
     # somebody else's by now, of the same name
     cli(sw, "lab", "up", path)
     pids = living(sw, name, "alice")
