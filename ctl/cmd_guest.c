@@ -7,6 +7,7 @@
 #include "ctl/guest/guest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TIMEOUT_MAX 86400
@@ -33,11 +34,42 @@ static struct guest *named(struct call *c)
 
     if (!may(c))
         return NULL;
+    if (!name || !*name) {
+        call_fail(c, EINVAL, "guest", "which guest?  Its name is empty");
+        return NULL;
+    }
     g = guest_find(c->server->guests, name);
     if (!g)
         call_fail(c, ENOENT, "guest",
                   "there is no guest %.40s: see bascule guest list", name);
     return g;
+}
+
+/* What was done, and a word about it for people; "": there is none. */
+static void tell(struct call *c, const char *notice)
+{
+    call_ok(c, json_pack("{s:s,s:o}", "name", rpc_string(c->params, "name"),
+                         "notice", text_value(notice)));
+}
+
+/* It may be defined before its bridges are. */
+static void defined(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+    const struct guest *g =
+        rc ? NULL
+           : guest_find(c->server->guests, rpc_string(c->params, "name"));
+    char missing[160] = "", notice[240] = "";
+
+    if (!g) {
+        call_done(c, rc, e);
+        return;
+    }
+    if (guest_missing_bridges(g, missing, sizeof(missing)))
+        snprintf(notice, sizeof(notice),
+                 "is defined, and cannot start yet: there is no bridge %s",
+                 missing);
+    tell(c, notice);
 }
 
 void rpc_guest_define(struct call *c)
@@ -52,7 +84,7 @@ void rpc_guest_define(struct call *c)
     if (rc)
         call_fail(c, rc, "guest", "%s", e.text);
     else
-        guest_define(c->server->guests, d, call_done, c);
+        guest_define(c->server->guests, d, defined, c);
 }
 
 void rpc_guest_undefine(struct call *c)
@@ -67,14 +99,14 @@ void rpc_guest_undefine(struct call *c)
 static void started(void *arg, int rc, const struct err *e)
 {
     struct call *c = arg;
-    const char *name = rpc_string(c->params, "name");
-    struct guest *g = rc ? NULL : guest_find(c->server->guests, name);
+    struct guest *g =
+        rc ? NULL
+           : guest_find(c->server->guests, rpc_string(c->params, "name"));
 
     if (!g)
         call_done(c, rc, e);
     else
-        call_ok(c, json_pack("{s:s,s:o}", "name", name, "notice",
-                             text_value(guest_why(g))));
+        tell(c, guest_why(g));
 }
 
 void rpc_guest_start(struct call *c)

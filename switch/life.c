@@ -533,8 +533,9 @@ void life_delete(struct bport *p)
 static void on_failed(struct bport *p, const char *reason)
 {
     text_copy(p->why, sizeof(p->why), reason);
-    log_warn("bridge %s: port %s failed: %s", p->b->name, p->port->spec.name,
-             reason);
+    if (!p->hushed)
+        log_warn("bridge %s: port %s failed: %s", p->b->name,
+                 p->port->spec.name, reason);
     if (p->life == LIFE_RUNNING)
         detach(p);
 }

@@ -217,42 +217,8 @@ static int add_option(const struct client *c, json_t *o, int argc, char **argv)
     return add_value(c, o, r, argv[1]) ? 0 : 2;
 }
 
-int run_guest_define(struct client *c, int argc, char **argv)
-{
-    json_t *o;
-
-    if (strncmp(argv[0], "--", 2) == 0)
-        return complain(c, "guest define: the guest's name comes first");
-    o = json_pack("{s:s}", "name", argv[0]);
-    for (int i = 1; i < argc;) {
-        int used = add_option(c, o, argc - i, argv + i);
-
-        if (!used) {
-            json_decref(o);
-            return 1;
-        }
-        i += used;
-    }
-    return client_simple(c, "guest.define", o);
-}
-
-/* ---- the rest ---- */
-
-int run_guest_undefine(struct client *c, int argc, char **argv)
-{
-    (void)argc;
-    return client_simple(c, "guest.undefine",
-                         json_pack("{s:s}", "name", argv[0]));
-}
-
-int run_guest_kill(struct client *c, int argc, char **argv)
-{
-    (void)argc;
-    return client_simple(c, "guest.kill", json_pack("{s:s}", "name", argv[0]));
-}
-
-/* A start tells what it has decided. */
-static int starting(struct client *c, const char *method, json_t *params)
+/* A call whose answer may have a word about what was done. */
+static int with_notice(struct client *c, const char *method, json_t *params)
 {
     const char *notice;
     struct reply r;
@@ -273,10 +239,44 @@ static int starting(struct client *c, const char *method, json_t *params)
     return status;
 }
 
+int run_guest_define(struct client *c, int argc, char **argv)
+{
+    json_t *o;
+
+    if (strncmp(argv[0], "--", 2) == 0)
+        return complain(c, "guest define: the guest's name comes first");
+    o = json_pack("{s:s}", "name", argv[0]);
+    for (int i = 1; i < argc;) {
+        int used = add_option(c, o, argc - i, argv + i);
+
+        if (!used) {
+            json_decref(o);
+            return 1;
+        }
+        i += used;
+    }
+    return with_notice(c, "guest.define", o);
+}
+
+/* ---- the rest ---- */
+
+int run_guest_undefine(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return client_simple(c, "guest.undefine",
+                         json_pack("{s:s}", "name", argv[0]));
+}
+
+int run_guest_kill(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return client_simple(c, "guest.kill", json_pack("{s:s}", "name", argv[0]));
+}
+
 int run_guest_start(struct client *c, int argc, char **argv)
 {
     (void)argc;
-    return starting(c, "guest.start", json_pack("{s:s}", "name", argv[0]));
+    return with_notice(c, "guest.start", json_pack("{s:s}", "name", argv[0]));
 }
 
 static bool seconds(const char *text, json_int_t *n)
@@ -329,7 +329,7 @@ int run_guest_restart(struct client *c, int argc, char **argv)
 {
     json_t *o = with_timeout(c, argc, argv);
 
-    return o ? starting(c, "guest.restart", o) : 1;
+    return o ? with_notice(c, "guest.restart", o) : 1;
 }
 
 int run_guest_link(struct client *c, int argc, char **argv)

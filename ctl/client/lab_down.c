@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Removing a lab, last things first.  What is gone already is fine; what the
- * daemon has to remove while it does not answer stays written down.
+ * Removing a lab: guests, bridges, then what their ports stood on, and of each
+ * kind the last first.  What is gone already is fine; what the daemon has to
+ * remove while it does not answer stays written down.
  */
 #include "ctl/client/lab.h"
 
@@ -167,6 +168,40 @@ static void reach(struct remover *m, const struct lab_state *s)
     reply_free(&r);
 }
 
+/* No port is to lose its device while it has one: that would be a failure. */
+enum turn { TURN_GUESTS, TURN_BRIDGES, TURN_DEVICES, TURNS };
+
+static enum turn turn_of(const json_t *what)
+{
+    const char *kind = lab_text(what, "what");
+
+    if (strcmp(kind, "netns") == 0 || strcmp(kind, "link") == 0)
+        return TURN_DEVICES;
+    return strcmp(kind, "bridge") == 0 ? TURN_BRIDGES : TURN_GUESTS;
+}
+
+/* What is of that turn; what could not be removed comes into 'left'.  0 or the
+ * first failure. */
+static int remove_turn(const struct remover *m, enum turn turn, json_t *made,
+                       json_t *left, struct err *e)
+{
+    int rc = 0;
+
+    for (size_t i = json_array_size(made); i-- > 0;) {
+        json_t *what = json_array_get(made, i);
+        struct err why = {""};
+        int failed = turn_of(what) == turn ? remove_one(m, what, &why) : 0;
+
+        if (failed)
+            json_array_insert(left, 0, what);
+        if (failed && !rc) {
+            rc = failed;
+            *e = why;
+        }
+    }
+    return rc;
+}
+
 int lab_remove(struct client *c, struct lab_state *s, struct err *e)
 {
     struct remover m = {.c = c};
@@ -175,13 +210,10 @@ int lab_remove(struct client *c, struct lab_state *s, struct err *e)
     int rc = 0;
 
     reach(&m, s);
-    for (size_t i = json_array_size(made); i-- > 0;) {
-        json_t *what = json_array_get(made, i);
+    for (enum turn t = TURN_GUESTS; t < TURNS; t++) {
         struct err why = {""};
-        int failed = remove_one(&m, what, &why);
+        int failed = remove_turn(&m, t, made, left, &why);
 
-        if (failed)
-            json_array_insert(left, 0, what);
         if (failed && !rc) {
             rc = failed;
             first = why;

@@ -70,6 +70,8 @@ void guest_define(struct guests *g, struct guest_def *d, sw_done done,
 /* -EBUSY: it runs. */
 void guest_undefine(struct guest *g, sw_done done, void *arg);
 const struct guest_def *guest_def(const struct guest *g);
+/* "br8, br9": bridges it is to be on that are not there; false: all are. */
+bool guest_missing_bridges(const struct guest *g, char *out, size_t n);
 
 /* ---- life ---- */
 

@@ -59,6 +59,7 @@ struct guest {
     struct qmp *qmp;
     ev_timer timer; /* what it means, the state says */
     ev_timer again; /* reconnecting QMP */
+    ev_timer loss;  /* a port's device has gone: and the process? */
 
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
@@ -114,9 +115,12 @@ struct later {
 struct guest *guest_make(struct guests *all, struct guest_def *d);
 void guest_drop(struct guest *g);
 void guest_move(struct guest *g, enum guest_state to);
-/* Tells log and observer. */
+/* Tells log and observer; GUEST_FAILED is told as a warning. */
+#define GUEST_FAILED "failed"
 void guest_tell(struct guest *g, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Why it is as it is, without the guest's name in front, for g->why. */
+void guest_set_why(struct guest *g, const char *text);
 /* Answers whoever waits there; nobody waits then. */
 void answer(struct answer *a, int rc, const struct err *e);
 /* The same in the next turn, for what is known at once. */
@@ -132,6 +136,9 @@ void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
 bool ports_busy(const struct guest *g);
 void ports_watch(struct guests *all);
+/* The same of one guest, while it has a process. */
+void ports_watch_losses(struct guest *g);
+void ports_end_losses(struct guest *g);
 /* Implemented by life.c: no port is on its way any more. */
 void ports_done(struct guest *g);
 

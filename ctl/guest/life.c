@@ -16,6 +16,7 @@
  * libev, which waits for every child; then it is in all->reaped.
  */
 #include "ctl/guest/guest_impl.h"
+#include "ctl/guest/said.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -162,9 +163,9 @@ static void fail_start(struct guest *g, int rc, const struct err *e)
     g->failed = true;
     if (strncmp(g->failure.text, "guest ", 6) != 0)
         err_wrap(&g->failure, rc, "guest %s", g->def->name);
-    snprintf(g->why, sizeof(g->why), "%s", g->failure.text);
+    guest_set_why(g, g->failure.text);
     g->will_again = is_end_for_policy(g, false);
-    guest_tell(g, "failed", "%s", g->failure.text);
+    guest_tell(g, g->killed ? "killed" : GUEST_FAILED, "%s", g->failure.text);
     end(g);
 }
 
@@ -198,14 +199,14 @@ static bool exit_status(struct guest *g, int *status)
 static bool explain(struct guest *g, struct err *e)
 {
     bool known, well;
-    char said[160] = "";
+    char said[240] = "";
     int status = 0;
 
     known = exit_status(g, &status);
     well = known ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : g->farewell;
     /* it is short, and the kernel has it in memory: no wait for a disk */
     if (!well)
-        run_log_tail(g->dir, said, sizeof(said));
+        said_last(g->def, g->dir, said, sizeof(said));
     if (well)
         err_set(e, EIO, "guest %s: QEMU ended", g->def->name);
     else if (g->killed)
@@ -227,6 +228,7 @@ static void forget_process(struct guest *g)
     ev_io_stop(g->all->loop, &g->exit);
     close(g->exit.fd);
     g->pid = 0;
+    ports_end_losses(g);
     talk_close(g);
 }
 
@@ -243,13 +245,12 @@ static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
         fail_start(g, g->killed ? -EINTR : -EIO, &why);
         return;
     }
-    snprintf(g->why, sizeof(g->why), "%s",
-             well ? (g->panicked ? "it has panicked" : "") : why.text);
+    guest_set_why(g, !well ? why.text : g->panicked ? "it has panicked" : "");
     g->will_again = is_end_for_policy(g, well);
     if (well)
         guest_tell(g, "stopped", "guest %s has stopped", g->def->name);
     else
-        guest_tell(g, g->killed ? "killed" : "failed", "%s", why.text);
+        guest_tell(g, g->killed ? "killed" : GUEST_FAILED, "%s", why.text);
     end(g);
 }
 
@@ -607,6 +608,7 @@ void life_init(struct guest *g)
     ev_init(&g->exit, on_exit_);
     ev_timer_init(&g->timer, on_timer, 0., 0.);
     ev_timer_init(&g->again, on_again, 0., 0.);
+    ports_watch_losses(g);
     g->exit.data = g->timer.data = g->again.data = g;
 }
 
@@ -633,7 +635,7 @@ void life_lost(struct guest *g)
     snprintf(g->why, sizeof(g->why),
              "it ended while basculed was not there to see it");
     g->will_again = g->def->restart != GUEST_NO;
-    guest_tell(g, "failed", "guest %s: %s", g->def->name, g->why);
+    guest_tell(g, GUEST_FAILED, "guest %s: %s", g->def->name, g->why);
     end(g);
 }
 

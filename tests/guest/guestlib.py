@@ -494,6 +494,15 @@ TROUBLE = ("rx-truncated", "rx-bad-vnet", "rx-undescribed", "tx-too-big", "tx-gs
            "rx-no-memory", "turn-full")
 
 
+def no_warnings(sw, since=0):
+    """The daemon's log has none from that line on; how many lines there are."""
+    with open(sw.log) as f:
+        lines = f.read().splitlines()
+    bad = [x for x in lines[since:] if not re.match(r"basculed: (info|debug): ", x)]
+    lib.need(not bad, lambda: "in the daemon's log: " + "\n".join(bad))
+    return len(lines)
+
+
 def untroubled(lab, *ports):
     for p in ports:
         c = lab.counters(p)

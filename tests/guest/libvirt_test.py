@@ -242,6 +242,8 @@ def test_network(lab):
     lv.proc.terminate()
     lv.proc.wait(10)
     lv.start()
+    # it looks after its guests once it answers
+    lib.wait_until(lambda: dev in port_names(lab.sw), 10, f"{dev} is a port again")
     lab.sw.wait_forwarding(dev)
     g.ping(host.ip4)
 
@@ -251,6 +253,30 @@ def test_network(lab):
         if again:
             lv.virsh("start", "vm1", "--paused")
             lib.need(g.device() in port_names(lab.sw), "started again, it is no port")
+
+
+def test_as_printed(lab):
+    """libvirt takes what `bascule guest xml` prints, and Bascule gets the frames."""
+    lv = lab_with_libvirt(lab)
+    sw = lab.sw
+    lv.network()
+    g = Guest(lv, "vm10", BY_NETWORK.format(more=""))
+    sw.addif("br0", "stream:127.0.0.1:4000,listen=on,name=tcp")
+    sw.cli("guest", "define", "p", "--net", "br0", "--net", "br0,kind=stream")
+    text = sw.cli("guest", "xml", "p").stdout
+    macs = [n["mac"] for n in sw.json("guest", "show", "p")["nets"]]
+    for i, part in enumerate(re.findall(r"<!--.*?</interface>", text, re.S)):
+        lv.virsh("attach-device", "vm10", lv.write(f"{i}.xml", part), "--config")
+    g.boot()
+    lib.need(len(port_names(sw)) == 3, f"ports: {port_names(sw)}")
+    g.run("for i in 0 1 2; do ip link set eth$i up; done")
+    labels = [lib.port_info(sw, "br0", p).get("labels", {}) for p in port_names(sw)]
+    lib.need(macs[0] in [x.get("attached-mac") for x in labels], str(labels))
+
+    def heard():
+        return {x["mac"]: x["ifname"] for x in sw.json("fdb", "show", "br", "br0")}.get(macs[1])
+    lib.wait_until(lambda: heard() == "tcp", 10, lambda: sw.cli("fdb", "show", "br", "br0").stdout)
+    g.off()
 
 
 def by_ethernet(lv, host, g, dev):

@@ -1067,6 +1067,21 @@ static void more_processors_than_workers(void **state)
     assert_int_equal(o.workers, 2);
 }
 
+static void help_by_its_letter(void **state)
+{
+    char name[] = "basculed", letter[] = "-h", word[] = "--help", no[] = "-H";
+    char *by_letter[] = {name, letter, NULL}, *by_word[] = {name, word, NULL};
+    char *none[] = {name, no, NULL};
+    struct options o;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(options_parse(&o, 2, by_letter, &e), 1);
+    assert_int_equal(options_parse(&o, 2, by_word, &e), 1);
+    assert_int_equal(options_parse(&o, 2, none, &e), -EINVAL);
+    assert_string_equal(e.text, "there is no option -H; see --help");
+}
+
 static void one_listener_per_path(void **state)
 {
     char dir[] = "/tmp/bascule-listen-XXXXXX";
@@ -1118,6 +1133,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mem_ports_by_script, up, down),
         cmocka_unit_test(processor_lists),
         cmocka_unit_test(more_processors_than_workers),
+        cmocka_unit_test(help_by_its_letter),
         cmocka_unit_test(one_listener_per_path),
     };
 
