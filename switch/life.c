@@ -123,7 +123,7 @@ static void gone(struct bport *p)
     tree_port_gone(p);
     changes_init(&told);
     changes_move(&told, &p->on_add);
-    changes_move(&told, &p->on_del);
+    own_wait(b, &p->on_del);
     b->port[p->no] = NULL;
     if (p->no != BRIDGE_LOCAL)
         b->n_ports--;
@@ -296,7 +296,7 @@ static void running(struct bport *p)
         bridge_ready(p->b, 0, NULL);
     }
     local_entries(p->b);
-    sw_stage(p->b->sw, &p->on_add);
+    own_wait(p->b, &p->on_add);
     if (link_now(p))
         tap_refresh(p->port); /* it may have moved before that */
 }
@@ -498,10 +498,24 @@ static void detach(struct bport *p)
     else
         bport_dirty(p);
     local_entries(p->b);
+    p->outstanding += p->lent;
     for (unsigned i = 0; i <= PORT_QUEUE_PROTO; i++)
         if (p->queue[i].attached)
             detach_queue(&p->queue[i]);
     if (p->outstanding == 0)
+        detached(p);
+}
+
+void life_lend(struct bport *p)
+{
+    assert(p->life == LIFE_RUNNING);
+    p->lent++;
+}
+
+void life_give_back(struct bport *p)
+{
+    p->lent--;
+    if (p->life == LIFE_DETACHING && --p->outstanding == 0)
         detached(p);
 }
 
@@ -649,10 +663,14 @@ static void link_port(struct bport *p, const struct link_change *c)
 
     if (!named && (p->desc.ifindex == 0 || c->ifindex != p->desc.ifindex))
         return;
-    if (p->life == LIFE_RUNNING || p->life == LIFE_FAILED)
-        p->port->ops->link(p->port, c);
-    else
+    if (p->life != LIFE_RUNNING && p->life != LIFE_FAILED) {
         link_later(p, c);
+        return;
+    }
+    p->port->ops->link(p->port, c);
+    if (p->no == BRIDGE_LOCAL && p->life == LIFE_RUNNING && !c->gone &&
+        c->ifindex == p->desc.ifindex)
+        local_heard(p->b, &c->mac, c->mtu);
 }
 
 void life_link(struct sw *sw, uint64_t netns, const struct link_change *c)
