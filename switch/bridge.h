@@ -76,6 +76,14 @@ struct queue {
     uint32_t fresh_opened; /* with this */
 };
 
+/* Asking a device for its speed; see speed.c. */
+struct speed {
+    struct job job;
+    bool out, again; /* the job is out; the link came up once more since */
+    int ifindex;
+    uint32_t mbps;
+};
+
 struct setting;
 
 struct bport {
@@ -110,6 +118,7 @@ struct bport {
     struct job job; /* open or close */
     int job_rc;
     struct err job_err;
+    struct speed speed;
     uint64_t netns;          /* inode, for link changes */
     uint64_t netns_first;    /* ... when it was added */
     struct link_change link; /* see from_link */
@@ -327,6 +336,10 @@ void local_entries(struct bridge *b);
 bool bridge_up(const struct bridge *b);
 /* The port's device is ours, and so is its address. */
 struct mac bport_own_mac(const struct bport *p);
+
+/* speed.c */
+/* The port's link has come up. */
+void speed_ask(struct bport *p);
 
 /* own.c */
 void own_init(struct bridge *b);

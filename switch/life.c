@@ -626,6 +626,8 @@ static void on_message(struct message *m)
         text_copy(p->no_link, sizeof(p->no_link), fell);
     if (events & (BIT(UP) | BIT(DOWN) | BIT(CAPS)))
         on_caps(p, events & BIT(DOWN));
+    if (events & BIT(UP))
+        speed_ask(p);
     if (events & BIT(FAILED))
         on_failed(p, reason);
     if (events & BIT(READY))

@@ -113,6 +113,23 @@ def test_loop_while_taps_die(lab):
     need(middle < 4, f"the control loop was held for {middle:.1f} ms (median)")
 
 
+def test_speed_follows(lab):
+    """A NIC has another speed after its link was down: so has the port."""
+    ours_only()
+    sw = lab.switch()
+    vm = lab.vm("vm0")
+    sw.wait_forwarding("vm0")
+
+    def speed():
+        return lib.port_info(sw, "br0", "vm0")["speed"]
+    for mbps in (100, 2500):
+        vm.carrier(False)
+        lib.wait_until(lambda: not lib.port_state(sw, "br0", "vm0")[0], 3, "the link is down")
+        lib.sh("ethtool", "-s", "vm0", "speed", mbps, "duplex", "full", ns=sw.ns)
+        vm.carrier(True)
+        lib.wait_until(lambda: speed() == mbps, 3, lambda: f"{mbps} Mb/s, not {speed()}")
+
+
 def test_uplink_carrier(lab):
     """The uplink's cable is pulled and put back."""
     sw = lab.switch()
