@@ -100,6 +100,7 @@ struct bport {
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
     bool from_link;            /* a link change waits for a job to end */
+    bool from_gone;            /* ... or one that told that it left did */
     bool stale;                /* its record in the view must be made anew */
     bool in_grace;             /* the grace period it waits for has begun */
     enum bport_state shown;    /* last state told to the observer */

@@ -271,15 +271,16 @@ static void default_by_kind(struct bport *p)
     fdb_set_port_limit(p->b->plane.fdb, p->no, limit);
 }
 
-/* A link change that came while a job had the port: true if there was one. */
+/* A link change that came while a job had the port: true if its device left
+ * since. */
 static bool link_now(struct bport *p)
 {
-    bool was = p->from_link;
+    bool was = p->from_link, left = p->from_gone;
 
-    p->from_link = false;
+    p->from_link = p->from_gone = false;
     if (was && p->port->ops->link)
         p->port->ops->link(p->port, &p->link);
-    return was;
+    return left;
 }
 
 static void running(struct bport *p)
@@ -298,7 +299,7 @@ static void running(struct bport *p)
     local_entries(p->b);
     own_wait(p->b, &p->on_add);
     if (link_now(p))
-        tap_refresh(p->port); /* it may have moved before that */
+        tap_refresh(p->port); /* another of its name may be there */
 }
 
 /* The first failure of a new port is the answer to whoever adds it. */
@@ -650,10 +651,12 @@ static void on_event(struct port *port, enum port_event ev, const char *reason)
     inbox_post(&sw->inbox, &p->message);
 }
 
-/* While a job has the port its changes wait; the last one is enough. */
+/* While a job has the port its changes wait; the last one is enough, but for
+ * whether one told that the device left. */
 static void link_later(struct bport *p, const struct link_change *c)
 {
     p->from_link = true;
+    p->from_gone |= c->gone;
     p->link = *c;
     text_copy(p->link_name, sizeof(p->link_name), c->ifname ? c->ifname : "");
     p->link.ifname = p->link_name;
