@@ -2,14 +2,12 @@
 /*
  * Steps on guests, forth and back.  A step finds its guest by name each time.
  */
-#include "ctl/apply/step_guest.h"
+#include "ctl/apply/step_impl.h"
 
 #include "base/log.h"
 #include "ctl/guest/guest.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* One that is to go gets so long for powering down. */
 #define LEAVE_SECONDS 30
@@ -28,13 +26,6 @@ static void gone(struct step *s)
     step_done(s, err_set(&e, ENOENT, "guest %s is no more", s->port), &e);
 }
 
-static void nothing_to_do(struct step *s)
-{
-    struct err none = {""};
-
-    step_done(s, 0, &none);
-}
-
 /* When the daemon begins, a guest that cannot run is no reason not to. */
 static void done_or_said(void *arg, int rc, const struct err *e)
 {
@@ -42,13 +33,13 @@ static void done_or_said(void *arg, int rc, const struct err *e)
 
     if (rc && s->op->req && s->op->req->may_wait && !s->op->back) {
         log_warn("%s", e->text);
-        nothing_to_do(s);
+        step_done_at_once(s);
         return;
     }
     step_done(s, rc, e);
 }
 
-static void define(struct step *s, const char *text, bool from_file)
+static void define_as(struct step *s, const char *text, bool from_file)
 {
     struct guests *all = s->op->a->guests;
     struct guest_def *d = NULL;
@@ -66,22 +57,22 @@ static void define(struct step *s, const char *text, bool from_file)
     guest_define(all, d, done_or_said, s);
 }
 
-void step_guest_define(struct step *s)
+static void define(struct step *s)
 {
-    define(s, s->guest->def, true);
+    define_as(s, s->guest->def, true);
 }
 
-void step_guest_define_back(struct step *s)
+static void define_back(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g)
         guest_undefine(g, step_done, s);
     else
-        nothing_to_do(s);
+        step_done_at_once(s);
 }
 
-void step_guest_undefine(struct step *s)
+static void undefine(struct step *s)
 {
     struct guest *g = guest_of(s);
     json_t *o = g ? guest_def_write(guest_def(g)) : NULL;
@@ -94,45 +85,45 @@ void step_guest_undefine(struct step *s)
         gone(s);
 }
 
-void step_guest_undefine_back(struct step *s)
+static void undefine_back(struct step *s)
 {
-    define(s, s->saved_guest, true);
+    define_as(s, s->saved_guest, true);
 }
 
-void step_guest_start(struct step *s)
+static void start(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g)
         guest_start(g, done_or_said, s);
     else if (s->op->req && s->op->req->may_wait)
-        nothing_to_do(s); /* it could not be defined, and that was said */
+        step_done_at_once(s); /* it could not be defined, and that was said */
     else
         gone(s);
 }
 
 /* It has only just begun. */
-void step_guest_start_back(struct step *s)
+static void start_back(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
         guest_kill(g, step_done, s);
     else
-        nothing_to_do(s);
+        step_done_at_once(s);
 }
 
-void step_guest_stop(struct step *s)
+static void stop(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
         guest_stop(g, LEAVE_SECONDS, step_done, s);
     else
-        nothing_to_do(s);
+        step_done_at_once(s);
 }
 
-void step_guest_stop_back(struct step *s)
+static void stop_back(struct step *s)
 {
     struct guest *g = guest_of(s);
 
@@ -141,3 +132,10 @@ void step_guest_stop_back(struct step *s)
     else
         gone(s);
 }
+
+const struct step_kind_ops step_guest_stop = {.go = stop, .back = stop_back};
+const struct step_kind_ops step_guest_undefine = {.go = undefine,
+                                                  .back = undefine_back};
+const struct step_kind_ops step_guest_define = {.go = define,
+                                                .back = define_back};
+const struct step_kind_ops step_guest_start = {.go = start, .back = start_back};
