@@ -9,9 +9,6 @@
 
 #include <errno.h>
 
-/* One that is to go gets so long for powering down. */
-#define LEAVE_SECONDS 30
-
 static struct guest *guest_of(const struct step *s)
 {
     struct guests *all = s->op->a->guests;
@@ -113,12 +110,24 @@ static void start_back(struct step *s)
         step_done_at_once(s);
 }
 
+/* One whose plug had to be pulled is gone, as it shall be: that is told. */
+static void left(void *arg, int rc, const struct err *e)
+{
+    struct step *s = arg;
+
+    if (!rc && e->text[0] &&
+        plan_note(&s->op->plan, "guest %s %s", s->port, e->text))
+        step_no_memory(s);
+    else
+        step_done(s, rc, e);
+}
+
 static void stop(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
-        guest_stop(g, LEAVE_SECONDS, step_done, s);
+        guest_leave(g, guest_leave_seconds(g), left, s);
     else
         step_done_at_once(s);
 }
