@@ -109,6 +109,29 @@ def test_it_leaves_the_file(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=30)
 
 
+def test_the_daemon_ends_meanwhile(lab):
+    """The guest runs on, and the next one has the file applied again."""
+    sw = begin(lab)
+    one = conf(lab, "one.yaml", guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 60"))
+    none = conf(lab, "none.yaml")
+    sw.cli("apply", one)
+    lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "vm1", check=False))
+    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    pid = sw.json("guest", "show", "vm1")["pid"]
+    p = spawn(sw, "apply", none)
+    stopping(sw, "vm1")
+    lib.need(sw.stop() == 0, "the daemon did not end well")
+    _, err = p.communicate(timeout=10)
+    lib.need(p.returncode == 1 and err, f"apply: exit {p.returncode}: {err}")
+    sw.start("--config", one)
+    lib.need(sw.json("guest", "show", "vm1")["pid"] == pid, "vm1 was not found")
+    p = spawn(sw, "apply", none)
+    stopping(sw, "vm1")
+    sw.cli("guest", "kill", "vm1")  # by somebody who has no patience
+    _, err = ended(p)
+    lib.need("vm1" not in err and sw.json("guest", "list") == [], err)
+
+
 def test_its_lab_goes_down(lab):
     sw = begin(lab)
     name = f"v{os.getpid()}"
@@ -130,6 +153,7 @@ def test_by_hand(lab):
     for g in (deaf, polite):
         g.start()
         g.wait_ready(1)
+    deaf.unlisten()
     polite.run(guestlib.ACPID)
     r = sw.cli("guest", "stop", "polite", "--kill", timeout=40)
     lib.need(r.stderr == "" and polite.info()["why"] == "", f"{r.stderr} {polite.info()['why']}")
@@ -147,6 +171,7 @@ def test_by_hand(lab):
     # without a disk there is nothing to wait for
     bare = guestlib.Launched(lab, "bare", "br0")
     bare.start()
+    bare.unlisten()
     t0 = time.monotonic()
     r = sw.cli("guest", "stop", "bare", "--kill")
     lib.need(r.stderr == "" and time.monotonic() - t0 < 3, r.stderr)
