@@ -94,12 +94,17 @@ static const char *more_help(const struct command *c)
                "kvm or tcg; <node> is NODE:CPUS:SIZE; <on> is on or off; "
                "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
                "user-data and meta-data; <from> is network, disk or cdrom; "
-               "<when> is no, on-failure or always.  The name comes first";
+               "<when> is no, on-failure or always; --stop-timeout is what "
+               "guest "
+               "stop and whoever removes the guest wait for it, 30 unless it "
+               "is said.  The name comes first";
     case CMD_ID_guest_start:
         return "answers when QEMU runs, or with what it said when it ended";
     case CMD_ID_guest_stop:
         return "as its power button would; a guest that does not listen to "
-               "it runs on when the seconds are over";
+               "it runs on when the seconds are over, or with --kill is "
+               "killed, at once if it has neither --stop-timeout nor a disk "
+               "that could suffer";
     case CMD_ID_guest_console:
         return "what is typed goes to the guest as it is, Ctrl-C too; a "
                "second console of the same guest is refused.  When standard "
@@ -119,8 +124,8 @@ static const char *more_help(const struct command *c)
                "from inside ip netns exec, where new namespaces would not be "
                "seen outside: nsenter --net=/run/netns/NAME does";
     case CMD_ID_lab_down:
-        return "also after a crash of the daemon or of a guest; guests with "
-               "disks get 20 seconds to power down, others none";
+        return "also after a crash of the daemon or of a guest; guests are "
+               "ended as by guest stop --kill";
     case CMD_ID_sim:
         return "<file> describes a network as docs/sim.md says, - reads "
                "standard input; what names no file is the network itself: "

@@ -12,8 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PIDS_MAX       256
-#define GUEST_PATIENCE 20 /* s, for one with disks to power down */
+#define PIDS_MAX 256
 
 struct remover {
     struct client *c;
@@ -57,54 +56,32 @@ static int remove_link(const char *name)
     return 0; /* there is no other reason why this would not work as root */
 }
 
-/* Would something be lost if its plug were pulled? */
-static bool has_disk(const json_t *g)
-{
-    const json_t *d;
-    size_t i;
-
-    if (json_is_true(json_object_get(g, "snapshot")))
-        return false;
-    json_array_foreach(json_object_get(g, "disks"), i, d)
-    {
-        if (!json_is_true(json_object_get(d, "readonly")))
-            return true;
-    }
-    return false;
-}
-
-static int stop_guest(struct client *c, const char *name, const json_t *g,
-                      struct err *e)
-{
-    struct err late;
-    int rc;
-
-    if (strcmp(lab_text(g, "state"), "stopped") == 0)
-        return 0;
-    if (has_disk(g) && lab_call(c, "guest.stop",
-                                json_pack("{s:s,s:i}", "name", name, "timeout",
-                                          GUEST_PATIENCE),
-                                &late) == 0)
-        return 0;
-    rc = lab_call(c, "guest.kill", json_pack("{s:s}", "name", name), e);
-    return rc == -ESRCH ? 0 : rc; /* it has ended by itself */
-}
-
-static int remove_guest(struct client *c, const char *name, struct err *e)
+/* The daemon knows how long it gets.  One that has ended by itself is fine. */
+static int stop_guest(struct client *c, const char *name, struct err *e)
 {
     struct reply r;
     int rc = 0;
 
-    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", name), -1, &r))
-        rc = r.err == ENOENT ? -ENOENT : err_set(e, r.err, "%s", r.text);
-    else
-        rc = stop_guest(c, name, r.result, e);
+    if (client_call(c, "guest.stop",
+                    json_pack("{s:s,s:b}", "name", name, "kill", true), -1,
+                    &r)) {
+        if (*lab_text(r.result, "notice"))
+            fprintf(stderr, "guest %s %s\n", name,
+                    lab_text(r.result, "notice"));
+    } else if (r.err != ESRCH) {
+        rc = err_set(e, r.err ? r.err : EIO, "%s", r.text);
+    }
     reply_free(&r);
-    if (rc == -ENOENT)
-        return 0;
-    return rc ? rc
-              : lab_call(c, "guest.undefine", json_pack("{s:s}", "name", name),
-                         e);
+    return rc;
+}
+
+static int remove_guest(struct client *c, const char *name, struct err *e)
+{
+    int rc = stop_guest(c, name, e);
+
+    if (!rc)
+        rc = lab_call(c, "guest.undefine", json_pack("{s:s}", "name", name), e);
+    return rc == -ENOENT ? 0 : rc;
 }
 
 /* Bridges end with their daemon; one of that name in another daemon is

@@ -36,16 +36,25 @@ static json_t *value(const struct command_param *p, unsigned n)
     if (!strcmp(p->name, "timeout")) /* so long one has to wait */
         return json_integer(0);
     switch (p->type) {
-    case 's': return json_string(names[n % NAMES]);
-    case 'n': return json_integer(odd ? HUGE_NUMBER : 0);
-    case 'i': return json_integer(odd ? -HUGE_NUMBER : -1);
+    case 's':
+        return json_string(names[n % NAMES]);
+    case 'n':
+        return json_integer(odd ? HUGE_NUMBER : 0);
+    case 'i':
+        return json_integer(odd ? -HUGE_NUMBER : -1);
     /* true would mean descriptors that are not there, or a device "nosuch" */
-    case 'b': return json_false();
-    case 'm': return json_string(odd ? "no address" : "02:00:00:00:00:01");
-    case 'v': return odd ? json_integer(HUGE_NUMBER) : json_true();
-    case 'w': return odd ? json_string("nosuch") : json_integer(HUGE_NUMBER);
-    case 'a': return odd ? json_pack("[s]", "nosuch") : json_array();
-    default: fail_msg("parameter %s has type %c", p->name, p->type);
+    case 'b':
+        return json_false();
+    case 'm':
+        return json_string(odd ? "no address" : "02:00:00:00:00:01");
+    case 'v':
+        return odd ? json_integer(HUGE_NUMBER) : json_true();
+    case 'w':
+        return odd ? json_string("nosuch") : json_integer(HUGE_NUMBER);
+    case 'a':
+        return odd ? json_pack("[s]", "nosuch") : json_array();
+    default:
+        fail_msg("parameter %s has type %c", p->name, p->type);
     }
     return NULL;
 }
