@@ -71,6 +71,9 @@ static const char *more_help(const struct command *c)
         return "a port that has heard an STP bridge speaks STP until then, or "
                "until its link goes down; guards are bpdu-guard and others "
                "(port set)";
+    case CMD_ID_port_addresses:
+        return "libvirt shows them, too, where the service "
+               "bascule-libvirt-leases@BRIDGE runs";
     case CMD_ID_apply:
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
