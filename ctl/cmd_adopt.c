@@ -7,6 +7,32 @@
 
 #include <errno.h>
 
+/* The bridge, and what came in with it. */
+static json_t *outcome(struct sw *sw, const char *name)
+{
+    struct bridge *b = bridge_find(sw, name);
+    json_t *members = json_array();
+    int rc = 0;
+
+    for (struct bport *p = b ? bport_next(b, NULL) : NULL; p;
+         p = bport_next(b, p))
+        rc |= json_array_append_new(members, json_string(bport_spec(p)->name));
+    if (rc == 0)
+        return json_pack("{s:s,s:o}", "bridge", name, "members", members);
+    json_decref(members);
+    return NULL;
+}
+
+static void adopted(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+
+    if (rc)
+        call_done(c, rc, e);
+    else
+        call_ok(c, outcome(c->server->sw, rpc_string(c->params, "bridge")));
+}
+
 void rpc_adopt(struct call *c)
 {
     const char *name = rpc_string(c->params, "bridge");
@@ -20,5 +46,5 @@ void rpc_adopt(struct call *c)
     }
     if (call_netns(c, &netns_fd) == 0)
         adopt_begin(a, name, netns_fd, rpc_bool(c->params, "disable", false),
-                    call_done, c);
+                    adopted, c);
 }

@@ -7,9 +7,8 @@
 #include "ctl/guest/guest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-#define TIMEOUT_MAX 86400
 
 static bool may(struct call *c)
 {
@@ -33,11 +32,42 @@ static struct guest *named(struct call *c)
 
     if (!may(c))
         return NULL;
+    if (!name || !*name) {
+        call_fail(c, EINVAL, "guest", "which guest?  Its name is empty");
+        return NULL;
+    }
     g = guest_find(c->server->guests, name);
     if (!g)
         call_fail(c, ENOENT, "guest",
                   "there is no guest %.40s: see bascule guest list", name);
     return g;
+}
+
+/* What was done, and a word about it for people; "": there is none. */
+static void tell(struct call *c, const char *notice)
+{
+    call_ok(c, json_pack("{s:s,s:o}", "name", rpc_string(c->params, "name"),
+                         "notice", text_value(notice)));
+}
+
+/* It may be defined before its bridges are. */
+static void defined(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+    const struct guest *g =
+        rc ? NULL
+           : guest_find(c->server->guests, rpc_string(c->params, "name"));
+    char missing[160] = "", notice[240] = "";
+
+    if (!g) {
+        call_done(c, rc, e);
+        return;
+    }
+    if (guest_missing_bridges(g, missing, sizeof(missing)))
+        snprintf(notice, sizeof(notice),
+                 "is defined, and cannot start yet: there is no bridge %s",
+                 missing);
+    tell(c, notice);
 }
 
 void rpc_guest_define(struct call *c)
@@ -52,7 +82,7 @@ void rpc_guest_define(struct call *c)
     if (rc)
         call_fail(c, rc, "guest", "%s", e.text);
     else
-        guest_define(c->server->guests, d, call_done, c);
+        guest_define(c->server->guests, d, defined, c);
 }
 
 void rpc_guest_undefine(struct call *c)
@@ -67,14 +97,14 @@ void rpc_guest_undefine(struct call *c)
 static void started(void *arg, int rc, const struct err *e)
 {
     struct call *c = arg;
-    const char *name = rpc_string(c->params, "name");
-    struct guest *g = rc ? NULL : guest_find(c->server->guests, name);
+    struct guest *g =
+        rc ? NULL
+           : guest_find(c->server->guests, rpc_string(c->params, "name"));
 
     if (!g)
         call_done(c, rc, e);
     else
-        call_ok(c, json_pack("{s:s,s:o}", "name", name, "notice",
-                             text_value(guest_why(g))));
+        tell(c, guest_why(g));
 }
 
 void rpc_guest_start(struct call *c)
@@ -85,17 +115,37 @@ void rpc_guest_start(struct call *c)
         guest_start(g, started, c);
 }
 
-/* False after an answer. */
-static bool patience(struct call *c, unsigned *seconds)
+/* Seconds, as asked for or else 'usual'.  False after an answer. */
+static bool patience(struct call *c, unsigned usual, unsigned *seconds)
 {
-    uint64_t n = rpc_number(c->params, "timeout", GUEST_STOP_SECONDS);
+    bool asked = json_object_get(c->params, "timeout") != NULL;
+    uint64_t n = rpc_number(c->params, "timeout", usual);
 
     *seconds = (unsigned)n;
-    if (n > 0 && n <= TIMEOUT_MAX)
+    if (!asked || (n > 0 && n <= GUEST_STOP_MAX))
         return true;
     call_bad_params(c, "%s: --timeout is 1 to %d seconds", c->req.cmd->name,
-                    TIMEOUT_MAX);
+                    GUEST_STOP_MAX);
     return false;
+}
+
+/* How it went goes along. */
+static void left(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+
+    if (rc)
+        call_done(c, rc, e);
+    else
+        tell(c, e->text);
+}
+
+static void leave(struct call *c, struct guest *g)
+{
+    unsigned seconds;
+
+    if (patience(c, guest_leave_seconds(g), &seconds))
+        guest_leave(g, seconds, left, c);
 }
 
 void rpc_guest_stop(struct call *c)
@@ -103,7 +153,9 @@ void rpc_guest_stop(struct call *c)
     struct guest *g = named(c);
     unsigned seconds;
 
-    if (g && patience(c, &seconds))
+    if (g && rpc_bool(c->params, "kill", false))
+        leave(c, g);
+    else if (g && patience(c, guest_stop_seconds(g), &seconds))
         guest_stop(g, seconds, call_done, c);
 }
 
@@ -112,7 +164,7 @@ void rpc_guest_restart(struct call *c)
     struct guest *g = named(c);
     unsigned seconds;
 
-    if (g && patience(c, &seconds))
+    if (g && patience(c, guest_stop_seconds(g), &seconds))
         guest_restart(g, seconds, started, c);
 }
 

@@ -32,7 +32,7 @@ static const char usage[] =
     "  --guest-user NAME\n"
     "                  whom root runs QEMU as (bascule, else nobody)\n"
     "  --version\n"
-    "  --help\n";
+    "  -h, --help\n";
 
 /* A whole number from 'text' up to where it ends; -1 if there is none. */
 static long number(const char *text, char **end)
@@ -203,7 +203,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
     for (unsigned i = 0; i < OPTIONS_WORKERS_MAX; i++)
         o->cpu[i] = -1;
     optind = 1;
-    while ((option = getopt_long(argc, argv, ":S:", list, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":S:h", list, NULL)) != -1) {
         rc = parse_one(o, option, argv, e);
         if (rc != 0)
             return rc;

@@ -262,6 +262,11 @@ void bport_del(struct bridge *b, const char *name, sw_done done, void *arg)
     life_delete(p);
 }
 
+void bport_hush(struct bport *p)
+{
+    p->hushed = true;
+}
+
 /* ---- parameters ---- */
 
 static const struct limits {

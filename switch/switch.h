@@ -173,6 +173,12 @@ void bport_add_absent(struct bridge *b, const struct port_spec *spec,
 /* -EINVAL: no such port in this bridge. */
 void bport_del(struct bridge *b, const char *name, sw_done done, void *arg);
 
+/*
+ * Whoever has added it tells of its device's end himself, and whether that was
+ * to be expected: the switch does not warn of it.  Its events tell as ever.
+ */
+void bport_hush(struct bport *p);
+
 struct bport *bport_find(struct bridge *b, const char *name);
 /* In port number order, the local port not among them. */
 struct bport *bport_next(struct bridge *b, struct bport *prev);

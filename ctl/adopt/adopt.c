@@ -83,6 +83,8 @@ static void on_bridge_gone(void *arg, int rc, const struct err *e)
     (void)rc;
     (void)e;
     ad->pending--;
+    if (ad->done && !ad->rc) /* somebody has asked for it */
+        log_info("bridge %s is the kernel's again", ad->name);
     end(ad);
 }
 

@@ -429,16 +429,10 @@ void print_json(const json_t *v)
 
 int client_simple(struct client *c, const char *method, json_t *params)
 {
-    return client_simple_fd(c, method, params, -1);
-}
-
-int client_simple_fd(struct client *c, const char *method, json_t *params,
-                     int fd)
-{
     struct reply r;
     int status = 0;
 
-    if (!client_call(c, method, params, fd, &r))
+    if (!client_call(c, method, params, -1, &r))
         status = client_complain(c, &r);
     else if (c->json)
         print_json(r.result);

@@ -78,9 +78,6 @@ void print_json_pretty(void);
  * word.  The exit status.
  */
 int client_simple(struct client *c, const char *method, json_t *params);
-/* The same with a descriptor, which stays the caller's. */
-int client_simple_fd(struct client *c, const char *method, json_t *params,
-                     int fd);
 
 /* Our own network namespace, to be passed on; -1 if it cannot be opened. */
 int open_own_netns(void);

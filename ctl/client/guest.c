@@ -40,6 +40,7 @@ static const struct option_row rows[] = {
     {"--cloud-init", "cloud_init", PATH, NULL},
     {"--boot", "boot", TEXT, NULL},
     {"--restart", "restart", TEXT, NULL},
+    {"--stop-timeout", "stop_timeout", NUMBER, NULL},
     {"--qemu-arg", "qemu_args", LIST, NULL},
 };
 
@@ -217,42 +218,8 @@ static int add_option(const struct client *c, json_t *o, int argc, char **argv)
     return add_value(c, o, r, argv[1]) ? 0 : 2;
 }
 
-int run_guest_define(struct client *c, int argc, char **argv)
-{
-    json_t *o;
-
-    if (strncmp(argv[0], "--", 2) == 0)
-        return complain(c, "guest define: the guest's name comes first");
-    o = json_pack("{s:s}", "name", argv[0]);
-    for (int i = 1; i < argc;) {
-        int used = add_option(c, o, argc - i, argv + i);
-
-        if (!used) {
-            json_decref(o);
-            return 1;
-        }
-        i += used;
-    }
-    return client_simple(c, "guest.define", o);
-}
-
-/* ---- the rest ---- */
-
-int run_guest_undefine(struct client *c, int argc, char **argv)
-{
-    (void)argc;
-    return client_simple(c, "guest.undefine",
-                         json_pack("{s:s}", "name", argv[0]));
-}
-
-int run_guest_kill(struct client *c, int argc, char **argv)
-{
-    (void)argc;
-    return client_simple(c, "guest.kill", json_pack("{s:s}", "name", argv[0]));
-}
-
-/* A start tells what it has decided. */
-static int starting(struct client *c, const char *method, json_t *params)
+/* A call whose answer may have a word about what was done. */
+static int with_notice(struct client *c, const char *method, json_t *params)
 {
     const char *notice;
     struct reply r;
@@ -273,10 +240,44 @@ static int starting(struct client *c, const char *method, json_t *params)
     return status;
 }
 
+int run_guest_define(struct client *c, int argc, char **argv)
+{
+    json_t *o;
+
+    if (strncmp(argv[0], "--", 2) == 0)
+        return complain(c, "guest define: the guest's name comes first");
+    o = json_pack("{s:s}", "name", argv[0]);
+    for (int i = 1; i < argc;) {
+        int used = add_option(c, o, argc - i, argv + i);
+
+        if (!used) {
+            json_decref(o);
+            return 1;
+        }
+        i += used;
+    }
+    return with_notice(c, "guest.define", o);
+}
+
+/* ---- the rest ---- */
+
+int run_guest_undefine(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return client_simple(c, "guest.undefine",
+                         json_pack("{s:s}", "name", argv[0]));
+}
+
+int run_guest_kill(struct client *c, int argc, char **argv)
+{
+    (void)argc;
+    return client_simple(c, "guest.kill", json_pack("{s:s}", "name", argv[0]));
+}
+
 int run_guest_start(struct client *c, int argc, char **argv)
 {
     (void)argc;
-    return starting(c, "guest.start", json_pack("{s:s}", "name", argv[0]));
+    return with_notice(c, "guest.start", json_pack("{s:s}", "name", argv[0]));
 }
 
 static bool seconds(const char *text, json_int_t *n)
@@ -288,8 +289,9 @@ static bool seconds(const char *text, json_int_t *n)
     return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
-/* "NAME [--timeout N]"; NULL after a complaint. */
-static json_t *with_timeout(const struct client *c, int argc, char **argv)
+/* "NAME [--timeout N] [--kill]"; NULL after a complaint. */
+static json_t *with_timeout(const struct client *c, int argc, char **argv,
+                            bool may_kill)
 {
     const char *name = NULL;
     json_t *o = json_object();
@@ -297,7 +299,9 @@ static json_t *with_timeout(const struct client *c, int argc, char **argv)
     int status = 0;
 
     for (int i = 0; i < argc && !status; i++) {
-        if (strcmp(argv[i], "--timeout") != 0) {
+        if (may_kill && strcmp(argv[i], "--kill") == 0) {
+            put(o, "kill", json_true());
+        } else if (strcmp(argv[i], "--timeout") != 0) {
             if (name)
                 status = complain(c, "guest: what is %s?", argv[i]);
             name = argv[i];
@@ -320,16 +324,16 @@ static json_t *with_timeout(const struct client *c, int argc, char **argv)
 
 int run_guest_stop(struct client *c, int argc, char **argv)
 {
-    json_t *o = with_timeout(c, argc, argv);
+    json_t *o = with_timeout(c, argc, argv, true);
 
-    return o ? client_simple(c, "guest.stop", o) : 1;
+    return o ? with_notice(c, "guest.stop", o) : 1;
 }
 
 int run_guest_restart(struct client *c, int argc, char **argv)
 {
-    json_t *o = with_timeout(c, argc, argv);
+    json_t *o = with_timeout(c, argc, argv, false);
 
-    return o ? starting(c, "guest.restart", o) : 1;
+    return o ? with_notice(c, "guest.restart", o) : 1;
 }
 
 int run_guest_link(struct client *c, int argc, char **argv)

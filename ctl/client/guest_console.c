@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A guest's serial line on this terminal.  What is typed goes through as it
- * is, Ctrl-C too; Ctrl-] leaves.
+ * is, Ctrl-C too; Ctrl-] leaves.  Standard input may be a file or a pipe: when
+ * it has ended, the guest may say what it has to say, until it is silent.
  */
 #include "ctl/client/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +17,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define LEAVE 0x1d /* Ctrl-] */
+#define LEAVE    0x1d /* Ctrl-] */
+#define SILENCE  1000 /* ms: then it has said all */
+#define PATIENCE 50   /* times 20 ms, for QEMU to serve us */
 
 static struct termios before;
 static volatile sig_atomic_t told; /* by a signal, to end */
@@ -97,7 +101,11 @@ static void talk(int sock)
             {.fd = sock, .events = POLLIN},
             {.fd = open ? STDIN_FILENO : -1, .events = POLLIN}};
 
-        if (poll(p, 2, -1) < 0)
+        int n = poll(p, 2, open ? -1 : SILENCE);
+
+        if (n == 0)
+            return;
+        if (n < 0)
             continue;
         if (p[0].revents && !from_guest(sock))
             return;
@@ -106,15 +114,78 @@ static void talk(int sock)
     }
 }
 
-static int connect_to(const struct client *c, const char *path)
+/* ---- one at a time ---- */
+
+/*
+ * QEMU serves one console and leaves others waiting without a word.  Of a
+ * connection that was not accepted yet the kernel's list says so; it is in the
+ * list of the namespace that it was made from.
+ *
+ *   address: count protocol flags type state inode path
+ */
+static bool is_waiting(const char *line, const char *path)
+{
+    const char *at = strchr(line, '/'), *field = line;
+
+    if (!at || strcmp(at, path) != 0)
+        return false;
+    for (int i = 0; i < 5 && field; i++)
+        field = strchr(field + 1, ' ');
+    return field && strncmp(field, " 02 ", 4) == 0; /* SS_CONNECTING */
+}
+
+static bool somebody_waits(const char *path)
+{
+    FILE *f = fopen("/proc/self/net/unix", "re");
+    bool found = false;
+    char line[512];
+
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        line[strcspn(line, "\n")] = '\0';
+        found = is_waiting(line, path);
+    }
+    if (f)
+        fclose(f);
+    return found;
+}
+
+/* Who has just left may take a moment to be gone. */
+static bool is_served(const char *path)
+{
+    for (int i = 0; i < PATIENCE; i++) {
+        if (!somebody_waits(path))
+            return true;
+        (void)poll(NULL, 0, 20);
+    }
+    return false;
+}
+
+/* ---- attaching ---- */
+
+static int taken(const struct client *c, const char *name)
+{
+    return complain(c,
+                    "guest %s: another console is attached, and there can be "
+                    "one at a time",
+                    name);
+}
+
+/* -1 after a complaint.  Without waiting: there is a queue, and it may be full
+ * of those who have given up. */
+static int connect_to(const struct client *c, const char *name,
+                      const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
+        fcntl(fd, F_SETFL, 0) == 0)
         return fd;
-    complain(c, "console %s: %s", path, strerror(errno));
+    if (errno == EAGAIN)
+        taken(c, name);
+    else
+        complain(c, "console %s: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;
@@ -122,17 +193,23 @@ static int connect_to(const struct client *c, const char *path)
 
 static int attach(struct client *c, const char *name, const char *path)
 {
-    int fd = connect_to(c, path);
+    int fd = connect_to(c, name, path);
     bool raw;
 
     if (fd < 0)
         return 1;
-    fprintf(stderr, "console of %s; Ctrl-] leaves it\n", name);
+    if (!is_served(path)) {
+        close(fd);
+        return taken(c, name);
+    }
+    if (isatty(STDIN_FILENO))
+        fprintf(stderr, "console of %s; Ctrl-] leaves it\n", name);
     raw = make_raw();
     talk(fd);
-    if (raw)
+    if (raw) {
         restore();
-    fprintf(stderr, "\n");
+        fprintf(stderr, "\n");
+    }
     close(fd);
     return 0;
 }

@@ -67,15 +67,22 @@ static void line(FILE *out, const char *what, const char *value)
         fprintf(out, "  %-10s %s\n", what, value);
 }
 
-static void show_uptime(FILE *out, const json_t *g)
+static void show_process(FILE *out, const json_t *g)
 {
     long s = (long)json_number_value(json_object_get(g, "uptime"));
 
-    if (!json_object_get(g, "pid"))
-        return;
-    fprintf(out, "  %-10s %lld, up %ld:%02ld:%02ld, %s\n", "process",
-            number(g, "pid"), s / 3600, s / 60 % 60, s % 60,
-            text(g, "running_accel"));
+    if (json_object_get(g, "pid"))
+        fprintf(out, "  %-10s %lld, up %ld:%02ld:%02ld\n", "process",
+                number(g, "pid"), s / 3600, s / 60 % 60, s % 60);
+}
+
+static void show_machine(FILE *out, const json_t *g)
+{
+    const char *accel = text(g, "running_accel");
+
+    fprintf(out, "  %-10s %lld MB, %lld processor%s%s%s\n", "machine",
+            number(g, "memory"), number(g, "cpus"),
+            number(g, "cpus") == 1 ? "" : "s", *accel ? ", " : "", accel);
 }
 
 static void show_disk(FILE *out, const json_t *d)
@@ -94,27 +101,35 @@ static const char *condition(const json_t *n)
     return json_is_true(json_object_get(n, "port_link")) ? "link" : "no link";
 }
 
-static void show_net(FILE *out, const json_t *n)
+static void show_traffic(FILE *out, const json_t *n)
 {
+    if (json_object_get(n, "rx_frames"))
+        fprintf(out,
+                "    %-8s from it %lld frames, %lld octets; to it %lld frames, "
+                "%lld octets\n",
+                "traffic", number(n, "rx_frames"), number(n, "rx_bytes"),
+                number(n, "tx_frames"), number(n, "tx_bytes"));
+}
+
+/* A port of the guest's own name is the usual. */
+static void show_net(FILE *out, const json_t *n, const char *guest)
+{
+    const char *port = text(n, "port");
     const json_t *a;
     size_t i;
 
-    fprintf(out, "  %-10s %s on %s, %s, %s, %s", "net", text(n, "port"),
-            text(n, "bridge"), text(n, "kind"), text(n, "mac"), condition(n));
+    fprintf(out, "  %-10s bridge %s", "net", text(n, "bridge"));
+    if (strcmp(port, guest) != 0)
+        fprintf(out, ", port %s", port);
+    fprintf(out, ", %s: %s", text(n, "kind"), condition(n));
     if (*text(n, "why"))
-        fprintf(out, ": %s", text(n, "why"));
-    fputc('\n', out);
-    if (json_object_get(n, "rx_frames"))
-        fprintf(out,
-                "             from it %lld frames, %lld octets; to it %lld, "
-                "%lld\n",
-                number(n, "rx_frames"), number(n, "rx_bytes"),
-                number(n, "tx_frames"), number(n, "tx_bytes"));
+        fprintf(out, ", %s", text(n, "why"));
+    fprintf(out, "\n    %-8s %s\n", "mac", text(n, "mac"));
     json_array_foreach(json_object_get(n, "addresses"), i, a)
     {
-        fprintf(out, "             address %s\n",
-                json_is_string(a) ? json_string_value(a) : text(a, "address"));
+        fprintf(out, "    %-8s %s\n", "address", text(a, "address"));
     }
+    show_traffic(out, n);
 }
 
 static void show_all(FILE *out, const json_t *g)
@@ -122,12 +137,10 @@ static void show_all(FILE *out, const json_t *g)
     const json_t *v;
     size_t i;
 
-    fprintf(out, "%s: %s", text(g, "name"), text(g, "state"));
-    fprintf(out, "%s%s\n", *text(g, "why") ? ", " : "", text(g, "why"));
-    show_uptime(out, g);
-    fprintf(out, "  %-10s %lld MB, %lld processor%s\n", "machine",
-            number(g, "memory"), number(g, "cpus"),
-            number(g, "cpus") == 1 ? "" : "s");
+    fprintf(out, "%s: %s\n", text(g, "name"), text(g, "state"));
+    line(out, json_object_get(g, "pid") ? "note" : "why", text(g, "why"));
+    show_process(out, g);
+    show_machine(out, g);
     json_array_foreach(json_object_get(g, "disks"), i, v)
     {
         show_disk(out, v);
@@ -137,9 +150,12 @@ static void show_all(FILE *out, const json_t *g)
     line(out, "initrd", text(g, "initrd"));
     line(out, "cloud-init", text(g, "cloud_init"));
     line(out, "restart", text(g, "restart"));
+    if (number(g, "stop_timeout"))
+        fprintf(out, "  %-10s within %lld s\n", "stops",
+                number(g, "stop_timeout"));
     json_array_foreach(json_object_get(g, "nets"), i, v)
     {
-        show_net(out, v);
+        show_net(out, v, text(g, "name"));
     }
     line(out, "console", text(g, "console"));
     line(out, "qmp", text(g, "qmp"));
@@ -161,53 +177,6 @@ int run_guest_show(struct client *c, int argc, char **argv)
         print_json(r.result);
     else
         show_all(stdout, r.result);
-    reply_free(&r);
-    return status;
-}
-
-/* ---- libvirt ---- */
-
-static void xml_net(FILE *out, const json_t *n)
-{
-    fprintf(out,
-            "<interface type='ethernet'>\n"
-            "  <mac address='%s'/>\n"
-            "  <target dev='%s' managed='no'/>\n"
-            "  <model type='virtio'/>\n"
-            "</interface>\n"
-            "<!-- the tap is made by hand (ip tuntap add %s mode tap) and "
-            "added to %s (bascule addif %s %s);\n"
-            "     or, with a libvirt network of the name %s, which says "
-            "<forward mode='bridge'/> <bridge name='%s'/>\n"
-            "     <virtualport type='openvswitch'/>:\n"
-            "<interface type='network'>\n"
-            "  <mac address='%s'/>\n"
-            "  <source network='%s'/>\n"
-            "  <model type='virtio'/>\n"
-            "</interface>\n"
-            "-->\n",
-            text(n, "mac"), text(n, "port"), text(n, "port"), text(n, "bridge"),
-            text(n, "bridge"), text(n, "port"), text(n, "bridge"),
-            text(n, "bridge"), text(n, "mac"), text(n, "bridge"));
-}
-
-int run_guest_xml(struct client *c, int argc, char **argv)
-{
-    const json_t *n;
-    struct reply r;
-    int status = 0;
-    size_t i;
-
-    (void)argc;
-    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", argv[0]), -1,
-                     &r)) {
-        status = client_complain(c, &r);
-    } else {
-        json_array_foreach(json_object_get(r.result, "nets"), i, n)
-        {
-            xml_net(stdout, n);
-        }
-    }
     reply_free(&r);
     return status;
 }

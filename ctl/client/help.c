@@ -41,6 +41,16 @@ static void list_params(FILE *out, const struct param_name *p)
         fprintf(out, "    %-16s %s\n", p->name, p->help);
 }
 
+#define GUEST_STATES_HELP                                                      \
+    "Its state is stopped: nothing runs; starting: QEMU is on its way; "       \
+    "running; stopping: it was asked to power down; ending: its process is "   \
+    "gone and its ports are leaving; waiting: it ended, and its restart "      \
+    "policy is about to start it again; saving: its definition is being "      \
+    "written or removed.  While its process is there QEMU may have another "   \
+    "word for running: prelaunch (started with -S), paused, suspended, "       \
+    "inmigrate (waits to be moved here), postmigrate (was moved away), "       \
+    "shutdown, guest-panicked, io-error, internal-error, watchdog"
+
 /* What one line does not hold. */
 static const char *more_help(const struct command *c)
 {
@@ -61,6 +71,9 @@ static const char *more_help(const struct command *c)
         return "a port that has heard an STP bridge speaks STP until then, or "
                "until its link goes down; guards are bpdu-guard and others "
                "(port set)";
+    case CMD_ID_port_addresses:
+        return "libvirt shows them, too, where the service "
+               "bascule-libvirt-leases@BRIDGE runs";
     case CMD_ID_apply:
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
@@ -83,26 +96,37 @@ static const char *more_help(const struct command *c)
                "[,queues=N]; <size> is in MB, or as in 2G; <node> is "
                "NODE:CPUS:SIZE; "
                "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
-               "user-data and meta-data.  The name comes first";
+               "user-data and meta-data; --stop-timeout is what guest stop and "
+               "whoever removes the guest wait for it, 30 unless it is said.  "
+               "The name comes first";
     case CMD_ID_guest_start:
         return "answers when QEMU runs, or with what it said when it ended";
     case CMD_ID_guest_stop:
         return "as its power button would; a guest that does not listen to "
-               "it runs on when the seconds are over";
+               "it runs on when the seconds are over, or with --kill is "
+               "killed, at once if it has neither --stop-timeout nor a disk "
+               "that could suffer";
     case CMD_ID_guest_console:
-        return "what is typed goes to the guest as it is, Ctrl-C too; one at "
-               "a time: a second one waits until the first leaves";
+        return "what is typed goes to the guest as it is, Ctrl-C too; a "
+               "second console of the same guest is refused.  When standard "
+               "input is a file or pipe and has ended, the console ends once "
+               "the guest has been silent for a second: bascule guest console "
+               "web <commands";
+    case CMD_ID_guest_list:
+    case CMD_ID_guest_show:
+        return GUEST_STATES_HELP;
     case CMD_ID_guest_xml:
-        return "for a guest that libvirt is to run: as an unmanaged tap, and "
-               "in a comment as a member of a network";
+        return "for a guest that libvirt is to run: taps as members of a "
+               "network, and in a comment by libvirt-hook; streams by TCP, "
+               "since libvirt knows no others";
     case CMD_ID_lab_up:
         return "<file> is YAML with bridges, guests, hosts, links and uplink, "
                "as basculed.conf(5) says; all of it is made, or nothing.  Not "
                "from inside ip netns exec, where new namespaces would not be "
                "seen outside: nsenter --net=/run/netns/NAME does";
     case CMD_ID_lab_down:
-        return "also after a crash of the daemon or of a guest; guests with "
-               "disks get 20 seconds to power down, others none";
+        return "also after a crash of the daemon or of a guest; guests are "
+               "ended as by guest stop --kill";
     case CMD_ID_sim:
         return "<file> describes a network as docs/sim.md says, - reads "
                "standard input; what names no file is the network itself: "

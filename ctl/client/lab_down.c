@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Removing a lab, last things first.  What is gone already is fine; what the
- * daemon has to remove while it does not answer stays written down.
+ * Removing a lab: guests, bridges, then what their ports stood on, and of each
+ * kind the last first.  What is gone already is fine; what the daemon has to
+ * remove while it does not answer stays written down.
  */
 #include "ctl/client/lab.h"
 #include "ports/netns.h"
@@ -13,8 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define END_PATIENCE   30 /* times 50 ms, for a process to end */
-#define GUEST_PATIENCE 20 /* s, for one with disks to power down */
+#define END_PATIENCE 30 /* times 50 ms, for a process to end */
 
 struct remover {
     struct client *c;
@@ -116,54 +116,32 @@ static int remove_link(const struct remover *m, const char *name, struct err *e)
     return rc;
 }
 
-/* Would something be lost if its plug were pulled? */
-static bool has_disk(const json_t *g)
-{
-    const json_t *d;
-    size_t i;
-
-    if (json_is_true(json_object_get(g, "snapshot")))
-        return false;
-    json_array_foreach(json_object_get(g, "disks"), i, d)
-    {
-        if (!json_is_true(json_object_get(d, "readonly")))
-            return true;
-    }
-    return false;
-}
-
-static int stop_guest(struct client *c, const char *name, const json_t *g,
-                      struct err *e)
-{
-    struct err late;
-    int rc;
-
-    if (strcmp(lab_text(g, "state"), "stopped") == 0)
-        return 0;
-    if (has_disk(g) && lab_call(c, "guest.stop",
-                                json_pack("{s:s,s:i}", "name", name, "timeout",
-                                          GUEST_PATIENCE),
-                                &late) == 0)
-        return 0;
-    rc = lab_call(c, "guest.kill", json_pack("{s:s}", "name", name), e);
-    return rc == -ESRCH ? 0 : rc; /* it has ended by itself */
-}
-
-static int remove_guest(struct client *c, const char *name, struct err *e)
+/* The daemon knows how long it gets.  One that has ended by itself is fine. */
+static int stop_guest(struct client *c, const char *name, struct err *e)
 {
     struct reply r;
     int rc = 0;
 
-    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", name), -1, &r))
-        rc = r.err == ENOENT ? -ENOENT : err_set(e, r.err, "%s", r.text);
-    else
-        rc = stop_guest(c, name, r.result, e);
+    if (client_call(c, "guest.stop",
+                    json_pack("{s:s,s:b}", "name", name, "kill", true), -1,
+                    &r)) {
+        if (*lab_text(r.result, "notice"))
+            fprintf(stderr, "guest %s %s\n", name,
+                    lab_text(r.result, "notice"));
+    } else if (r.err != ESRCH) {
+        rc = err_set(e, r.err ? r.err : EIO, "%s", r.text);
+    }
     reply_free(&r);
-    if (rc == -ENOENT)
-        return 0;
-    return rc ? rc
-              : lab_call(c, "guest.undefine", json_pack("{s:s}", "name", name),
-                         e);
+    return rc;
+}
+
+static int remove_guest(struct client *c, const char *name, struct err *e)
+{
+    int rc = stop_guest(c, name, e);
+
+    if (!rc)
+        rc = lab_call(c, "guest.undefine", json_pack("{s:s}", "name", name), e);
+    return rc == -ENOENT ? 0 : rc;
 }
 
 /* Bridges end with their daemon; one of that name in another daemon is
@@ -228,6 +206,40 @@ static void reach(struct remover *m, const struct lab_state *s)
     reply_free(&r);
 }
 
+/* No port is to lose its device while it has one: that would be a failure. */
+enum turn { TURN_GUESTS, TURN_BRIDGES, TURN_DEVICES, TURNS };
+
+static enum turn turn_of(const json_t *what)
+{
+    const char *kind = lab_text(what, "what");
+
+    if (strcmp(kind, "netns") == 0 || strcmp(kind, "link") == 0)
+        return TURN_DEVICES;
+    return strcmp(kind, "bridge") == 0 ? TURN_BRIDGES : TURN_GUESTS;
+}
+
+/* What is of that turn; what could not be removed comes into 'left'.  0 or the
+ * first failure. */
+static int remove_turn(const struct remover *m, enum turn turn, json_t *made,
+                       json_t *left, struct err *e)
+{
+    int rc = 0;
+
+    for (size_t i = json_array_size(made); i-- > 0;) {
+        json_t *what = json_array_get(made, i);
+        struct err why = {""};
+        int failed = turn_of(what) == turn ? remove_one(m, what, &why) : 0;
+
+        if (failed)
+            json_array_insert(left, 0, what);
+        if (failed && !rc) {
+            rc = failed;
+            *e = why;
+        }
+    }
+    return rc;
+}
+
 int lab_remove(struct client *c, struct lab_state *s, struct err *e)
 {
     struct remover m = {.c = c, .state = s->o, .fresh = lab_state_fresh(s)};
@@ -236,13 +248,10 @@ int lab_remove(struct client *c, struct lab_state *s, struct err *e)
     int rc = 0;
 
     reach(&m, s);
-    for (size_t i = json_array_size(made); i-- > 0;) {
-        json_t *what = json_array_get(made, i);
+    for (enum turn t = TURN_GUESTS; t < TURNS; t++) {
         struct err why = {""};
-        int failed = remove_one(&m, what, &why);
+        int failed = remove_turn(&m, t, made, left, &why);
 
-        if (failed)
-            json_array_insert(left, 0, what);
         if (failed && !rc) {
             rc = failed;
             first = why;

@@ -92,8 +92,8 @@ static int check_net(struct guest_def *d, unsigned i, struct err *e)
                        n->bridge, PORT_NAME_MAX - 1);
     if (!rc && n->kind == GUEST_VHOST_USER)
         return err_set(e, EOPNOTSUPP,
-                       "--net, kind= vhost-user: ports of this kind are not "
-                       "built yet; use tap or stream");
+                       "--net, kind= vhost-user: it is not available yet; use "
+                       "tap or stream");
     if (!rc && n->kind == GUEST_STREAM && n->queues > 1)
         return err_set(e, EINVAL,
                        "--net, queues= %u: a stream has one queue; use "

@@ -19,9 +19,10 @@ struct field {
     const char *option; /* as typed, for sentences */
     size_t at;
     const char *const *words;
+    unsigned works; /* how many of them do; 0: all */
     enum type type;
     unsigned min, max; /* numbers */
-    unsigned usual;    /* ... and words */
+    unsigned usual;    /* ... and words; less than min: none */
 };
 
 static const char *const formats[] = {"", "raw", "qcow2", NULL};
@@ -59,6 +60,8 @@ static const struct field guest_fields[] = {
      .words = boots},
     {"restart", "--restart", .at = AT(guest_def, restart), .type = T_WORD,
      .words = restarts},
+    {"stop_timeout", "--stop-timeout", .at = AT(guest_def, stop_timeout),
+     .type = T_NUMBER, 1, GUEST_STOP_MAX, 0},
     {"from_file", "from_file", .at = AT(guest_def, from_file),
      .type = T_SWITCH},
     {.key = NULL},
@@ -78,7 +81,7 @@ static const struct field disk_fields[] = {
 static const struct field net_fields[] = {
     {"bridge", "--net", .at = AT(guest_net, bridge), .type = T_TEXT, .min = 1},
     {"kind", "--net, kind=", .at = AT(guest_net, kind), .type = T_WORD,
-     .words = kinds},
+     .words = kinds, .works = GUEST_VHOST_USER},
     {"mac", "--net, mac=", .at = AT(guest_net, mac_text), .type = T_TEXT},
     {"queues", "--net, queues=", .at = AT(guest_net, queues), .type = T_NUMBER,
      1, GUEST_QUEUES_MAX, 1},
@@ -206,7 +209,7 @@ static int read_word(const struct field *f, const json_t *v, unsigned *out,
             *out = i;
             return 0;
         }
-        if (f->words[i][0])
+        if (f->words[i][0] && (!f->works || i < f->works))
             snprintf(known + strlen(known), sizeof(known) - strlen(known),
                      "%s%s", known[0] ? ", " : "", f->words[i]);
     }
@@ -220,7 +223,9 @@ static int read_text(const struct field *f, const json_t *v, char **out,
     const char *s = json_string_value(v);
     char text[88];
 
-    if (!s || !*s || strlen(s) != json_string_length(v))
+    if (s && !*s)
+        return err_set(e, EINVAL, "%s is empty: a word is needed", f->option);
+    if (!s || strlen(s) != json_string_length(v))
         return bad(e, f, shown(v, text, sizeof(text)), "a word is needed");
     for (const char *p = s; *p; p++)
         if (iscntrl((unsigned char)*p))
@@ -455,7 +460,9 @@ static int write_field(const struct field *f, const void *base, json_t *o)
                                 : 0;
     case T_NUMBER:
     case T_MEMORY:
-        return json_object_set_new(o, f->key, json_integer(n));
+        return f->usual < f->min && n == f->usual
+                   ? 0 /* nobody has said it */
+                   : json_object_set_new(o, f->key, json_integer(n));
     case T_WORD:
         return f->words[n][0]
                    ? json_object_set_new(o, f->key, json_string(f->words[n]))

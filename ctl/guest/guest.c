@@ -117,9 +117,23 @@ void guest_tell(struct guest *g, const char *event, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    log_info("%s", text);
+    if (strcmp(event, GUEST_FAILED) == 0)
+        log_warn("%s", text);
+    else
+        log_info("%s", text);
     if (c->event && !g->all->ended)
         c->event(c->event_arg, g->def->name, event, text);
+}
+
+void guest_set_why(struct guest *g, const char *text)
+{
+    size_t n = strlen(g->def->name);
+
+    if (strncmp(text, "guest ", 6) == 0 &&
+        strncmp(text + 6, g->def->name, n) == 0 &&
+        (text[6 + n] == ':' || text[6 + n] == ' '))
+        text += 6 + n + (text[6 + n] == ':');
+    snprintf(g->why, sizeof(g->why), "%s", text + strspn(text, " "));
 }
 
 struct guest *guest_find(struct guests *all, const char *name)

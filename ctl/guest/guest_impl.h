@@ -59,20 +59,23 @@ struct guest {
     struct qmp *qmp;
     ev_timer timer; /* what it means, the state says */
     ev_timer again; /* reconnecting QMP */
+    ev_timer loss;  /* a port's device has gone: and the process? */
 
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
     bool panicked;
-    bool farewell;    /* QEMU has said that it ends, as it should */
-    bool deaf;        /* QMP could not be reached, and we have said so */
-    bool restart;     /* somebody asked for it: when it has ended */
-    bool by_policy;   /* this start is the policy's */
-    bool will_again;  /* ... which will start it again */
-    unsigned backoff; /* s */
-    uint64_t since;   /* clock_now() of the last start */
+    bool farewell;     /* QEMU has said that it ends, as it should */
+    bool deaf;         /* QMP could not be reached, and we have said so */
+    bool restart;      /* somebody asked for it: when it has ended */
+    bool by_policy;    /* this start is the policy's */
+    bool will_again;   /* ... which will start it again */
+    unsigned backoff;  /* s */
+    unsigned patience; /* ... of the stop that is under way */
+    char parting[64];  /* how it left, if not as it should */
+    uint64_t since;    /* clock_now() of the last start */
     unsigned starts;
 
-    struct answer on_start, on_stop, on_kill, on_save;
+    struct answer on_start, on_stop, on_kill, on_leave, on_save;
     struct guest_port port[GUEST_NETS_MAX];
 };
 
@@ -114,9 +117,12 @@ struct later {
 struct guest *guest_make(struct guests *all, struct guest_def *d);
 void guest_drop(struct guest *g);
 void guest_move(struct guest *g, enum guest_state to);
-/* Tells log and observer. */
+/* Tells log and observer; GUEST_FAILED is told as a warning. */
+#define GUEST_FAILED "failed"
 void guest_tell(struct guest *g, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Why it is as it is, without the guest's name in front, for g->why. */
+void guest_set_why(struct guest *g, const char *text);
 /* Answers whoever waits there; nobody waits then. */
 void answer(struct answer *a, int rc, const struct err *e);
 /* The same in the next turn, for what is known at once. */
@@ -132,6 +138,9 @@ void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
 bool ports_busy(const struct guest *g);
 void ports_watch(struct guests *all);
+/* The same of one guest, while it has a process. */
+void ports_watch_losses(struct guest *g);
+void ports_end_losses(struct guest *g);
 /* Implemented by life.c: no port is on its way any more. */
 void ports_done(struct guest *g);
 
@@ -145,6 +154,17 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm);
 void life_lost(struct guest *g);
 /* Watches nothing any more; what runs goes on. */
 void life_let_go(struct guest *g);
+/* Takes back what there is of it: its process is gone, or has never been. */
+void life_end(struct guest *g);
+void life_send_kill(struct guest *g);
+/* g->timer; what it means, the state says. */
+void life_set_timer(struct guest *g, double seconds);
+
+/* stop.c */
+/* -ESRCH with a sentence: there is nothing to end. */
+int guest_not_running(const struct guest *g, struct err *e);
+/* GUEST_STOPPING has taken too long. */
+void stop_out_of_patience(struct guest *g);
 
 /* talk.c */
 void talk_open(struct guest *g);

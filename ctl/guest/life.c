@@ -16,6 +16,7 @@
  * libev, which waits for every child; then it is in all->reaped.
  */
 #include "ctl/guest/guest_impl.h"
+#include "ctl/guest/said.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,14 +41,14 @@
 #define BACKOFF_MAX 60                  /* s */
 #define GOOD_RUN_NS (60 * NSEC_PER_SEC) /* after that, patience is new */
 
-static void set_timer(struct guest *g, double seconds)
+void life_set_timer(struct guest *g, double seconds)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     ev_timer_set(&g->timer, seconds, 0.);
     ev_timer_start(g->all->loop, &g->timer);
 }
 
-static void send_kill(struct guest *g)
+void life_send_kill(struct guest *g)
 {
     if (g->pid)
         (void)syscall(SYS_pidfd_send_signal, g->exit.fd, SIGKILL, NULL, 0);
@@ -58,10 +59,12 @@ static void send_kill(struct guest *g)
 /* All that waits for its end. */
 static void answer_end(struct guest *g)
 {
-    struct err none = {""};
+    struct err none = {""}, how = {""};
 
+    err_set(&how, 0, "%s", g->parting);
     answer(&g->on_stop, 0, &none);
     answer(&g->on_kill, 0, &none);
+    answer(&g->on_leave, 0, &how);
 }
 
 static void wait_again(struct guest *g)
@@ -74,7 +77,7 @@ static void wait_again(struct guest *g)
     guest_move(g, GUEST_WAITING);
     guest_tell(g, "waiting", "guest %s is started again in %u s", g->def->name,
                g->backoff);
-    set_timer(g, g->backoff);
+    life_set_timer(g, g->backoff);
 }
 
 /* Nothing of it is left. */
@@ -129,7 +132,7 @@ static void clean_up(struct guest *g)
 }
 
 /* Takes back what there is; the launch has its files, the switch its ports. */
-static void end(struct guest *g)
+void life_end(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     guest_move(g, GUEST_ENDING);
@@ -162,10 +165,10 @@ static void fail_start(struct guest *g, int rc, const struct err *e)
     g->failed = true;
     if (strncmp(g->failure.text, "guest ", 6) != 0)
         err_wrap(&g->failure, rc, "guest %s", g->def->name);
-    snprintf(g->why, sizeof(g->why), "%s", g->failure.text);
+    guest_set_why(g, g->failure.text);
     g->will_again = is_end_for_policy(g, false);
-    guest_tell(g, "failed", "%s", g->failure.text);
-    end(g);
+    guest_tell(g, g->killed ? "killed" : GUEST_FAILED, "%s", g->failure.text);
+    life_end(g);
 }
 
 /* ---- the process ---- */
@@ -198,18 +201,19 @@ static bool exit_status(struct guest *g, int *status)
 static bool explain(struct guest *g, struct err *e)
 {
     bool known, well;
-    char said[160] = "";
+    char said[240] = "";
     int status = 0;
 
     known = exit_status(g, &status);
     well = known ? WIFEXITED(status) && WEXITSTATUS(status) == 0 : g->farewell;
     /* it is short, and the kernel has it in memory: no wait for a disk */
     if (!well)
-        run_log_tail(g->dir, said, sizeof(said));
+        said_last(g->def, g->dir, said, sizeof(said));
     if (well)
         err_set(e, EIO, "guest %s: QEMU ended", g->def->name);
     else if (g->killed)
-        err_set(e, EINTR, "guest %s was killed", g->def->name);
+        err_set(e, EINTR, "guest %s %s", g->def->name,
+                g->parting[0] ? g->parting : "was killed");
     else if (known && WIFSIGNALED(status))
         err_set(e, EIO, "guest %s: QEMU was ended by signal %d%s%s",
                 g->def->name, WTERMSIG(status), said[0] ? ": " : "", said);
@@ -227,6 +231,7 @@ static void forget_process(struct guest *g)
     ev_io_stop(g->all->loop, &g->exit);
     close(g->exit.fd);
     g->pid = 0;
+    ports_end_losses(g);
     talk_close(g);
 }
 
@@ -243,14 +248,13 @@ static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
         fail_start(g, g->killed ? -EINTR : -EIO, &why);
         return;
     }
-    snprintf(g->why, sizeof(g->why), "%s",
-             well ? (g->panicked ? "it has panicked" : "") : why.text);
+    guest_set_why(g, !well ? why.text : g->panicked ? "it has panicked" : "");
     g->will_again = is_end_for_policy(g, well);
     if (well)
         guest_tell(g, "stopped", "guest %s has stopped", g->def->name);
     else
-        guest_tell(g, g->killed ? "killed" : "failed", "%s", why.text);
-    end(g);
+        guest_tell(g, g->killed ? "killed" : GUEST_FAILED, "%s", why.text);
+    life_end(g);
 }
 
 static void watch(struct guest *g, pid_t pid, int pidfd,
@@ -302,9 +306,9 @@ static void spawned(void *arg, int rc, const struct err *e)
     snprintf(g->why, sizeof(g->why), "%s", l->notice);
     launch_free(l);
     g->launch = NULL;
-    set_timer(g, START_LIMIT);
+    life_set_timer(g, START_LIMIT);
     if (g->failed) /* by guest_kill, meanwhile */
-        send_kill(g);
+        life_send_kill(g);
 }
 
 void ports_done(struct guest *g)
@@ -360,7 +364,7 @@ static void begin_anew(struct guest *g)
     g->farewell = g->deaf = g->will_again = false;
     g->failure.text[0] = '\0';
     g->failure_rc = 0;
-    g->why[0] = '\0';
+    g->why[0] = g->parting[0] = '\0';
 }
 
 void life_begin(struct guest *g)
@@ -403,140 +407,7 @@ void guest_start(struct guest *g, sw_done done, void *arg)
     life_begin(g);
 }
 
-/* ---- stopping ---- */
-
-static void drop_waiting(struct guest *g)
-{
-    g->will_again = false;
-    g->wanted_end = true;
-    end(g);
-}
-
-static int not_running(const struct guest *g, struct err *e)
-{
-    if (g->state == GUEST_STOPPED || g->state == GUEST_SAVING)
-        return err_set(e, ESRCH, "guest %s does not run", g->def->name);
-    return 0;
-}
-
-void guest_kill(struct guest *g, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc = not_running(g, &e);
-
-    if (!rc && g->on_kill.done)
-        rc = err_set(&e, EBUSY, "guest %s is being killed already",
-                     g->def->name);
-    if (rc) {
-        answer_later(g->all, done, arg, rc, &e);
-        return;
-    }
-    g->on_kill = (struct answer){done, arg};
-    g->wanted_end = g->killed = true;
-    g->will_again = g->restart = false;
-    if (g->state == GUEST_WAITING) {
-        drop_waiting(g);
-    } else if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
-        g->failed = true;
-        g->failure_rc =
-            err_set(&g->failure, EINTR, "guest %s was killed", g->def->name);
-    } else {
-        send_kill(g);
-    }
-}
-
-/* The answer to a command that ends it, if QEMU refused. */
-static void on_power(void *arg, const json_t *result, const char *text)
-{
-    struct guest *g = arg;
-    struct err e = {""};
-    int rc;
-
-    if (result || g->state != GUEST_STOPPING)
-        return;
-    rc = err_set(&e, EIO, "guest %s: QEMU: %.200s", g->def->name, text);
-    ev_timer_stop(g->all->loop, &g->timer);
-    g->wanted_end = g->restart = false;
-    guest_move(g, GUEST_RUNNING);
-    answer(&g->on_stop, rc, &e);
-    answer(&g->on_start, rc, &e);
-}
-
-static int power_down(struct guest *g, struct err *e)
-{
-    /* before it has begun, there is nobody who would see a button */
-    const char *how =
-        strcmp(g->status, "prelaunch") == 0 ? "quit" : "system_powerdown";
-    int rc = not_running(g, e);
-
-    if (!rc && g->state != GUEST_RUNNING)
-        rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
-                     g->def->name, guest_state_word(g), g->def->name);
-    if (!rc && (!g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0))
-        rc = err_set(e, ENOTCONN,
-                     "guest %s: its QEMU does not listen; bascule guest kill "
-                     "%s ends it",
-                     g->def->name, g->def->name);
-    return rc;
-}
-
-void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc;
-
-    if (g->state == GUEST_WAITING) {
-        g->on_stop = (struct answer){done, arg};
-        drop_waiting(g);
-        return;
-    }
-    rc = power_down(g, &e);
-    if (rc) {
-        answer_later(g->all, done, arg, rc, &e);
-        return;
-    }
-    g->on_stop = (struct answer){done, arg};
-    g->wanted_end = true;
-    guest_move(g, GUEST_STOPPING);
-    set_timer(g, seconds);
-}
-
-void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc;
-
-    if (g->state == GUEST_STOPPED || g->state == GUEST_WAITING) {
-        guest_start(g, done, arg);
-        return;
-    }
-    rc = power_down(g, &e);
-    if (rc) {
-        answer_later(g->all, done, arg, rc, &e);
-        return;
-    }
-    g->on_start = (struct answer){done, arg};
-    g->restart = g->wanted_end = true;
-    guest_move(g, GUEST_STOPPING);
-    set_timer(g, seconds);
-}
-
 /* ---- time is up ---- */
-
-static void out_of_patience(struct guest *g)
-{
-    struct err e = {""};
-    int rc = err_set(&e, ETIMEDOUT,
-                     "guest %s has not powered down in time: perhaps it does "
-                     "not listen to its power button; bascule guest kill %s "
-                     "ends it",
-                     g->def->name, g->def->name);
-
-    g->wanted_end = g->restart = false;
-    guest_move(g, GUEST_RUNNING);
-    answer(&g->on_stop, rc, &e);
-    answer(&g->on_start, rc, &e);
-}
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -550,10 +421,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         g->failure_rc = err_set(&g->failure, ETIMEDOUT,
                                 "guest %s: QEMU has not answered within %d s",
                                 g->def->name, (int)START_LIMIT);
-        send_kill(g);
+        life_send_kill(g);
         break;
     case GUEST_STOPPING:
-        out_of_patience(g);
+        stop_out_of_patience(g);
         break;
     case GUEST_WAITING:
         g->by_policy = true;
@@ -569,7 +440,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 void guest_link(struct guest *g, bool up, sw_done done, void *arg)
 {
     struct err e = {""};
-    int rc = not_running(g, &e);
+    int rc = guest_not_running(g, &e);
     char id[16];
 
     if (!rc && !g->def->n_nets)
@@ -607,6 +478,7 @@ void life_init(struct guest *g)
     ev_init(&g->exit, on_exit_);
     ev_timer_init(&g->timer, on_timer, 0., 0.);
     ev_timer_init(&g->again, on_again, 0., 0.);
+    ports_watch_losses(g);
     g->exit.data = g->timer.data = g->again.data = g;
 }
 
@@ -633,8 +505,8 @@ void life_lost(struct guest *g)
     snprintf(g->why, sizeof(g->why),
              "it ended while basculed was not there to see it");
     g->will_again = g->def->restart != GUEST_NO;
-    guest_tell(g, "failed", "guest %s: %s", g->def->name, g->why);
-    end(g);
+    guest_tell(g, GUEST_FAILED, "guest %s: %s", g->def->name, g->why);
+    life_end(g);
 }
 
 void life_let_go(struct guest *g)

@@ -4,6 +4,7 @@
  */
 #include "ctl/guest/open.h"
 
+#include "ctl/guest/hugepages.h"
 #include "ctl/l3/child.h"
 
 #include <dirent.h>
@@ -140,48 +141,6 @@ static int own_dir(const struct launch *l, struct err *e)
         (l->user.change && chown(own, l->user.uid, l->user.gid) < 0))
         return err_sys(e, errno, "directory %s", own);
     return 0;
-}
-
-/* A line of the log without who says it.  NULL: a socket that it may not
- * remove, and how to ask what there is, were not what was wrong. */
-static const char *what_was_wrong(const char *line)
-{
-    const char *said =
-        strncmp(line, "qemu-system-", 12) == 0 ? strstr(line, ": ") : NULL;
-
-    said = said ? said + 2 : line;
-    return strncmp(said, "Failed to unlink", 16) == 0 ||
-                   strstr(said, "help to list")
-               ? NULL
-               : said;
-}
-
-void run_log_tail(const char *dir, char *out, size_t n)
-{
-    char path[PATH_MAX], text[2048], *line, *save = NULL;
-    ssize_t got = 0;
-    int fd;
-
-    *out = '\0';
-    if (snprintf(path, sizeof(path), "%s/log", dir) >= (int)sizeof(path))
-        return;
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        off_t size = lseek(fd, 0, SEEK_END);
-        off_t from =
-            size > (off_t)sizeof(text) - 1 ? size - (off_t)sizeof(text) + 1 : 0;
-
-        got = pread(fd, text, sizeof(text) - 1, from);
-        close(fd);
-    }
-    text[got > 0 ? got : 0] = '\0';
-    for (line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        const char *said = what_was_wrong(line);
-
-        if (said)
-            snprintf(out, n, "%s", said);
-    }
 }
 
 /* ---- files ---- */
@@ -426,6 +385,8 @@ int launch_prepare(void *arg, struct err *e)
 
     if (!rc)
         rc = choose_accel(l, e);
+    if (!rc)
+        rc = hugepages_check(l->def, e);
     if (!rc)
         rc = fresh_dir(l, e);
     if (!rc)

@@ -53,6 +53,28 @@ int ports_check(const struct guest *g, struct err *e)
     return rc;
 }
 
+/* Is the bridge of network 'i' that of an earlier one? */
+static bool named_before(const struct guest_def *d, unsigned i)
+{
+    for (unsigned k = 0; k < i; k++)
+        if (strcmp(d->net[k].bridge, d->net[i].bridge) == 0)
+            return true;
+    return false;
+}
+
+bool guest_missing_bridges(const struct guest *g, char *out, size_t n)
+{
+    size_t len = 0;
+
+    *out = '\0';
+    for (unsigned i = 0; i < g->def->n_nets && len < n; i++)
+        if (!bridge_find(g->all->sw, g->def->net[i].bridge) &&
+            !named_before(g->def, i))
+            len += (size_t)snprintf(out + len, n - len, "%s%s", len ? ", " : "",
+                                    g->def->net[i].bridge);
+    return len > 0;
+}
+
 bool ports_busy(const struct guest *g)
 {
     return g->pending > 0;
@@ -74,7 +96,24 @@ static void one_less(struct guest *g)
         ports_done(g);
 }
 
+static struct bport *bport_of(const struct guest_port *p)
+{
+    const struct guest_net *n = net_of(p);
+    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+
+    return b ? bport_find(b, n->port) : NULL;
+}
+
 /* ---- coming ---- */
+
+/* Its device goes with QEMU, and of QEMU's end we tell. */
+static void hush(const struct guest_port *p)
+{
+    struct bport *b = bport_of(p);
+
+    if (b)
+        bport_hush(b);
+}
 
 static void added(void *arg, int rc, const struct err *e)
 {
@@ -83,6 +122,8 @@ static void added(void *arg, int rc, const struct err *e)
 
     p->state = rc ? NET_AWAY : NET_THERE;
     p->ours = !rc;
+    if (!rc)
+        hush(p);
     snprintf(p->why, sizeof(p->why), "%.190s", rc ? e->text : "");
     if (rc && g->state == GUEST_STARTING && !g->failed) {
         g->failed = true;
@@ -185,6 +226,50 @@ void ports_detach(struct guest *g)
     one_less(g);
 }
 
+/* ---- devices that go while QEMU stays ---- */
+
+#define LOSS_WAIT 1. /* s: as long may a process take to end */
+
+static void on_loss(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    const struct guest *g = w->data;
+
+    (void)loop;
+    (void)revents;
+    for (unsigned i = 0; i < g->def->n_nets; i++) {
+        const struct guest_port *p = &g->port[i];
+        const struct bport *b =
+            p->state == NET_THERE && p->ours ? bport_of(p) : NULL;
+        struct bport_info info = {.failed = false};
+
+        if (b)
+            bport_info(b, &info);
+        if (info.failed)
+            log_warn("guest %s runs, but its port %s failed: %s", g->def->name,
+                     net_of(p)->port, info.why);
+    }
+}
+
+void ports_watch_losses(struct guest *g)
+{
+    ev_timer_init(&g->loss, on_loss, 0., 0.);
+    g->loss.data = g;
+}
+
+void ports_end_losses(struct guest *g)
+{
+    ev_timer_stop(g->all->loop, &g->loss);
+}
+
+static void lost(struct guest *g)
+{
+    if (!g->pid)
+        return;
+    ev_timer_stop(g->all->loop, &g->loss);
+    ev_timer_set(&g->loss, LOSS_WAIT, 0.);
+    ev_timer_start(g->all->loop, &g->loss);
+}
+
 /* ---- what happens in the switch ---- */
 
 static void on_attach(struct ev_loop *loop, ev_timer *w, int revents)
@@ -216,9 +301,13 @@ static void follow(struct guest *g, const struct sw_event *e)
             continue;
         if (e->type == SW_EVENT_BRIDGE_ADD)
             p->due = g->pid != 0;
-        else if (p->state == NET_THERE &&
-                 (e->type == SW_EVENT_BRIDGE_DEL ||
-                  strcmp(e->port, g->def->net[i].port) == 0)) {
+        else if (e->type == SW_EVENT_PORT_STATE) {
+            if (e->failed && p->ours &&
+                strcmp(e->port, g->def->net[i].port) == 0)
+                lost(g);
+        } else if (p->state == NET_THERE &&
+                   (e->type == SW_EVENT_BRIDGE_DEL ||
+                    strcmp(e->port, g->def->net[i].port) == 0)) {
             p->state = NET_AWAY;
             p->ours = false;
         }
@@ -231,7 +320,7 @@ void guests_event(struct guests *all, const struct sw_event *e)
 
     if (!all ||
         (e->type != SW_EVENT_BRIDGE_ADD && e->type != SW_EVENT_BRIDGE_DEL &&
-         e->type != SW_EVENT_PORT_DEL))
+         e->type != SW_EVENT_PORT_DEL && e->type != SW_EVENT_PORT_STATE))
         return;
     TAILQ_FOREACH(g, &all->list, link)
     {

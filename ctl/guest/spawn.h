@@ -59,9 +59,6 @@ int run_dir_remove(const char *dir, struct err *e);
 /* Makes a directory and those above it. */
 int run_dir_make(const char *dir, mode_t mode, struct err *e);
 
-/* The last words in the guest's log, in one line; "" if there are none. */
-void run_log_tail(const char *dir, char *out, size_t n);
-
 /* Start time of a process; 0: there is none. */
 unsigned long long process_start(pid_t pid);
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import time
+import xml.etree.ElementTree
 
 import guestlib
 from guestlib import lib
@@ -98,6 +99,7 @@ def test_cycles(lab):
         sw.cli("guest", "start", g)
         sw.cli("guest", "stop" if i % 4 < 2 else "kill", g)
     print(f"     50 cycles in {time.monotonic() - t0:.1f} s")
+    guestlib.no_warnings(sw)
     settled(lab, before, "after 50 cycles")
 
 
@@ -117,7 +119,17 @@ def test_kill(lab):
     print(f"     20 ends by kill -9 in {time.monotonic() - t0:.1f} s")
     settled(lab, before, "after 20 times kill -9")
     why = sw.json("guest", "show", "k1")["why"]
-    lib.need("signal 9" in why, f"k1 says {why!r}")
+    lib.need(why == "QEMU was ended by signal 9", f"k1 says {why!r}")
+    with open(sw.log) as f:
+        told = [x for x in f if ": warn: " in x]
+    lib.need(told == ["basculed: warn: guest k1: QEMU was ended by signal 9\n"] * 20, str(told))
+
+    # its device goes, and it stays
+    sw.cli("guest", "start", "k1")
+    lib.sh("ip", "-n", sw.ns, "link", "del", "k1")
+    lib.wait_until(lambda: "warn: guest k1 runs, but its port k1 failed: " in sw.log_tail(), 5,
+                   lambda: f"a loss is told: {sw.log_tail()}")
+    sw.cli("guest", "kill", "k1")
 
 
 def test_restart_policy(lab):
@@ -176,7 +188,9 @@ def test_refusals(lab):
             (r"--memory 5x: megabytes", "--memory", "5x"),
             (r"--cpus 999: 1 to 255", "--cpus", "999"),
             (r"--accel xen: one of auto, kvm, tcg", "--accel", "xen"),
-            (r"vhost-user: .*not built yet", "--net", "br0,kind=vhost-user"),
+            (r"kind= foo: one of tap, stream$", "--net", "br0,kind=foo"),
+            (r"vhost-user: it is not available yet; use tap or stream$", "--net",
+             "br0,kind=vhost-user"),
             (r"mac= 01:00:00:00:00:01", "--net", "br0,mac=01:00:00:00:00:01"),
             (r"queues= 2: a stream has one", "--net", "br0,kind=stream,queues=2"),
             (r"--initrd: it goes with --kernel", "--initrd", disk),
@@ -190,6 +204,7 @@ def test_refusals(lab):
     refused(lab, r"a-name-of-15-ch-1: at most 15", *define, "a-name-of-15-ch", "--net", "br0",
             "--net", "br0")
     refused(lab, r"letters, digits", *define, "a/b")
+    refused(lab, r"the guest's name is empty", *define, "")
     lib.need(sw.json("guest", "list") == [], "something has been defined")
     settled(lab, before, "after refused definitions")
 
@@ -297,15 +312,63 @@ def test_kinds(lab):
     sw.cli("guest", "define", "v9", "--kernel", kernel, "--initrd", kernel, "--append", "a=b, c")
     # QEMU has read it, and is not content with zeros
     refused(lab, "linux kernel too old", "guest", "start", "v9")
-    xml(sw)
+    for_libvirt(sw)
 
 
-def xml(sw):
+def for_libvirt(sw):
     sw.cli("guest", "define", "x1", "--net", "br0")
-    text = sw.cli("guest", "xml", "x1").stdout
-    lib.need(re.search(r"<interface type='ethernet'>.*<target dev='x1' managed='no'/>", text,
-                       re.S) and "<interface type='network'>" in text, text)
-    sw.cli("guest", "undefine", "x1")
+    sw.cli("guest", "define", "x2", "--net", "br0,queues=2", "--net", "b--1", "--net",
+           "b--1,kind=stream", "--net", "br0", "--net", "br0,kind=stream")
+    for name, tags in (("x1", ["lab"]), ("x2", ["lab-br0", "lab-b--1", "4000", "lab-br0", "4001"])):
+        text = sw.cli("guest", "xml", name).stdout
+        root = xml.etree.ElementTree.fromstring(f"<devices>{text}</devices>")
+        macs = [n["mac"] for n in sw.json("guest", "show", name)["nets"]]
+        lib.need([i.find("mac").get("address") for i in root] == macs, text)
+        lib.need([i.find("source").get("network") or i.find("source").get("port")
+                  for i in root] == tags, text)
+        lib.need([i.get("type") for i in root] ==
+                 ["client" if t.isdigit() else "network" for t in tags], text)
+        lib.need(text.count("openvswitch") == len(set(t for t in tags if "lab" in t)), text)
+        lib.need(text.count("type='ethernet'") == 1 and
+                 text.count("stream:127.0.0.1:4000,listen=on") == ("4000" in tags), text)
+        sw.cli("guest", "undefine", name)
+
+
+def test_sentences(lab):
+    """What is said of a guest that does not start speaks of what its user gave."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    raw, empty = (os.path.join(lab.dir, x) for x in ("no.qcow2", "empty"))
+    for path, size in ((raw, 1 << 20), (empty, 0)):
+        with open(path, "wb") as f:
+            f.truncate(size)
+    for args, pattern in (
+            (("--disk", raw), r"--disk \S*/no.qcow2: Image is not in qcow2 format"),
+            (("--kernel", empty), r"load kernel '\S*/empty'"),
+            (("--disk", f"{raw},format=raw", "--disk", f"{raw},format=raw"),
+             r"using the image \[\S*/no.qcow2\]"),
+            (("--memory", "4000G", "--hugepages"),
+             r"--hugepages: \d+ huge pages of \d+ kB are needed and \d+ are free; "
+             r"sysctl vm.nr_hugepages=\d+ reserves")):
+        sw.cli("guest", "define", "t1", *args, *PAUSED)
+        said = refused(lab, pattern, "guest", "start", "t1")
+        lib.need("/dev/fdset" not in said and "/proc/self" not in said, said)
+        shown = sw.cli("guest", "show", "t1").stdout
+        lib.need("t1: stopped\n" in shown and len(re.findall(r"\bt1\b", shown)) == 1, shown)
+        sw.cli("guest", "undefine", "t1")
+    r = sw.cli("guest", "define", "t1", "--net", "br0", "--net", "br7", "--net", "br8", "--net",
+               "br7", *PAUSED)
+    lib.need(r.stdout == "" and r.stderr == "guest t1 is defined, and cannot start yet: there is "
+             "no bridge br7, br8\n", r.stderr)
+    sw.cli("guest", "undefine", "t1")
+    told = sw.json("guest", "define", "t1", "--net", "br9")
+    lib.need(told == {"name": "t1", "notice": "is defined, and cannot start yet: there is no "
+                      "bridge br9"}, str(told))
+    sw.cli("guest", "undefine", "t1")
+    r = sw.cli("guest", "define", "t1", "--net", "br0", *PAUSED)
+    lib.need(r.stderr == "", r.stderr)
+    sw.cli("guest", "undefine", "t1")
+    refused(lab, r"which guest\?  Its name is empty", "guest", "show", "")
 
 
 def rpc(sw, method, params):

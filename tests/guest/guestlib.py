@@ -299,6 +299,14 @@ class Guest:
               flush=True)
 
 
+# What a guest needs to hear its power button: modules, and a command.
+BUTTON = ("button", "evdev")
+ACPID = ("mkdir -p /tmp/acpi/PWRF && printf '#!/bin/sh\\npoweroff -f\\n' "
+         ">/tmp/acpi/PWRF/00000080 && chmod +x /tmp/acpi/PWRF/00000080 && "
+         "acpid -c /tmp/acpi -l /tmp/acpi.log && for i in $(seq 200); do "
+         "ls -l /proc/$(pidof acpid)/fd | grep -q /dev/input && break; usleep 50000; done")
+
+
 class Launched(Guest):
     """A guest that `bascule guest` launches; its console is a socket."""
 
@@ -492,6 +500,15 @@ def is_up(ns, dev):
 TROUBLE = ("rx-truncated", "rx-bad-vnet", "rx-undescribed", "tx-too-big", "tx-gso-tiny",
            "tx-gso-bad", "tx-csum-bad", "tx-failed", "tx-no-memory", "tx-error",
            "rx-no-memory", "turn-full")
+
+
+def no_warnings(sw, since=0):
+    """The daemon's log has none from that line on; how many lines there are."""
+    with open(sw.log) as f:
+        lines = f.read().splitlines()
+    bad = [x for x in lines[since:] if not re.match(r"basculed: (info|debug): ", x)]
+    lib.need(not bad, lambda: "in the daemon's log: " + "\n".join(bad))
+    return len(lines)
 
 
 def untroubled(lab, *ports):

@@ -114,6 +114,17 @@ def test_lab(lab):
     lib.need("is not up" in r.stderr, r.stderr)
 
 
+def test_quiet_end(lab):
+    """A lab that is up, and taken down, is nothing to be warned of."""
+    sw, name, path = begin(lab)
+    before = devices(sw)
+    cli(sw, "lab", "up", path)
+    lib.need(sw.json("guest", "show", "vm1")["state"] == "running", "vm1 does not run")
+    cli(sw, "lab", "down", path)
+    nothing_left(sw, name, before)
+    guestlib.no_warnings(sw)
+
+
 def test_crash(lab):
     sw, name, path = begin(lab)
     before = devices(sw)

@@ -2,25 +2,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests that Bascule launches: from `guest start` to the power button, with
 the daemon killed in the midst of it."""
+import errno
 import os
 import pty
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import termios
 import time
 
 import guestlib
 from guestlib import lib
-
-# what a guest needs to hear its power button
-BUTTON = ("button", "evdev")
-ACPID = ("mkdir -p /tmp/acpi/PWRF && printf '#!/bin/sh\\npoweroff -f\\n' "
-         ">/tmp/acpi/PWRF/00000080 && chmod +x /tmp/acpi/PWRF/00000080 && "
-         "acpid -c /tmp/acpi -l /tmp/acpi.log && for i in $(seq 200); do "
-         "ls -l /proc/$(pidof acpid)/fd | grep -q /dev/input && break; usleep 50000; done")
 
 
 def configure(g, ip4):
@@ -58,6 +53,34 @@ def console_by_hand(g):
     os.close(theirs)
 
 
+def console_by_script(g):
+    """A second console is refused; one whose input has ended ends."""
+    sw = g.sw
+    queue = []
+    for full in (False, True):
+        r = sw.cli("guest", "console", g.name, check=False)
+        lib.need(r.returncode == 1 and r.stderr == f"bascule: guest {g.name}: another console is "
+                 "attached, and there can be one at a time\n", f"queue full: {full}: {r.stderr!r}")
+        while not full:
+            queue.append(socket.socket(socket.AF_UNIX))
+            queue[-1].setblocking(False)
+            if queue[-1].connect_ex(g.info()["console"]) == errno.EAGAIN:
+                break
+    for s in queue:
+        s.close()
+    g.unlisten()
+    for _ in range(3):  # one after the other, without waiting
+        t0 = time.monotonic()
+        r = lib.sh("sh", "-c", 'printf "78 echo seven times \\$((6 * 7))\\n" | '
+                   f'"$0" -S "$1" guest console {g.name}', os.path.join(lib.BUILD, "bascule"),
+                   sw.sock, ns=sw.ns)
+        lib.need("seven times 42" in r.stdout and "@@ 78 0" in r.stdout and r.stderr == "",
+                 f"{r.stdout!r} {r.stderr!r}")
+        lib.need(time.monotonic() - t0 < 5, "the console ends late")
+    r = sw.cli("guest", "console", g.name)  # its input is /dev/null
+    lib.need(r.stdout == "" and r.stderr == "", f"{r.stdout!r} {r.stderr!r}")
+
+
 def unprivileged(pid):
     """Root's daemon gives QEMU no rights."""
     with open(f"/proc/{pid}/status") as f:
@@ -74,7 +97,7 @@ def test_launch(lab):
     h = lab.host("host")
     events = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "events", "guest",
                        ns=sw.ns, stdout=open(os.path.join(lab.dir, "events.log"), "w"))
-    g1 = guestlib.Launched(lab, "g1", "br0", modules=BUTTON, private=True)
+    g1 = guestlib.Launched(lab, "g1", "br0", modules=guestlib.BUTTON, private=True)
     g2 = guestlib.Launched(lab, "g2", "br0,kind=stream", extra=("--restart", "always"))
     t0 = time.monotonic()
     g1.start()
@@ -103,7 +126,7 @@ def test_launch(lab):
                    "g1 sees that its cable is out")
     sw.cli("guest", "link", "g1", "up")
     g1.ping(h.ip4)
-    g1.unlisten()
+    console_by_script(g1)
     console_by_hand(g1)
     g1.relisten()
 
@@ -143,7 +166,7 @@ def test_launch(lab):
     state(g1, "running")
 
     # power button, and a guest that goes by itself and is started again
-    g1.run(ACPID)
+    g1.run(guestlib.ACPID)
     g2.post("poweroff -f")
     t0 = time.monotonic()
     sw.cli("guest", "stop", "g1", timeout=40)
@@ -158,6 +181,7 @@ def test_launch(lab):
     g2.wait_ready(1)
     configure(g2, "10.9.0.12")
     g2.ping(h.ip4)
+    guestlib.no_warnings(sw)
     r = sw.cli("guest", "stop", "g2", "--timeout", "1", check=False)  # it has no acpid
     lib.need(r.returncode == 1 and "has not powered down in time" in r.stderr, r.stderr)
     state(g2, "running")

@@ -18,8 +18,12 @@ from guestlib import lib
 
 NETWORK = """<network><name>lab</name><forward mode='bridge'/><bridge name='{br}'/>
 <virtualport type='openvswitch'/></network>"""
+OWN_NETWORK = """<network><name>own</name><bridge name='virbr9'/>
+<ip address='10.77.0.1' netmask='255.255.255.0'>
+<dhcp><range start='10.77.0.2' end='10.77.0.9'/></dhcp></ip></network>"""
 BY_NETWORK = "<interface type='network'><source network='lab'/>{more}"
 HOOK = os.path.join(lib.ROOT, "packaging", "libvirt", "qemu-hook")
+LEASES = os.path.join(lib.ROOT, "packaging", "libvirt", "leases")
 QBOOT = f"<loader readonly='yes' type='rom'>{guestlib.QBOOT}</loader>"
 DOMAIN = """<domain type='{type}'><name>{name}</name><uuid>{uuid}</uuid>
 <memory unit='MiB'>128</memory><metadata>{metadata}</metadata>
@@ -242,6 +246,8 @@ def test_network(lab):
     lv.proc.terminate()
     lv.proc.wait(10)
     lv.start()
+    # it looks after its guests once it answers
+    lib.wait_until(lambda: dev in port_names(lab.sw), 10, f"{dev} is a port again")
     lab.sw.wait_forwarding(dev)
     g.ping(host.ip4)
 
@@ -251,6 +257,86 @@ def test_network(lab):
         if again:
             lv.virsh("start", "vm1", "--paused")
             lib.need(g.device() in port_names(lab.sw), "started again, it is no port")
+
+
+def test_as_printed(lab):
+    """libvirt takes what `bascule guest xml` prints, and Bascule gets the frames."""
+    lv = lab_with_libvirt(lab)
+    sw = lab.sw
+    lv.network()
+    g = Guest(lv, "vm10", BY_NETWORK.format(more=""))
+    sw.addif("br0", "stream:127.0.0.1:4000,listen=on,name=tcp")
+    sw.cli("guest", "define", "p", "--net", "br0", "--net", "br0,kind=stream")
+    text = sw.cli("guest", "xml", "p").stdout
+    macs = [n["mac"] for n in sw.json("guest", "show", "p")["nets"]]
+    for i, part in enumerate(re.findall(r"<!--.*?</interface>", text, re.S)):
+        lv.virsh("attach-device", "vm10", lv.write(f"{i}.xml", part), "--config")
+    g.boot()
+    lib.need(len(port_names(sw)) == 3, f"ports: {port_names(sw)}")
+    g.run("for i in 0 1 2; do ip link set eth$i up; done")
+    labels = [lib.port_info(sw, "br0", p).get("labels", {}) for p in port_names(sw)]
+    lib.need(macs[0] in [x.get("attached-mac") for x in labels], str(labels))
+
+    def heard():
+        return {x["mac"]: x["ifname"] for x in sw.json("fdb", "show", "br", "br0")}.get(macs[1])
+    lib.wait_until(lambda: heard() == "tcp", 10, lambda: sw.cli("fdb", "show", "br", "br0").stdout)
+    g.off()
+
+
+def tells_of(lv, name, *want, limit=5):
+    """Waits until virsh names these addresses, of the guest that runs as of the network."""
+    def column(n, *cmd):
+        return [line.split()[n] for line in lv.virsh(*cmd).stdout.splitlines() if line]
+
+    def told():
+        return (column(3, "domifaddr", name) if name else [],
+                column(4, "net-dhcp-leases", "lab"))
+    # a network of this kind has no netmask, and so libvirt no prefix
+    want = [f"{ip}/0" for ip in want]
+    lib.wait_until(lambda: told() == (want if name else [], want), limit,
+                   lambda: f"{want}: virsh says {told()}", step=0.2)
+
+
+def test_leases(lab):
+    """What Bascule has seen of the guest, virsh tells."""
+    lv = lab_with_libvirt(lab)
+    host = lab.host("h")
+    lv.network()
+    leases = lab.spawn(LEASES, "--socket", lab.sw.sock, "--state-dir",
+                       os.path.join(lv.dir, "state", "dnsmasq"), "br0")
+    g = Guest(lv, "vm1", BY_NETWORK.format(more=""))
+    g.boot()
+    lab.sw.wait_forwarding(g.device())
+    tells_of(lv, "vm1")
+    lib.dhcp_server(lab, host.ns, "eth0")
+    tells_of(lv, "vm1", g.dhcp())
+    g.run("ip addr add fd00::100/64 dev eth0")
+    lib.sh("ip", "-n", host.ns, "addr", "add", "fd00::1/64", "dev", "eth0", "nodad")
+    lib.reaches(host.ns, "fd00::100", 10)
+    tells_of(lv, "vm1", g.ip4, "fd00::100")
+    print(f"     {lv.virsh('domifaddr', 'vm1').stdout.strip()}", flush=True)
+    g.off()
+    tells_of(lv, None)
+    lv.virsh("start", "vm1", "--paused")
+    tells_of(lv, "vm1")
+    leases.terminate()
+    lib.need(leases.wait(5) == 0, "it did not end well")
+    lib.need(os.listdir(os.path.join(lv.dir, "state", "dnsmasq")) == [], "the file is left")
+
+
+def test_leases_of_libvirt(lab):
+    """Where libvirt has a DHCP server of its own, the file is that one's."""
+    lv = lab_with_libvirt(lab)
+    if not shutil.which("dnsmasq"):
+        raise lib.Skip("dnsmasq is not installed")
+    lv.virsh("net-define", lv.write("own.xml", OWN_NETWORK))
+    lv.virsh("net-start", "own")
+    folder = os.path.join(lv.dir, "state", "dnsmasq")
+    before = os.stat(os.path.join(folder, "virbr9.status"))
+    r = lib.sh(LEASES, "--socket", lab.sw.sock, "--state-dir", folder, "virbr9", check=False)
+    lib.need(r.returncode == 2 and os.path.join(folder, "own.conf") in r.stderr, f"{r}")
+    lib.need(os.stat(os.path.join(folder, "virbr9.status")) == before, "it was changed")
+    lv.virsh("net-destroy", "own")
 
 
 def by_ethernet(lv, host, g, dev):

@@ -211,9 +211,12 @@ def test_there_and_back(lab):
     net.sw.start()
     s = Streams(net)
     t0 = time.monotonic()
-    net.adopt()
+    said = net.adopt().stdout
     t = time.monotonic() - t0
     s.end(f"adopted in {t * 1e3:.0f} ms")
+    need(re.fullmatch(r"br0 is adopted, with (\w+, ){3}\w+; bascule adopt br0 --undo gives it "
+                      r"back\n", said) and
+         all(p in said for p in ("p1", "p2", "p3", "vnet0")), said)
     need(net.ports() == {"br0": "forwarding", "p1": "forwarding", "p2": "forwarding",
                          "p3": "forwarding", "vnet0": "forwarding"}, net.ports())
     need(lib.mac(net.read("br0", "address")) == net.mac, "br0's address changed")
@@ -241,9 +244,13 @@ def test_there_and_back(lab):
     host.close()
     s = Streams(net)
     t0 = time.monotonic()
-    net.adopt("--undo")
+    said = net.adopt("--undo").stdout
     t = time.monotonic() - t0
     s.end(f"given back in {t * 1e3:.0f} ms")
+    need(said == "br0 is the kernel's again\n", said)
+    log = net.sw.log_tail()
+    need(re.search(r"info: bridge br0 adopted", log) and
+         log.count("info: bridge br0 is the kernel's again") == 1, log)
     need(net.same(before), lambda: "left behind:\n" + net.left)
     need(net.sw.json("show") == [] or not net.sw.json("bridge", "show"), "a bridge is left")
     net.reach_all()
@@ -493,7 +500,8 @@ def test_refusals(lab):
     net.reach_all()
     # an empty bridge is a bridge too, and one in another namespace as well
     net.ip("link", "add", "br-empty-long-n", "type", "bridge")
-    net.sw.cli("adopt", "br-empty-long-n")
+    said = net.sw.cli("adopt", "br-empty-long-n").stdout
+    need(said.startswith("br-empty-long-n is adopted, without members as yet;"), said)
     net.sw.cli("adopt", "br-empty-long-n", "--undo")
     far = lab.ns("far")
     sh("ip", "-n", far, "link", "add", "br7", "type", "bridge")

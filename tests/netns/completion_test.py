@@ -82,7 +82,7 @@ def test_completion(lab):
             ("bascule guest define w2 --restart o", {"on-failure"}),
             ("bascule guest define w2 --net ", bridges),
             ("bascule guest define w2 --qemu-arg -S --net b", {"br0"}),
-            ("bascule guest stop ", {"web"}), ("bascule guest stop web ", {"--timeout"}),
+            ("bascule guest stop ", {"web"}), ("bascule guest stop web --t", {"--timeout"}),
             ("bascule guest stop --timeout 5 ", {"web"}),
             (f"bascule -S {sw.sock} showmacs ", bridges), ("bascule delif br0 p", {"probe"}),
             ("bascule stp br0 of", {"off"})):

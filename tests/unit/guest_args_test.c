@@ -4,6 +4,8 @@
  * refused says why, and what QEMU is told speaks of the descriptors it gets.
  */
 #include "ctl/guest/args.h"
+#include "ctl/guest/hugepages.h"
+#include "ctl/guest/said.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -114,7 +116,8 @@ static void round_trip(void **state)
         "{'name':'a','memory':'2G','cpus':'4','disks':[{'path':'/x.qcow2'},"
         "{'path':'/y','bus':'scsi','readonly':'on'}],'snapshot':true,"
         "'nets':[{'bridge':'br0'},{'bridge':'br1','kind':'stream',"
-        "'mac':'52:54:00:00:00:01'}],'restart':'on-failure','ksm':false}",
+        "'mac':'52:54:00:00:00:01'}],'restart':'on-failure','ksm':false,"
+        "'stop_timeout':5}",
         "{'name':'a','kernel':'/k','initrd':'/i','append':'a, b=\\'c\\'',"
         "'vnc':'on','boot':'network','nets':[{'bridge':'b','queues':'2'}],"
         "'qemu_args':['-S','-bios']}",
@@ -150,6 +153,7 @@ static void usual_values(void **state)
     assert_int_equal(d->memory, 512);
     assert_int_equal(d->cpus, 1);
     assert_int_equal(d->restart, GUEST_NO);
+    assert_int_equal(d->stop_timeout, 0);
     assert_string_equal(d->net[0].port, "vm1");
     assert_string_equal(d->net[1].port, "vm1-1");
     assert_int_equal(d->net[0].queues, 1);
@@ -174,6 +178,7 @@ static void refusals(void **state)
     refused("{'name':'a','memory':'9999999G'}", "--memory 9999999G");
     refused("{'name':'a','cpus':-1}", "--cpus -1");
     refused("{'name':'a','cpus':2.5}", "--cpus");
+    refused("{'name':'a','stop_timeout':0}", "--stop-timeout 0: 1 to 86400");
     refused("{'name':'a','accel':'xen'}", "--accel xen");
     refused("{'name':'a','accel':''}", "--accel");
     refused("{'name':'a','snapshot':'maybe'}", "--snapshot maybe");
@@ -192,7 +197,7 @@ static void refusals(void **state)
     refused("{'name':'a','disks':['/x']}", "an object");
     refused("{'name':'a','nets':[{'kind':'tap'}]}", "bridge is missing");
     refused("{'name':'a','nets':[{'bridge':'b','kind':'vhost-user'}]}",
-            "not built yet");
+            "not available yet");
     refused("{'name':'a','nets':[{'bridge':'b','kind':'stream','queues':2}]}",
             "one queue");
     refused("{'name':'a','nets':[{'bridge':'b','queues':9}]}", "1 to 8");
@@ -403,6 +408,98 @@ static void full(void **state)
     guest_def_free(d);
 }
 
+/* ---- sentences ---- */
+
+static void says(const char *text, const char *line, const char *wanted)
+{
+    struct guest_def *d = def(text);
+    char out[200];
+
+    said_translate(d, line, out, sizeof(out));
+    if (strcmp(out, wanted) != 0)
+        fail_msg("%s: \"%s\", not \"%s\"", line, out, wanted);
+    guest_def_free(d);
+}
+
+/* Descriptors 3 and 4 are QMP and the console. */
+static void paths(void **state)
+{
+    static const char g[] = "{'name':'g','kernel':'/k','initrd':'/i','append':"
+                            "'x','disks':[{'path':'/a: b'},{'path':'/c'}],"
+                            "'cdrom':'/e','cloud_init':'/seed'}";
+
+    (void)state;
+    says(g, "Is another process using the image [/dev/fdset/7]?",
+         "Is another process using the image [/a: b]?");
+    says(g, "could not load kernel '/proc/self/fd/5': No such file",
+         "could not load kernel '/k': No such file");
+    says(g,
+         "-drive if=none,id=disk1,file=/dev/fdset/8,format=qcow2: Image is "
+         "not in qcow2 format",
+         "--disk /c: Image is not in qcow2 format");
+    says(g, "-drive file=/dev/fdset/9: bad", "--cdrom /e: bad");
+    says(g, "-drive file=/dev/fdset/10: bad", "--cloud-init /seed: bad");
+    /* what is none of ours stays as it is */
+    says(g, "/dev/fdset/99 /dev/fdset/ /proc/self/fd/4 -drive x: y",
+         "/dev/fdset/99 /dev/fdset/ /proc/self/fd/4 -drive x: y");
+    says(g, "-drive bad: file=/dev/fdset/8", "-drive bad: file=/c");
+    says(g, "", "");
+}
+
+static void is_cut(void **state)
+{
+    struct guest_def *d = def("{'name':'g','disks':[{'path':'/0123456789'}]}");
+    char out[8];
+
+    (void)state;
+    said_translate(d, "[/dev/fdset/5]", out, sizeof(out));
+    assert_string_equal(out, "[/01234");
+    said_translate(d, "-drive file=/dev/fdset/5: bad", out, sizeof(out));
+    assert_string_equal(out, "--disk ");
+    guest_def_free(d);
+}
+
+static void judged(const char *text, const char *meminfo,
+                   unsigned long overcommit, const char *wanted)
+{
+    struct guest_def *d = def(text);
+    struct err e = {""};
+
+    (void)hugepages_judge(d, meminfo, overcommit, &e);
+    if (strcmp(e.text, wanted) != 0)
+        fail_msg("%s: \"%s\", not \"%s\"", text, e.text, wanted);
+    guest_def_free(d);
+}
+
+static void huge_pages(void **state)
+{
+    static const char g[] = "{'name':'g','hugepages':true,'memory':33}";
+    static const char some[] = "MemTotal: 1 kB\nHugePages_Total:      20\n"
+                               "HugePages_Free:       18\n"
+                               "HugePages_Rsvd:        8\n"
+                               "HugePages_Surp:        1\n"
+                               "Hugepagesize:       2048 kB\n";
+
+    (void)state;
+    judged("{'name':'g'}", "", 0, "");
+    judged(g, "MemTotal: 1 kB\n", 0,
+           "--hugepages: this kernel has no huge pages");
+    judged(g, some, 0,
+           "--hugepages: 17 huge pages of 2048 kB are needed and 10 are free; "
+           "sysctl vm.nr_hugepages=26 reserves enough");
+    judged(g, some, 7,
+           "--hugepages: 17 huge pages of 2048 kB are needed and 10 are free; "
+           "sysctl vm.nr_hugepages=26 reserves enough");
+    judged(g, some, 8, "");
+    judged("{'name':'g','hugepages':true,'memory':20}", some, 0, "");
+    judged("{'name':'g','hugepages':true,'memory':20,'cpus':2,'numa':["
+           "{'node':0,'cpus':'0','memory':9},{'node':1,'cpus':'1','memory':11}]"
+           "}",
+           some, 0,
+           "--hugepages: 11 huge pages of 2048 kB are needed and 10 are free; "
+           "sysctl vm.nr_hugepages=20 reserves enough");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +508,8 @@ int main(void)
         cmocka_unit_test(always_there), cmocka_unit_test(machine),
         cmocka_unit_test(disks),        cmocka_unit_test(kernel),
         cmocka_unit_test(nets),         cmocka_unit_test(full),
+        cmocka_unit_test(paths),        cmocka_unit_test(is_cut),
+        cmocka_unit_test(huge_pages),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
