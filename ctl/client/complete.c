@@ -6,6 +6,7 @@
  */
 #include "ctl/client/lab.h"
 
+#include <net/if.h>
 #include <string.h>
 
 #define USAGE_WORD 80 /* of a usage line */
@@ -39,6 +40,18 @@ static void offer_names(struct client *c, const char *method, const char *begun)
         }
     }
     reply_free(&r);
+}
+
+/* Interfaces of the namespace we are in. */
+static void offer_interfaces(const char *begun)
+{
+    struct if_nameindex *all = if_nameindex();
+
+    if (!all)
+        return;
+    for (struct if_nameindex *i = all; i->if_index; i++)
+        offer(i->if_name, strlen(i->if_name), begun);
+    if_freenameindex(all);
 }
 
 static void offer_lab(void *arg, const char *lab)
@@ -111,8 +124,9 @@ static void offer_argument(struct client *c, const struct command *cmd, int k,
     argument_word(cmd, k, word, sizeof(word));
     if (strstr(word, "<bridge>"))
         offer_names(c, "show", begun);
-    if (strstr(word, "<port>") ||
-        (strstr(word, "<device>") && command_id_of(cmd) == CMD_ID_delif))
+    if (strcmp(word, "<device>") == 0 && command_id_of(cmd) == CMD_ID_addif)
+        offer_interfaces(begun);
+    else if (strstr(word, "<port>") || strcmp(word, "<device>") == 0)
         offer_names(c, "port.show", begun);
     if (strstr(word, "<guest>"))
         offer_names(c, "guest.list", begun);

@@ -85,6 +85,7 @@ def test_completion(lab):
             ("bascule guest stop ", {"web"}), ("bascule guest stop web --t", {"--timeout"}),
             ("bascule guest stop --timeout 5 ", {"web"}),
             (f"bascule -S {sw.sock} showmacs ", bridges), ("bascule delif br0 p", {"probe"}),
+            ("bascule addif br0 l", {"lo"}),
             ("bascule stp br0 of", {"off"})):
         got = bash.complete(line)
         need(got == want, f"{line!r}: {got}")
