@@ -31,8 +31,11 @@ struct guest_port {
     struct guest *g;
     enum net_state state;
     bool due;  /* to be added when its bridge is there */
-    bool ours; /* added by us: it leaves with the guest */
+    bool ours; /* added by us: it leaves with the guest.  So does one by which
+                  somebody has replaced it while the guest runs */
     bool down; /* the cable is out */
+    /* NET_THERE: the bridge it is in, and what it is called there */
+    char bridge[PORT_NAME_MAX], name[PORT_NAME_MAX];
     char why[200];
 };
 
@@ -127,6 +130,16 @@ void answer(struct answer *a, int rc, const struct err *e);
 void answer_later(struct guests *all, sw_done done, void *arg, int rc,
                   const struct err *e);
 
+/* place.c */
+/* Is this port the card's, of a guest that has a process? */
+bool place_is(const struct guest *g, unsigned net, const struct bport *p);
+/* It is there: NET_THERE. */
+void place_set(struct guest_port *p, const char *bridge, const char *port);
+/* NULL: it is not there. */
+struct bport *place_port(const struct guest_port *p);
+/* Is it the half of a bridge of the kernel's, where taps are made? */
+bool place_adopted(const struct bridge *b);
+
 /* ports.c */
 /* 0, or -ENODEV: a bridge is missing. */
 int ports_check(const struct guest *g, struct err *e);
@@ -170,8 +183,8 @@ bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
                bool *kvm);
 
 /* addresses.c */
-/* The network addresses seen behind a guest's card: a new array. */
-json_t *guest_addresses(struct sw *sw, const char *bridge, const char *port,
-                        const struct mac *mac);
+/* The network addresses seen behind a guest's card, if it has a port (else
+ * NULL): a new array. */
+json_t *guest_addresses(const struct bport *p, const struct mac *mac);
 
 #endif

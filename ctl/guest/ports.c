@@ -45,6 +45,8 @@ int ports_check(const struct guest *g, struct err *e)
     for (unsigned i = 0; i < g->def->n_nets && !rc; i++) {
         const struct guest_net *n = &g->def->net[i];
 
+        if (place_port(&g->port[i]))
+            continue; /* it waits for the guest, perhaps elsewhere */
         rc = bridge_find(g->all->sw, n->bridge)
                  ? check_port(g, n, e)
                  : err_set(e, ENODEV, "guest %s: there is no bridge %s",
@@ -96,20 +98,12 @@ static void one_less(struct guest *g)
         ports_done(g);
 }
 
-static struct bport *bport_of(const struct guest_port *p)
-{
-    const struct guest_net *n = net_of(p);
-    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
-
-    return b ? bport_find(b, n->port) : NULL;
-}
-
 /* ---- coming ---- */
 
 /* Its device goes with QEMU, and of QEMU's end we tell. */
 static void hush(const struct guest_port *p)
 {
-    struct bport *b = bport_of(p);
+    struct bport *b = place_port(p);
 
     if (b)
         bport_hush(b);
@@ -120,10 +114,12 @@ static void added(void *arg, int rc, const struct err *e)
     struct guest_port *p = arg;
     struct guest *g = p->g;
 
-    p->state = rc ? NET_AWAY : NET_THERE;
+    p->state = NET_AWAY;
     p->ours = !rc;
-    if (!rc)
+    if (!rc) {
+        place_set(p, net_of(p)->bridge, net_of(p)->port);
         hush(p);
+    }
     snprintf(p->why, sizeof(p->why), "%.190s", rc ? e->text : "");
     if (rc && g->state == GUEST_STARTING && !g->failed) {
         g->failed = true;
@@ -166,7 +162,7 @@ static void attach(struct guest_port *p)
     p->due = false;
     rc = check_port(p->g, n, &e);
     if (!rc && bport_find(b, n->port)) { /* it was kept */
-        p->state = NET_THERE;
+        place_set(p, n->bridge, n->port);
         return;
     }
     if (!rc)
@@ -203,19 +199,18 @@ static void deleted(void *arg, int rc, const struct err *e)
 
 static void detach(struct guest_port *p)
 {
-    const struct guest_net *n = net_of(p);
-    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+    struct bridge *b = bridge_find(p->g->all->sw, p->bridge);
 
     p->due = false;
     p->down = false;
     p->why[0] = '\0';
-    if (p->state != NET_THERE || !p->ours || !b) {
+    if (!place_port(p) || !p->ours || !b) {
         p->state = NET_AWAY;
         p->ours = false;
         return;
     }
     p->g->pending++;
-    bport_del(b, n->port, deleted, p);
+    bport_del(b, p->name, deleted, p);
 }
 
 void ports_detach(struct guest *g)
@@ -238,15 +233,14 @@ static void on_loss(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     for (unsigned i = 0; i < g->def->n_nets; i++) {
         const struct guest_port *p = &g->port[i];
-        const struct bport *b =
-            p->state == NET_THERE && p->ours ? bport_of(p) : NULL;
+        const struct bport *b = p->ours ? place_port(p) : NULL;
         struct bport_info info = {.failed = false};
 
         if (b)
             bport_info(b, &info);
         if (info.failed)
             log_warn("guest %s runs, but its port %s failed: %s", g->def->name,
-                     net_of(p)->port, info.why);
+                     p->name, info.why);
     }
 }
 
@@ -292,24 +286,50 @@ void ports_watch(struct guests *all)
     all->attach.data = all;
 }
 
+/* Somebody has added a port while a guest runs: is it one of its cards'? */
+static void came(struct guest *g, const struct sw_event *e)
+{
+    struct bridge *b = bridge_find(g->all->sw, e->bridge);
+    const struct bport *at = b ? bport_find(b, e->port) : NULL;
+
+    for (unsigned i = 0; at && i < g->def->n_nets; i++) {
+        struct guest_port *p = &g->port[i];
+
+        if (p->state != NET_AWAY || !place_is(g, i, at))
+            continue;
+        place_set(p, e->bridge, e->port);
+        p->why[0] = '\0';
+        if (p->ours)
+            hush(p);
+    }
+}
+
+/* What was added stays ours, should somebody add it again. */
+static void follow_port(struct guest_port *p, const struct sw_event *e)
+{
+    if (p->state != NET_THERE || strcmp(p->bridge, e->bridge) != 0)
+        return;
+    if (e->type == SW_EVENT_BRIDGE_DEL ||
+        (e->type == SW_EVENT_PORT_DEL && strcmp(p->name, e->port) == 0))
+        p->state = NET_AWAY;
+    else if (e->type == SW_EVENT_PORT_STATE && e->failed && p->ours &&
+             strcmp(p->name, e->port) == 0)
+        lost(p->g);
+}
+
 static void follow(struct guest *g, const struct sw_event *e)
 {
+    if (e->type == SW_EVENT_PORT_ADD && g->pid)
+        came(g, e);
     for (unsigned i = 0; i < g->def->n_nets; i++) {
         struct guest_port *p = &g->port[i];
 
-        if (strcmp(g->def->net[i].bridge, e->bridge) != 0)
-            continue;
-        if (e->type == SW_EVENT_BRIDGE_ADD)
-            p->due = g->pid != 0;
-        else if (e->type == SW_EVENT_PORT_STATE) {
-            if (e->failed && p->ours &&
-                strcmp(e->port, g->def->net[i].port) == 0)
-                lost(g);
-        } else if (p->state == NET_THERE &&
-                   (e->type == SW_EVENT_BRIDGE_DEL ||
-                    strcmp(e->port, g->def->net[i].port) == 0)) {
-            p->state = NET_AWAY;
-            p->ours = false;
+        if (e->type == SW_EVENT_BRIDGE_ADD) {
+            if (g->pid && p->state == NET_AWAY &&
+                strcmp(g->def->net[i].bridge, e->bridge) == 0)
+                p->due = true;
+        } else {
+            follow_port(p, e);
         }
     }
 }
@@ -320,7 +340,8 @@ void guests_event(struct guests *all, const struct sw_event *e)
 
     if (!all ||
         (e->type != SW_EVENT_BRIDGE_ADD && e->type != SW_EVENT_BRIDGE_DEL &&
-         e->type != SW_EVENT_PORT_DEL && e->type != SW_EVENT_PORT_STATE))
+         e->type != SW_EVENT_PORT_ADD && e->type != SW_EVENT_PORT_DEL &&
+         e->type != SW_EVENT_PORT_STATE))
         return;
     TAILQ_FOREACH(g, &all->list, link)
     {

@@ -167,6 +167,53 @@ def test_restart_policy(lab):
     sw.cli("guest", "kill", "p1")
 
 
+def test_ports_by_hand(lab):
+    """A card's port is what stands on its tap, wherever somebody has put it."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.bridge("br1")
+
+    def net():
+        return sw.json("guest", "show", "m1")["nets"][0]
+
+    def ports(br):
+        return [p["name"] for p in sw.json("port", "show", br) if p["no"]]
+    sw.cli("guest", "define", "m1", "--memory", "32", "--net", "br0", "--restart", "on-failure",
+           *PAUSED)
+    for bridge, spec, name, where in (("br0", "m1", "m1", ""), ("br1", "m1", "m1", "br1"),
+                                      ("br0", "packet:m1,name=front", "front", "")):
+        sw.cli("guest", "start", "m1")
+        sw.delif("br0", "m1")
+        n = net()
+        lib.need(not n["attached"] and "rx_frames" not in n, str(n))
+        sw.addif(bridge, spec)
+        n = net()
+        lib.need(n["attached"] and n["elsewhere"] == where and n["port"] == name and
+                 n["bridge"] == "br0" and "rx_frames" in n, str(n))
+        shown = sw.cli("guest", "show", "m1").stdout
+        lib.need(("but now in br1" in shown) == bool(where), shown)
+        sw.cli("guest", "kill", "m1")
+        lib.need(not ports("br0") and not ports("br1"), f"left: {ports('br0')} {ports('br1')}")
+    # it waits there while the guest does
+    sw.cli("guest", "start", "m1")
+    sw.delif("br0", "m1")
+    sw.addif("br1", "m1")
+    os.kill(sw.json("guest", "show", "m1")["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: state(lab, "m1") == "waiting", 3, "m1 waits")
+    lib.wait_until(lambda: state(lab, "m1") == "prelaunch", 5, "m1 is back")
+    lib.need(net()["attached"] and net()["elsewhere"] == "br1" and not ports("br0"), str(net()))
+    sw.cli("guest", "kill", "m1")
+    lib.need(not ports("br1"), f"left: {ports('br1')}")
+    # what is called so and is something else is not the guest's
+    sw.cli("guest", "start", "m1")
+    sw.delif("br0", "m1")
+    sw.addif("br1", "mem:m1")
+    lib.need(not net()["attached"], str(net()))
+    sw.cli("guest", "kill", "m1")
+    lib.need(ports("br1") == ["m1"], f"{ports('br1')}")
+    sw.delif("br1", "m1")
+
+
 def test_refusals(lab):
     need_qemu()
     sw = lab.switch(quiet=True)
