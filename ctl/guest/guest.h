@@ -73,6 +73,10 @@ const struct guest_def *guest_def(const struct guest *g);
 /* "br8, br9": bridges it is to be on that are not there; false: all are. */
 bool guest_missing_bridges(const struct guest *g, char *out, size_t n);
 
+/* The guest whose card is behind that port now; NULL: none. */
+const char *guest_behind(struct guests *g, const char *bridge,
+                         const char *port);
+
 /* ---- life ---- */
 
 /*

@@ -57,9 +57,8 @@ void place_set(struct guest_port *p, const char *bridge, const char *port)
 
 struct bport *place_port(const struct guest_port *p)
 {
-    struct bridge *b = p->state == NET_THERE
-                           ? bridge_find(p->g->all->sw, p->bridge)
-                           : NULL;
+    struct bridge *b =
+        p->state == NET_THERE ? bridge_find(p->g->all->sw, p->bridge) : NULL;
 
     return b ? bport_find(b, p->name) : NULL;
 }
@@ -71,4 +70,22 @@ bool place_adopted(const struct bridge *b)
     bridge_info(b, &i);
     return i.device[0] && strcmp(i.device, i.name) != 0 &&
            i.netns == own_netns();
+}
+
+const char *guest_behind(struct guests *all, const char *bridge,
+                         const char *port)
+{
+    const struct guest *g;
+
+    TAILQ_FOREACH(g, &all->list, link)
+    {
+        for (unsigned i = 0; g->pid && i < g->def->n_nets; i++) {
+            const struct guest_port *p = &g->port[i];
+
+            if (place_port(p) && strcmp(p->bridge, bridge) == 0 &&
+                strcmp(p->name, port) == 0)
+                return g->def->name;
+        }
+    }
+    return NULL;
 }

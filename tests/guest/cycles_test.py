@@ -204,6 +204,18 @@ def test_ports_by_hand(lab):
     lib.need(net()["attached"] and net()["elsewhere"] == "br1" and not ports("br0"), str(net()))
     sw.cli("guest", "kill", "m1")
     lib.need(not ports("br1"), f"left: {ports('br1')}")
+    # others that clean up after a guest of theirs called so leave it alone
+    vsctl = os.path.join(lab.dir, "ovs-vsctl")
+    os.symlink(os.path.join(lib.BUILD, "bascule"), vsctl)
+    sw.cli("guest", "start", "m1")
+    lib.need(lib.port_info(sw, "br0", "m1")["guest"] == "m1", "whose port is it?")
+    for args, status in ((("--if-exists", "del-port", "m1"), 0), (("del-port", "m1"), 1),
+                         (("--may-exist", "add-port", "br0", "m1"), 1)):
+        r = lib.sh(vsctl, f"--db=unix:{sw.sock}", "--", *args, ns=sw.ns, check=False)
+        lib.need(r.returncode == status and "guest m1's, which runs" in r.stderr,
+                 f"{args}: {r.returncode} {r.stderr}")
+    lib.need(net()["attached"], str(net()))
+    sw.cli("guest", "kill", "m1")
     # what is called so and is something else is not the guest's
     sw.cli("guest", "start", "m1")
     sw.delif("br0", "m1")
@@ -351,6 +363,10 @@ def test_kinds(lab):
                 s.settimeout(5)
                 s.connect(i["vnc_socket"])
                 lib.need(s.recv(3) == b"RFB", "no VNC at its socket")
+        run = os.path.join(lab.dir, "ctl.guests/run", name)
+        for f in os.listdir(run):
+            mode = os.stat(os.path.join(run, f)).st_mode
+            lib.need(mode & 0o077 == 0, f"{name}: {f} is open to others: {mode:o}")
         if name == "v8":
             with open(os.path.join(lab.dir, "ctl.guests/run/v8/seed.iso"), "rb") as f:
                 lib.need(b"cidata" in f.read(), "the seed has no such label")
