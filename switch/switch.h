@@ -170,7 +170,8 @@ void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
  */
 void bport_add_absent(struct bridge *b, const struct port_spec *spec,
                       sw_done done, void *arg);
-/* -EINVAL: no such port in this bridge. */
+/* -EINVAL: no such port in this bridge.  Of one that is leaving already: done
+ * when it is gone. */
 void bport_del(struct bridge *b, const char *name, sw_done done, void *arg);
 
 /*
