@@ -132,10 +132,20 @@ static void added(void *arg, int rc, const struct err *e)
     one_less(g);
 }
 
-static int make_spec(const struct guest_port *p, struct port_spec *spec,
-                     struct err *e)
+/*
+ * In a bridge of the kernel's that is adopted the tap is a port of both halves,
+ * as the other members are: whatever becomes of us, the kernel's bridge has it.
+ */
+static bool is_member(const struct guest_net *n, const struct bridge *b)
+{
+    return n->kind == GUEST_TAP && place_adopted(b);
+}
+
+static int make_spec(const struct guest_port *p, const struct bridge *b,
+                     struct port_spec *spec, struct err *e)
 {
     const struct guest_net *n = net_of(p);
+    bool member = is_member(n, b);
     char text[SPEC_TEXT_MAX];
     int len;
 
@@ -143,17 +153,85 @@ static int make_spec(const struct guest_port *p, struct port_spec *spec,
         len = snprintf(text, sizeof(text), "stream:%s/%s,listen=off,name=%s",
                        p->g->dir, args_net_socket(index_of(p)), n->port);
     else
-        len = snprintf(text, sizeof(text), "packet:%s", n->port);
+        len = snprintf(text, sizeof(text), "packet:%s%s%s", n->port,
+                       member ? ",adopt=" : "", member ? n->bridge : "");
     if (len >= (int)sizeof(text))
         return err_set(e, ENAMETOOLONG, "%s: too long", p->g->dir);
     return port_spec_parse(spec, text, e);
+}
+
+/* Somebody else has added it.  What adoption has added goes with the tap. */
+static void take_place(struct guest_port *p, const char *bridge,
+                       const struct bport *at)
+{
+    const struct port_spec *s = bport_spec(at);
+
+    place_set(p, bridge, s->name);
+    p->why[0] = '\0';
+    p->ours |= port_spec_get(s, "adopt") != NULL;
+    if (p->ours)
+        hush(p);
+}
+
+static void add(struct guest_port *p, struct bridge *b)
+{
+    struct port_spec spec;
+    struct err e = {""};
+    int rc = make_spec(p, b, &spec, &e);
+
+    if (rc)
+        added(p, rc, &e);
+    else
+        bport_add(b, &spec, added, p);
+}
+
+static int join(void *arg, struct err *e)
+{
+    const struct guest_net *n = net_of(arg);
+
+    return tap_join(n->port, n->bridge, e);
+}
+
+static void joined(void *arg, int rc, const struct err *e)
+{
+    struct guest_port *p = arg;
+    const struct guest_net *n = net_of(p);
+    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+    const struct bport *at = b ? bport_find(b, n->port) : NULL;
+    struct err gone;
+
+    if (p->g->all->ended)
+        return;
+    if (rc) {
+        added(p, rc, e);
+    } else if (!b) {
+        rc = err_set(&gone, ENODEV, "bridge %s was deleted", n->bridge);
+        added(p, rc, &gone);
+    } else if (at) { /* whoever follows the kernel's bridge was quicker */
+        take_place(p, n->bridge, at);
+        one_less(p->g);
+    } else {
+        add(p, b);
+    }
+}
+
+/* One of an earlier tap's is gone. */
+static void cleared(void *arg, int rc, const struct err *e)
+{
+    struct guest_port *p = arg;
+    struct err none;
+
+    (void)rc; /* as a rule there was none */
+    (void)e;
+    if (!p->g->all->ended && sw_job(p->g->all->sw, join, joined, p) < 0)
+        added(p, err_set(&none, ENOMEM, "no memory"), &none);
 }
 
 static void attach(struct guest_port *p)
 {
     const struct guest_net *n = net_of(p);
     struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
-    struct port_spec spec;
+    const struct bport *at;
     struct err e = {""};
     int rc;
 
@@ -161,18 +239,19 @@ static void attach(struct guest_port *p)
         return; /* still due */
     p->due = false;
     rc = check_port(p->g, n, &e);
-    if (!rc && bport_find(b, n->port)) { /* it was kept */
-        place_set(p, n->bridge, n->port);
+    at = bport_find(b, n->port);
+    if (!rc && at) { /* it was kept */
+        take_place(p, n->bridge, at);
         return;
     }
-    if (!rc)
-        rc = make_spec(p, &spec, &e);
     p->g->pending++;
     p->state = NET_ADDING;
     if (rc)
         added(p, rc, &e);
+    else if (is_member(n, b))
+        bport_del(b, n->port, cleared, p);
     else
-        bport_add(b, &spec, added, p);
+        add(p, b);
 }
 
 void ports_attach(struct guest *g)
@@ -295,12 +374,8 @@ static void came(struct guest *g, const struct sw_event *e)
     for (unsigned i = 0; at && i < g->def->n_nets; i++) {
         struct guest_port *p = &g->port[i];
 
-        if (p->state != NET_AWAY || !place_is(g, i, at))
-            continue;
-        place_set(p, e->bridge, e->port);
-        p->why[0] = '\0';
-        if (p->ours)
-            hush(p);
+        if (p->state != NET_ADDING && !place_port(p) && place_is(g, i, at))
+            take_place(p, e->bridge, at);
     }
 }
 
