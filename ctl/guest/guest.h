@@ -106,14 +106,15 @@ enum guest_state {
 void guest_start(struct guest *g, sw_done done, void *arg);
 /*
  * Asks it to power down, as its power button would.  Done when it is gone.
- * -ETIMEDOUT after 'seconds': it runs on.  -ESRCH: it does not run.
+ * -ETIMEDOUT after 'seconds': it runs on.  -ESRCH: it does not run.  One that
+ * is ending by itself, or has, is not started again by its restart policy.
  */
 void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg);
 /* Pulls the plug.  Done when it is gone. */
 void guest_kill(struct guest *g, sw_done done, void *arg);
 /* Power down, then start.  A guest that does not run is started. */
 void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg);
-/* The cables of all its network cards. */
+/* The cables of all its network cards.  Done when QEMU has moved them. */
 void guest_link(struct guest *g, bool up, sw_done done, void *arg);
 
 #define GUEST_STOP_SECONDS 60 /* the usual patience */

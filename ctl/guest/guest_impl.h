@@ -64,6 +64,10 @@ struct guest {
     ev_timer again; /* reconnecting QMP */
     ev_timer loss;  /* a port's device has gone: and the process? */
 
+    ev_timer cables;       /* for QEMU to answer about them */
+    unsigned cables_asked; /* of which it has not */
+
+    bool untold;     /* asked to power down, but QEMU does not know */
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
     bool panicked;
@@ -76,7 +80,7 @@ struct guest {
     uint64_t since;   /* clock_now() of the last start */
     unsigned starts;
 
-    struct answer on_start, on_stop, on_kill, on_save;
+    struct answer on_start, on_stop, on_kill, on_save, on_link;
     struct guest_port port[GUEST_NETS_MAX];
 };
 
@@ -147,7 +151,8 @@ int ports_check(const struct guest *g, struct err *e);
  * tried, perhaps from inside. */
 void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
-bool ports_busy(const struct guest *g);
+/* Are there some to be detached? */
+bool ports_left(const struct guest *g);
 void ports_watch(struct guests *all);
 /* The same of one guest, while it has a process. */
 void ports_watch_losses(struct guest *g);
@@ -165,6 +170,11 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm);
 void life_lost(struct guest *g);
 /* Watches nothing any more; what runs goes on. */
 void life_let_go(struct guest *g);
+
+/* cable.c */
+void cable_init(struct guest *g);
+/* Nobody answers any more what QEMU was asked. */
+void cable_lost(struct guest *g);
 
 /* talk.c */
 void talk_open(struct guest *g);

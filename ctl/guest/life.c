@@ -39,6 +39,7 @@
 
 #define START_LIMIT 30.                 /* s, for QEMU to answer */
 #define BACKOFF_MAX 60                  /* s */
+#define END_WAIT    1                   /* s, for a process that is ending */
 #define GOOD_RUN_NS (60 * NSEC_PER_SEC) /* after that, patience is new */
 
 static void set_timer(struct guest *g, double seconds)
@@ -88,6 +89,10 @@ static void ended(struct guest *g)
         err_set(&why, EINTR, "guest %s was killed", g->def->name);
     if (g->will_again) {
         wait_again(g);
+        return;
+    }
+    if (!g->restart && ports_left(g)) { /* they waited for it in vain */
+        ports_detach(g);
         return;
     }
     g->backoff = 0;
@@ -406,11 +411,13 @@ void guest_start(struct guest *g, sw_done done, void *arg)
 
 /* ---- stopping ---- */
 
-static void drop_waiting(struct guest *g)
+/* It is not started again, if that is what would come next. */
+static void call_off(struct guest *g)
 {
-    g->will_again = false;
+    g->will_again = g->restart = false;
     g->wanted_end = true;
-    end(g);
+    if (g->state == GUEST_WAITING)
+        end(g);
 }
 
 static int not_running(const struct guest *g, struct err *e)
@@ -433,11 +440,9 @@ void guest_kill(struct guest *g, sw_done done, void *arg)
         return;
     }
     g->on_kill = (struct answer){done, arg};
-    g->wanted_end = g->killed = true;
-    g->will_again = g->restart = false;
-    if (g->state == GUEST_WAITING) {
-        drop_waiting(g);
-    } else if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
+    g->killed = true;
+    call_off(g);
+    if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
         g->failed = true;
         g->failure_rc =
             err_set(&g->failure, EINTR, "guest %s was killed", g->def->name);
@@ -463,7 +468,11 @@ static void on_power(void *arg, const json_t *result, const char *text)
     answer(&g->on_start, rc, &e);
 }
 
-static int power_down(struct guest *g, struct err *e)
+/*
+ * Who cannot be told is perhaps ending at this moment, and then it has been
+ * asked for: '*seconds' becomes as long as that may take.
+ */
+static int power_down(struct guest *g, unsigned *seconds, struct err *e)
 {
     /* before it has begun, there is nobody who would see a button */
     const char *how =
@@ -473,12 +482,12 @@ static int power_down(struct guest *g, struct err *e)
     if (!rc && g->state != GUEST_RUNNING)
         rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
                      g->def->name, guest_state_word(g), g->def->name);
-    if (!rc && (!g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0))
-        rc = err_set(e, ENOTCONN,
-                     "guest %s: its QEMU does not listen; bascule guest kill "
-                     "%s ends it",
-                     g->def->name, g->def->name);
-    return rc;
+    if (rc)
+        return rc;
+    g->untold = !g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0;
+    if (g->untold)
+        *seconds = END_WAIT;
+    return 0;
 }
 
 void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
@@ -486,12 +495,13 @@ void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
     struct err e = {""};
     int rc;
 
-    if (g->state == GUEST_WAITING) {
+    if (g->state == GUEST_WAITING ||
+        (g->state == GUEST_ENDING && !g->on_stop.done)) {
         g->on_stop = (struct answer){done, arg};
-        drop_waiting(g);
+        call_off(g);
         return;
     }
-    rc = power_down(g, &e);
+    rc = power_down(g, &seconds, &e);
     if (rc) {
         answer_later(g->all, done, arg, rc, &e);
         return;
@@ -511,7 +521,7 @@ void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
         guest_start(g, done, arg);
         return;
     }
-    rc = power_down(g, &e);
+    rc = power_down(g, &seconds, &e);
     if (rc) {
         answer_later(g->all, done, arg, rc, &e);
         return;
@@ -527,11 +537,17 @@ void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
 static void out_of_patience(struct guest *g)
 {
     struct err e = {""};
-    int rc = err_set(&e, ETIMEDOUT,
-                     "guest %s has not powered down in time: perhaps it does "
-                     "not listen to its power button; bascule guest kill %s "
-                     "ends it",
-                     g->def->name, g->def->name);
+    int rc =
+        g->untold
+            ? err_set(&e, ENOTCONN,
+                      "guest %s: its QEMU does not listen; bascule guest kill "
+                      "%s ends it",
+                      g->def->name, g->def->name)
+            : err_set(&e, ETIMEDOUT,
+                      "guest %s has not powered down in time: perhaps it does "
+                      "not listen to its power button; bascule guest kill %s "
+                      "ends it",
+                      g->def->name, g->def->name);
 
     g->wanted_end = g->restart = false;
     guest_move(g, GUEST_RUNNING);
@@ -565,32 +581,6 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
     }
 }
 
-/* ---- cables ---- */
-
-void guest_link(struct guest *g, bool up, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc = not_running(g, &e);
-    char id[16];
-
-    if (!rc && !g->def->n_nets)
-        rc = err_set(&e, ENODEV, "guest %s has no network card", g->def->name);
-    for (unsigned i = 0; i < g->def->n_nets && !rc; i++) {
-        snprintf(id, sizeof(id), "nic%u", i);
-        if (!g->qmp || qmp_command(g->qmp, "set_link",
-                                   json_pack("{s:s,s:b}", "name", id, "up", up),
-                                   NULL, NULL) < 0)
-            rc = err_set(&e, ENOTCONN, "guest %s: its QEMU does not listen",
-                         g->def->name);
-        else
-            g->port[i].down = !up;
-    }
-    if (!rc)
-        guest_tell(g, up ? "link-up" : "link-down", "guest %s: its cable is %s",
-                   g->def->name, up ? "in" : "out");
-    answer_later(g->all, done, arg, rc, &e);
-}
-
 /* ---- with the daemon ---- */
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -609,6 +599,7 @@ void life_init(struct guest *g)
     ev_timer_init(&g->timer, on_timer, 0., 0.);
     ev_timer_init(&g->again, on_again, 0., 0.);
     ports_watch_losses(g);
+    cable_init(g);
     g->exit.data = g->timer.data = g->again.data = g;
 }
 

@@ -77,9 +77,12 @@ bool guest_missing_bridges(const struct guest *g, char *out, size_t n)
     return len > 0;
 }
 
-bool ports_busy(const struct guest *g)
+bool ports_left(const struct guest *g)
 {
-    return g->pending > 0;
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        if (g->port[i].ours && place_port(&g->port[i]))
+            return true;
+    return false;
 }
 
 static unsigned index_of(const struct guest_port *p)

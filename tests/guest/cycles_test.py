@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -165,6 +166,70 @@ def test_restart_policy(lab):
     lib.wait_until(lambda: state(lab, "p1") == "prelaunch", 8, "p1 is back with the daemon")
     lib.need(sw.json("guest", "show", "p1")["nets"][0]["attached"], "p1 has no port")
     sw.cli("guest", "kill", "p1")
+
+
+def test_stop_wins(lab):
+    """Whoever stops a guest whose QEMU has just died has stopped it."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "w1", "--memory", "32", "--net", "br0", "--restart", "on-failure",
+           *PAUSED)
+    for _ in range(5):
+        sw.cli("guest", "start", "w1")
+        pid = sw.json("guest", "show", "w1")["pid"]
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(sw.sock)
+            f = s.makefile()
+            s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"guest.list"}\n')
+            f.readline()
+            stopped = daemon(lab)
+            os.kill(stopped, signal.SIGSTOP)
+            try:
+                os.kill(pid, signal.SIGKILL)
+                lib.wait_until(lambda: re.search(r"\) [ZX]", open(f"/proc/{pid}/stat").read()), 5,
+                               "QEMU is dead", step=0.01)
+                s.sendall(b'{"jsonrpc":"2.0","id":2,"method":"guest.stop",'
+                          b'"params":{"name":"w1"}}\n')
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+            said = f.readline()
+        lib.need('"result"' in said, said)
+        lib.need(state(lab, "w1") == "stopped", f"w1 is {state(lab, 'w1')}")
+    starts = sw.json("guest", "show", "w1")["starts"]
+    time.sleep(1.5)
+    i = sw.json("guest", "show", "w1")
+    lib.need(i["state"] == "stopped" and i["starts"] == starts, str(i))
+    lib.need([p["name"] for p in sw.json("port", "show", "br0")] == ["br0"], "its port is left")
+
+
+def test_cables(lab):
+    """A cable is out when QEMU has taken it out."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "l1", "--memory", "32", "--net", "br0", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "l1")
+    pid = sw.json("guest", "show", "l1")["pid"]
+
+    def cables():
+        return [n["cable"] for n in sw.json("guest", "show", "l1")["nets"]]
+    sw.cli("guest", "link", "l1", "down")
+    lib.need(cables() == [False, False], str(cables()))
+    sw.cli("guest", "link", "l1", "up")
+    lib.need(cables() == [True, True], str(cables()))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        refused(lab, r"guest l1: QEMU has not answered within 5 s", "guest", "link", "l1", "down")
+        lib.need(cables() == [True, True], f"before QEMU has answered: {cables()}")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    lib.wait_until(lambda: cables() == [False, False], 5, "QEMU has gone on")
+    os.kill(pid, signal.SIGSTOP)
+    t = threading.Timer(0.5, os.kill, (pid, signal.SIGKILL))
+    t.start()
+    refused(lab, r"guest l1: its QEMU does not listen", "guest", "link", "l1", "up")
+    t.join()
+    lib.wait_until(lambda: state(lab, "l1") == "stopped", 5, "l1 has stopped")
 
 
 def test_ports_by_hand(lab):
