@@ -204,7 +204,7 @@ static bool exit_status(struct guest *g, int *status)
 static bool explain(struct guest *g, struct err *e)
 {
     bool known, well;
-    char said[240] = "";
+    char said[256] = ""; /* with the rest it fits into *e */
     int status = 0;
 
     known = exit_status(g, &status);

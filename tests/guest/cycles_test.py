@@ -484,6 +484,17 @@ def test_sentences(lab):
         shown = sw.cli("guest", "show", "t1").stdout
         lib.need("t1: stopped\n" in shown and len(re.findall(r"\bt1\b", shown)) == 1, shown)
         sw.cli("guest", "undefine", "t1")
+    if shutil.which("qemu-img"):
+        far = os.path.join(lab.dir, "a-folder-with-a-name-as-long-" + "as-people-give-them-" * 3)
+        base, over = os.path.join(far, "base.qcow2"), os.path.join(far, "over.qcow2")
+        os.mkdir(far)
+        lib.sh("qemu-img", "create", "-f", "qcow2", base, "1M")
+        lib.sh("qemu-img", "create", "-f", "qcow2", "-b", base, "-F", "qcow2", over)
+        os.chmod(base, 0o600)  # root's, and QEMU opens it by itself
+        sw.cli("guest", "define", "t1", "--disk", over, *PAUSED)
+        refused(lab, r"--disk /\S*/a-folder.*\.\.\..*/base.qcow2': Permission denied$",
+                "guest", "start", "t1")
+        sw.cli("guest", "undefine", "t1")
     r = sw.cli("guest", "define", "t1", "--net", "br0", "--net", "br7", "--net", "br8", "--net",
                "br7", *PAUSED)
     lib.need(r.stdout == "" and r.stderr == "guest t1 is defined, and cannot start yet: there is "
