@@ -446,13 +446,15 @@ static void paths(void **state)
 static void is_cut(void **state)
 {
     struct guest_def *d = def("{'name':'g','disks':[{'path':'/0123456789'}]}");
-    char out[8];
+    char out[13], exact[14];
 
     (void)state;
     said_translate(d, "[/dev/fdset/5]", out, sizeof(out));
-    assert_string_equal(out, "[/01234");
+    assert_string_equal(out, "[/0...56789]");
+    said_translate(d, "[/dev/fdset/5]", exact, sizeof(exact));
+    assert_string_equal(exact, "[/0123456789]");
     said_translate(d, "-drive file=/dev/fdset/5: bad", out, sizeof(out));
-    assert_string_equal(out, "--disk ");
+    assert_string_equal(out, "--d...9: bad");
     guest_def_free(d);
 }
 
