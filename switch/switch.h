@@ -245,7 +245,7 @@ struct bport_info {
     char kind[16];
     uint16_t no;
     enum bport_state state;
-    char why[128]; /* why it is not forwarding, or "" */
+    char why[160]; /* why it is not forwarding, or "" */
     bool failed;
     bool edge;      /* guests are behind it */
     bool cost_auto; /* the path cost follows the link's speed */

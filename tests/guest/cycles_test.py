@@ -232,6 +232,30 @@ def test_cables(lab):
     lib.wait_until(lambda: state(lab, "l1") == "stopped", 5, "l1 has stopped")
 
 
+def test_deaf_stream(lab):
+    """QEMU does not notice the daemon's end while nobody takes its card's frames."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    h = lab.host("host")
+    sw.cli("guest", "define", "d1", "--memory", "32", "--net", "br0,kind=stream", *PAUSED)
+    sw.cli("guest", "start", "d1")
+    w = h.wire()
+    for _ in range(3):
+        w.send(lib.frame(lib.BCAST, h.mac, bytes(50)))
+        lib.wait_until(lambda: lib.port_info(sw, "br0", "d1")["tx_frames"] > 0 or
+                       not lib.port_info(sw, "br0", "d1")["link"], 3, "frames wait in QEMU")
+        sw.stop(signal.SIGKILL)
+        sw.start()
+        sw.bridge("br0")
+        sw.addif("br0", h.port)
+        sw.wait_forwarding(h.port)
+        lib.wait_until(lambda: sw.json("guest", "show", "d1")["nets"][0]["attached"], 5, "attached")
+    lib.wait_until(lambda: lib.port_info(sw, "br0", "d1")["why"].endswith(
+        ": it has not noticed the last one's end (QEMU: its card is down)"), 3,
+        lambda: f"the port says why: {lib.port_info(sw, 'br0', 'd1')['why']}")
+    sw.cli("guest", "kill", "d1")
+
+
 def test_ports_by_hand(lab):
     """A card's port is what stands on its tap, wherever somebody has put it."""
     need_qemu()
