@@ -112,8 +112,8 @@ int tap_up(const char *name, struct err *e)
 int tap_join(const char *name, const char *bridge, struct err *e)
 {
     struct ifreq ifr = {.ifr_ifindex = (int)if_nametoindex(name)};
-    int rc = ask(SIOCBRADDIF, &ifr, bridge, "making the guest's tap its port",
-                 e);
+    int rc =
+        ask(SIOCBRADDIF, &ifr, bridge, "making the guest's tap its port", e);
 
     return rc == -EBUSY ? 0 : rc; /* it is one's already */
 }
