@@ -56,6 +56,10 @@ void follow_params(struct adoption *ad, const struct kbridge *k, bool all)
     set_param(ad, BRIDGE_HELLO, k->hello, o->hello, all);
     set_param(ad, BRIDGE_MAX_AGE, k->max_age, o->max_age, all);
     set_param(ad, BRIDGE_FWD_MASK, k->fwd_mask, o->fwd_mask, all);
+    if (!all && strcmp(k->name, o->name) != 0)
+        log_info("bridge %s is called %s by the kernel now; here its name "
+                 "stays, and bascule adopt %s --undo gives it back as well",
+                 ad->name, k->name, k->name);
     ad->known = *k;
     ad->known.port = NULL;
     ad->known.n_ports = 0;

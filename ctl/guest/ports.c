@@ -144,11 +144,10 @@ static bool is_member(const struct guest_net *n, const struct bridge *b)
     return n->kind == GUEST_TAP && place_adopted(b);
 }
 
-static int make_spec(const struct guest_port *p, const struct bridge *b,
+static int make_spec(const struct guest_port *p, bool member,
                      struct port_spec *spec, struct err *e)
 {
     const struct guest_net *n = net_of(p);
-    bool member = is_member(n, b);
     char text[SPEC_TEXT_MAX];
     int len;
 
@@ -176,11 +175,11 @@ static void take_place(struct guest_port *p, const char *bridge,
         hush(p);
 }
 
-static void add(struct guest_port *p, struct bridge *b)
+static void add(struct guest_port *p, struct bridge *b, bool member)
 {
     struct port_spec spec;
     struct err e = {""};
-    int rc = make_spec(p, b, &spec, &e);
+    int rc = make_spec(p, member, &spec, &e);
 
     if (rc)
         added(p, rc, &e);
@@ -205,7 +204,9 @@ static void joined(void *arg, int rc, const struct err *e)
 
     if (p->g->all->ended)
         return;
-    if (rc) {
+    if (rc == -ENODEV && b) {
+        add(p, b, false); /* the kernel's has another name by now */
+    } else if (rc) {
         added(p, rc, e);
     } else if (!b) {
         rc = err_set(&gone, ENODEV, "bridge %s was deleted", n->bridge);
@@ -214,7 +215,7 @@ static void joined(void *arg, int rc, const struct err *e)
         take_place(p, n->bridge, at);
         one_less(p->g);
     } else {
-        add(p, b);
+        add(p, b, true);
     }
 }
 
@@ -254,7 +255,7 @@ static void attach(struct guest_port *p)
     else if (is_member(n, b))
         bport_del(b, n->port, cleared, p);
     else
-        add(p, b);
+        add(p, b, false);
 }
 
 void ports_attach(struct guest *g)
