@@ -386,6 +386,15 @@ def test_refusals(lab):
     refused(lab, r"qmp.sock is in the way", "guest", "start", "r1")
     os.rmdir(run)
     os.rmdir(os.path.dirname(run))
+    mine = os.path.join(lab.dir, "mine")
+    os.mkdir(mine)
+    with open(os.path.join(mine, "letter"), "w"):
+        pass
+    os.symlink(mine, os.path.dirname(run))
+    refused(lab, r"run/r1 is in the way: Not a directory", "guest", "start", "r1")
+    lib.need(os.listdir(mine) == ["letter"], f"in the folder is {os.listdir(mine)}")
+    os.unlink(os.path.dirname(run))
+    shutil.rmtree(mine)
     sw.cli("guest", "undefine", "r1")
 
     sw.cli(*define, "r1", "--net", "nobridge", "--memory", "32")
