@@ -87,9 +87,7 @@ static int empty_dir(const char *dir, struct err *e)
     if (!d && fd >= 0)
         close(fd);
     if (!d)
-        return errno == ENOENT
-                   ? 0
-                   : err_sys(e, errno, "%s is in the way", dir);
+        return errno == ENOENT ? 0 : err_sys(e, errno, "%s is in the way", dir);
     /* 'd' is ours alone */
     /* cppcheck-suppress readdirCalled */
     while (!rc && (f = readdir(d)) != NULL) {

@@ -346,6 +346,11 @@ def test_refusals(lab):
             (r"--boot cdrom: the guest has none", "--boot", "cdrom"),
             (r"--numa: the nodes have 8 MB", "--numa", "0:0:8"),
             (r"--cloud-init .*user-data", "--cloud-init", lab.dir),
+            (r"--net br 0: no bridge can be called so: ", "--net", "br 0"),
+            (r"--net br0,: there is nothing behind a comma", "--net", "br0,"),
+            (r"--net br0,,kind=tap: there is nothing", "--net", "br0,,kind=tap"),
+            (r"--vnc localhost:99999: HOST:DISPLAY.*0 to 59635", "--vnc", "localhost:99999"),
+            (r"--machine microvm: it has no PCI", "--machine", "microvm"),
             (r"no option --colour", "--colour", "red")):
         refused(lab, pattern, *define, "r1", *args)
     refused(lab, r"at most 15 characters", *define, "a-name-of-16-chr")

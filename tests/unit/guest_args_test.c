@@ -182,6 +182,11 @@ static void refusals(void **state)
     refused("{'name':'a','machine':'pc,accel=kvm'}", "--machine: ','");
     refused("{'name':'a','vnc':'0'}", "--vnc 0");
     refused("{'name':'a','vnc':'x:0,y'}", "--vnc: ','");
+    refused("{'name':'a','vnc':'x:59636'}", "--vnc x:59636: HOST:DISPLAY");
+    refused("{'name':'a','vnc':'x:'}", "--vnc x:: HOST:DISPLAY");
+    refused("{'name':'a','machine':'microvm'}", "it has no PCI");
+    refused("{'name':'a','nets':[{'bridge':'br 0'}]}", "--net br 0: no bridge");
+    refused("{'name':'a','nets':[{'bridge':'..'}]}", "--net ..: no bridge");
     refused("{'name':'a','cdrom':'x'}", "must be absolute");
     refused("{'name':'a','append':'x'}", "goes with --kernel");
     refused("{'name':'a','kernel':'/k','append':'x\\ny'}", "control");
