@@ -136,9 +136,9 @@ static void add_bridge(struct walk *w, const struct bridge *b)
 
 void rpc_port_addresses(struct call *c)
 {
+    struct sw *sw = c->server->sw; /* a call that failed is gone */
     const char *port = rpc_string(c->params, "port");
     struct bport *p = port ? call_port(c, port) : NULL;
-    struct sw *sw = c->server->sw;
     struct bport_info info;
     struct walk *w;
 

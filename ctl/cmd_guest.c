@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TIMEOUT_MAX 86400
-
 static bool may(struct call *c)
 {
     c->what = "guest";
@@ -117,17 +115,37 @@ void rpc_guest_start(struct call *c)
         guest_start(g, started, c);
 }
 
-/* False after an answer. */
-static bool patience(struct call *c, unsigned *seconds)
+/* Seconds, as asked for or else 'usual'.  False after an answer. */
+static bool patience(struct call *c, unsigned usual, unsigned *seconds)
 {
-    uint64_t n = rpc_number(c->params, "timeout", GUEST_STOP_SECONDS);
+    bool asked = json_object_get(c->params, "timeout") != NULL;
+    uint64_t n = rpc_number(c->params, "timeout", usual);
 
     *seconds = (unsigned)n;
-    if (n > 0 && n <= TIMEOUT_MAX)
+    if (!asked || (n > 0 && n <= GUEST_STOP_MAX))
         return true;
     call_bad_params(c, "%s: --timeout is 1 to %d seconds", c->req.cmd->name,
-                    TIMEOUT_MAX);
+                    GUEST_STOP_MAX);
     return false;
+}
+
+/* How it went goes along. */
+static void left(void *arg, int rc, const struct err *e)
+{
+    struct call *c = arg;
+
+    if (rc)
+        call_done(c, rc, e);
+    else
+        tell(c, e->text);
+}
+
+static void leave(struct call *c, struct guest *g)
+{
+    unsigned seconds;
+
+    if (patience(c, guest_leave_seconds(g), &seconds))
+        guest_leave(g, seconds, left, c);
 }
 
 void rpc_guest_stop(struct call *c)
@@ -135,7 +153,9 @@ void rpc_guest_stop(struct call *c)
     struct guest *g = named(c);
     unsigned seconds;
 
-    if (g && patience(c, &seconds))
+    if (g && rpc_bool(c->params, "kill", false))
+        leave(c, g);
+    else if (g && patience(c, guest_stop_seconds(g), &seconds))
         guest_stop(g, seconds, call_done, c);
 }
 
@@ -144,7 +164,7 @@ void rpc_guest_restart(struct call *c)
     struct guest *g = named(c);
     unsigned seconds;
 
-    if (g && patience(c, &seconds))
+    if (g && patience(c, guest_stop_seconds(g), &seconds))
         guest_restart(g, seconds, started, c);
 }
 

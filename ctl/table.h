@@ -166,20 +166,23 @@ enum command_flag {
     X(guest_define, "guest define", "<name>",                                  \
       "[--disk <disk>]... [--snapshot] [--cdrom <path>] [--kernel <path>] "    \
       "[--initrd <path>] [--append <text>] [--memory <size>] [--cpus <n>] "    \
-      "[--net <net>]... [--accel <accel>] [--machine <type>] [--hugepages] "   \
-      "[--numa <node>]... [--ksm <on>] [--vnc <where>] [--cloud-init <dir>] "  \
-      "[--boot <from>] [--restart <when>] [--qemu-arg <arg>]...",              \
+      "[--net <net>]... [--accel auto|kvm|tcg] [--machine <type>] "            \
+      "[--hugepages] [--numa <node>]... [--ksm on|off] [--vnc <where>] "       \
+      "[--cloud-init <dir>] [--boot network|disk|cdrom] "                      \
+      "[--restart no|on-failure|always] [--stop-timeout <seconds>] "           \
+      "[--qemu-arg <arg>]...",                                                 \
       "say what a guest is made of", 1, CMD_ANY, CMD_CHANGE,                   \
       "name:s disks:a? snapshot:b? cdrom:s? kernel:s? initrd:s? append:s? "    \
       "memory:n? cpus:n? nets:a? accel:s? machine:s? hugepages:b? numa:a? "    \
-      "ksm:s? vnc:s? cloud_init:s? boot:s? restart:s? qemu_args:a?")           \
+      "ksm:s? vnc:s? cloud_init:s? boot:s? restart:s? stop_timeout:n? "        \
+      "qemu_args:a?")                                                          \
     X(guest_undefine, "guest undefine", "<guest>", "",                         \
       "forget a guest that is stopped", 1, 1, CMD_CHANGE, "name:s")            \
     X(guest_start, "guest start", "<guest>", "", "start a guest", 1, 1,        \
       CMD_CHANGE, "name:s")                                                    \
-    X(guest_stop, "guest stop", "<guest>", "[--timeout <seconds>]",            \
-      "ask a guest to power down, and wait for it (60)", 1, 2, CMD_CHANGE,     \
-      "name:s timeout:n?")                                                     \
+    X(guest_stop, "guest stop", "<guest>", "[--timeout <seconds>] [--kill]",   \
+      "ask a guest to power down, and wait for it (30)", 1, 2, CMD_CHANGE,     \
+      "name:s timeout:n? kill:b?")                                             \
     X(guest_kill, "guest kill", "<guest>", "", "pull a guest's plug", 1, 1,    \
       CMD_CHANGE, "name:s")                                                    \
     X(guest_restart, "guest restart", "<guest>", "[--timeout <seconds>]",      \

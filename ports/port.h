@@ -66,7 +66,8 @@ struct port_caps {
                          counted; a frame of mtu + 14 + 4 * tags passes */
     bool any_mtu;     /* mtu is merely what fits: the bridge's interface is
                          not to follow it */
-    uint32_t speed;   /* Mb/s, 0 if unknown */
+    uint32_t speed;   /* Mb/s, 0 if unknown; the switch reads it again after
+                         the link came up (switch/speed.c) */
     struct mac mac;   /* the device's own address; zero if it has none */
 };
 

@@ -192,19 +192,6 @@ int takeover_gone(struct port *p)
     return -ENODEV;
 }
 
-/* After link down and up again, a NIC may have another speed. */
-static uint32_t read_speed(const struct takeover *t, const struct port *p)
-{
-    struct netns_scope scope;
-    uint32_t speed;
-
-    if (netns_enter(&scope, p->spec.netns_fd, NULL) != 0)
-        return p->caps.speed;
-    speed = netdev_speed(t->ifname);
-    netns_leave(&scope);
-    return speed;
-}
-
 static void follow(struct takeover *t, struct port *p,
                    const struct link_change *c)
 {
@@ -214,12 +201,9 @@ static void follow(struct takeover *t, struct port *p,
     caps->mtu = c->mtu;
     caps->mac = c->mac;
     caps->link = c->up && c->carrier;
-    if (caps->link && !old.link)
-        caps->speed = read_speed(t, p);
-    if (caps->mtu != old.mtu || caps->speed != old.speed ||
-        !mac_equal(&caps->mac, &old.mac))
-        port_event(p, PORT_EVENT_CAPS,
-                   "interface %s: MTU, address or speed changed", t->ifname);
+    if (caps->mtu != old.mtu || !mac_equal(&caps->mac, &old.mac))
+        port_event(p, PORT_EVENT_CAPS, "interface %s: MTU or address changed",
+                   t->ifname);
     if (caps->link != old.link)
         port_event(p, caps->link ? PORT_EVENT_UP : PORT_EVENT_DOWN,
                    "interface %s is %s", t->ifname,

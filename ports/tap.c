@@ -251,7 +251,8 @@ int tap_netns(struct port *p)
     return fd < 0 ? -errno : fd;
 }
 
-/* Enters the namespace the netdev is in and finds it there. */
+/* Enters the namespace the netdev is in and finds it there.  Of the port it
+ * reads only what stays while it is open. */
 static int enter_home_once(struct tap *t, struct netns_scope *scope,
                            struct netdev *d, uint64_t *netns, struct err *e)
 {
@@ -260,14 +261,15 @@ static int enter_home_once(struct tap *t, struct netns_scope *scope,
     int rc;
 
     if (fd < 0)
-        return err_sys(e, fd, "finding the namespace of %s", t->ifname);
+        return err_sys(e, fd, "finding the namespace of %s",
+                       t->port.spec.target);
     *netns = netns_id(fd);
     rc = netns_enter(scope, fd, e);
     close(fd);
     if (rc)
         return rc;
     if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
-        rc = err_sys(e, errno, "finding the name of %s", t->ifname);
+        rc = err_sys(e, errno, "finding the name of %s", t->port.spec.target);
     else
         rc = netdev_get(ifr.ifr_name, 0, d, e);
     if (rc)
@@ -611,6 +613,9 @@ static void tap_describe(struct port *p, struct port_desc *d)
 
 /* ---- for the owner of the bridge's own interface ---- */
 
+/* From another thread than the one that follows the netdev: what changes while
+ * the port is open is not looked at. */
+
 static int check_open(struct port *p, struct err *e)
 {
     if (p->kind == &port_kind_tap && tap_of(p)->fd >= 0)
@@ -628,8 +633,8 @@ int tap_set_mac(struct port *p, const struct mac *mac, struct err *e)
         return rc;
     memcpy(ifr.ifr_hwaddr.sa_data, mac->octet, sizeof(mac->octet));
     if (ioctl(t->fd, SIOCSIFHWADDR, &ifr) < 0)
-        return err_sys(e, errno, "setting the MAC address of %s", t->ifname);
-    p->caps.mac = *mac;
+        return err_sys(e, errno, "setting the MAC address of %s",
+                       p->spec.target);
     return 0;
 }
 
@@ -646,8 +651,6 @@ int tap_set_mtu(struct port *p, uint32_t mtu, struct err *e)
         return rc;
     rc = netdev_set_mtu(d.ifindex, mtu, e);
     netns_leave(&scope);
-    if (!rc)
-        p->caps.mtu = mtu;
     return rc;
 }
 
@@ -658,8 +661,7 @@ int tap_set_carrier(struct port *p, bool on, struct err *e)
     if (rc)
         return rc;
     if (ioctl(tap_of(p)->fd, TUNSETCARRIER, &v) < 0)
-        return err_sys(e, errno, "setting the carrier of %s",
-                       tap_of(p)->ifname);
+        return err_sys(e, errno, "setting the carrier of %s", p->spec.target);
     return 0;
 }
 

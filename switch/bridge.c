@@ -127,6 +127,7 @@ static struct bridge *bridge_new(struct sw *sw, const struct bridge_config *c,
     memcpy(b->param, defaults, sizeof(defaults));
     changes_init(&b->on_add);
     changes_init(&b->on_del);
+    own_init(b);
     *rc = set_up(b, c, e);
     if (*rc) {
         bridge_free(b);
@@ -236,7 +237,7 @@ void bridge_ready(struct bridge *b, int rc, const struct err *e)
     }
     b->adding = false;
     observe_bridge(b, SW_EVENT_BRIDGE_ADD, "bridge %s added", b->name);
-    sw_stage(b->sw, &b->on_add);
+    own_wait(b, &b->on_add);
 }
 
 /* ---- deleting ---- */
@@ -257,6 +258,7 @@ static void finish(struct bridge *b)
 {
     unlink_bridge(b);
     table_stop(b);
+    own_end(b);
     sw_answer_all(b->sw, &b->on_add);
     sw_answer_all(b->sw, &b->on_del);
     bridge_free(b);

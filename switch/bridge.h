@@ -76,6 +76,14 @@ struct queue {
     uint32_t fresh_opened; /* with this */
 };
 
+/* Asking a device for its speed; see speed.c. */
+struct speed {
+    struct job job;
+    bool out, again; /* the job is out; the link came up once more since */
+    int ifindex;
+    uint32_t mbps;
+};
+
 struct setting;
 
 struct bport {
@@ -93,12 +101,14 @@ struct bport {
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
     bool from_link;            /* a link change waits for a job to end */
+    bool from_gone;            /* ... or one that told that it left did */
     bool stale;                /* its record in the view must be made anew */
     bool in_grace;             /* the grace period it waits for has begun */
     enum bport_state shown;    /* last state told to the observer */
     bool shown_failed;
     struct port_desc desc; /* the kind's, as of the last look */
-    unsigned outstanding;  /* queues whose worker has yet to answer */
+    unsigned outstanding;  /* answers due: of queues, of who it is lent to */
+    unsigned lent;         /* to jobs, while it runs */
     uint32_t param[BPORT_PARAMS];
     char why[160];            /* of the failure */
     char no_link[160];        /* why its link went down; "": not known */
@@ -110,6 +120,7 @@ struct bport {
     struct job job; /* open or close */
     int job_rc;
     struct err job_err;
+    struct speed speed;
     uint64_t netns;          /* inode, for link changes */
     uint64_t netns_first;    /* ... when it was added */
     struct link_change link; /* see from_link */
@@ -136,12 +147,35 @@ struct bport {
 
 /* ---- bridges ---- */
 
-/* What we set on the bridge's own interface, to tell echoes from the user. */
-#define OWN_HISTORY 8
-struct own_setting {
-    uint64_t time;
+/* How the bridge's own interface is. */
+struct own_state {
     struct mac mac;
     uint32_t mtu;
+    bool carrier;
+};
+
+/* What the user may set as well. */
+enum own_what { OWN_MAC, OWN_MTU, OWN_WHATS };
+
+/* What a job set, to tell that from what the user sets. */
+#define OWN_HISTORY 8
+struct own_setting {
+    uint64_t time; /* when it ended */
+    struct own_state after;
+    bool told[OWN_WHATS]; /* the kernel has told of it, or of later ones */
+};
+
+/* Setting the bridge's own interface; see own.c. */
+struct own {
+    struct job job;
+    struct bport *setting; /* the job has it; NULL: there is none */
+    struct own_state is;   /* as the last job left it, or the kernel told */
+    struct own_state doing;
+    struct own_state told;  /* by the kernel; of the carrier it is not asked */
+    struct changes waiting; /* for what is set with the next view */
+    struct changes in_job;
+    struct own_setting past[OWN_HISTORY];
+    unsigned at; /* of the last job */
 };
 
 /* The spanning tree of a bridge; see tree.c. */
@@ -162,7 +196,7 @@ struct bridge {
     uint32_t number; /* never reused; names the bridge in events */
     bool adding, deleting;
     bool dirty;   /* on the switch's list of bridges to publish */
-    bool carrier; /* as set on the interface */
+    bool carrier; /* as the interface is to have it */
     uint32_t param[BRIDGE_PARAMS];
     struct plane plane;
     struct bport *port[VIEW_PORTS]; /* [0]: the interface */
@@ -173,7 +207,7 @@ struct bridge {
     unsigned purging;          /* ports and generations that wait for that */
     struct setting *settings;  /* entries that wait for room in the table */
     struct tree tree;
-    /* the bridge's own interface */
+    /* the bridge's own interface, as it is to be */
     struct mac mac, id_mac; /* of the interface; of the bridge id */
     bool mac_set, mtu_set;
     bool unsettled;             /* carrier and MTU are not to be touched */
@@ -181,8 +215,7 @@ struct bridge {
     uint32_t mtu;
     struct mac entry; /* local entry of the bridge's own address */
     bool entries_due; /* local entries could not be written: try again */
-    struct own_setting own[OWN_HISTORY];
-    unsigned own_at;
+    struct own own;
     /* housekeeping of the table */
     ev_timer keeper;
     uint64_t grace_wanted;  /* the table waits for one that begins after now */
@@ -200,10 +233,11 @@ struct sw {
     struct worker *worker[WORKERS_MAX];
     struct forwarder *fwd; /* the control thread's */
     struct inbox inbox;
-    struct jobs devices; /* open and close */
-    struct jobs graces;  /* a thread of its own: devices may take long */
-    struct jobs tasks;   /* the owner's; see task.c */
-    unsigned n_tasks;    /* added and not yet answered */
+    struct jobs devices;  /* open and close */
+    struct jobs settings; /* for what is open; it must not wait for those */
+    struct jobs graces;   /* a thread of its own: devices may take long */
+    struct jobs tasks;    /* the owner's; see task.c */
+    unsigned n_tasks;     /* added and not yet answered */
     struct netwatch *netwatch;
     pthread_mutex_t event_lock;
     struct bridge *bridges, **bridges_tail;
@@ -275,6 +309,10 @@ void life_delete(struct bport *p);
 void life_graced(struct bport *p);
 /* The port's entries have left the table. */
 void life_purged(struct bport *p);
+/* A job uses the device of the running port: it is not closed before it is
+ * given back. */
+void life_lend(struct bport *p);
+void life_give_back(struct bport *p);
 /* The view is out that opens the port: its queues are read empty. */
 void life_freshen(struct bport *p); /* fresh.c */
 void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
@@ -293,11 +331,34 @@ void local_identity(struct bridge *b);
 void local_update(struct bridge *b);
 /* The interface itself changed. */
 void local_changed(struct bridge *b);
+/* ... as the kernel tells; of several such changes, each. */
+void local_heard(struct bridge *b, const struct mac *mac, uint32_t mtu);
 /* The bridge's and its ports' own addresses into the table. */
 void local_entries(struct bridge *b);
 bool bridge_up(const struct bridge *b);
 /* The port's device is ours, and so is its address. */
 struct mac bport_own_mac(const struct bport *p);
+
+/* speed.c */
+/* The port's link has come up. */
+void speed_ask(struct bport *p);
+
+/* own.c */
+void own_init(struct bridge *b);
+/* The bridge is about to be freed. */
+void own_end(struct bridge *b);
+/* The interface is open, and like that. */
+void own_begin(struct bridge *b, const struct own_state *is);
+/* Sets it as the bridge has it, if it is not like that. */
+void own_follow(struct bridge *b);
+/* To be answered when what the next view brings about is set, and after a grace
+ * period. */
+void own_wait(struct bridge *b, struct changes *c);
+/* The kernel tells how the interface is, or was: true if somebody else made it
+ * so. */
+bool own_heard(struct bridge *b, const struct own_state *s, enum own_what w);
+/* What it has told counts, if there is no job. */
+void own_compare(struct bridge *b);
 
 /* table.c */
 struct fdb_now table_now(const struct bridge *b);

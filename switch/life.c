@@ -123,7 +123,7 @@ static void gone(struct bport *p)
     tree_port_gone(p);
     changes_init(&told);
     changes_move(&told, &p->on_add);
-    changes_move(&told, &p->on_del);
+    own_wait(b, &p->on_del);
     b->port[p->no] = NULL;
     if (p->no != BRIDGE_LOCAL)
         b->n_ports--;
@@ -271,15 +271,16 @@ static void default_by_kind(struct bport *p)
     fdb_set_port_limit(p->b->plane.fdb, p->no, limit);
 }
 
-/* A link change that came while a job had the port: true if there was one. */
+/* A link change that came while a job had the port: true if its device left
+ * since. */
 static bool link_now(struct bport *p)
 {
-    bool was = p->from_link;
+    bool was = p->from_link, left = p->from_gone;
 
-    p->from_link = false;
+    p->from_link = p->from_gone = false;
     if (was && p->port->ops->link)
         p->port->ops->link(p->port, &p->link);
-    return was;
+    return left;
 }
 
 static void running(struct bport *p)
@@ -296,9 +297,9 @@ static void running(struct bport *p)
         bridge_ready(p->b, 0, NULL);
     }
     local_entries(p->b);
-    sw_stage(p->b->sw, &p->on_add);
+    own_wait(p->b, &p->on_add);
     if (link_now(p))
-        tap_refresh(p->port); /* it may have moved before that */
+        tap_refresh(p->port); /* another of its name may be there */
 }
 
 /* The first failure of a new port is the answer to whoever adds it. */
@@ -498,10 +499,24 @@ static void detach(struct bport *p)
     else
         bport_dirty(p);
     local_entries(p->b);
+    p->outstanding += p->lent;
     for (unsigned i = 0; i <= PORT_QUEUE_PROTO; i++)
         if (p->queue[i].attached)
             detach_queue(&p->queue[i]);
     if (p->outstanding == 0)
+        detached(p);
+}
+
+void life_lend(struct bport *p)
+{
+    assert(p->life == LIFE_RUNNING);
+    p->lent++;
+}
+
+void life_give_back(struct bport *p)
+{
+    p->lent--;
+    if (p->life == LIFE_DETACHING && --p->outstanding == 0)
         detached(p);
 }
 
@@ -613,6 +628,8 @@ static void on_message(struct message *m)
         text_copy(p->no_link, sizeof(p->no_link), fell);
     if (events & (BIT(UP) | BIT(DOWN) | BIT(CAPS)))
         on_caps(p, events & BIT(DOWN));
+    if (events & BIT(UP))
+        speed_ask(p);
     if (events & BIT(FAILED))
         on_failed(p, reason);
     if (events & BIT(READY))
@@ -635,10 +652,12 @@ static void on_event(struct port *port, enum port_event ev, const char *reason)
     inbox_post(&sw->inbox, &p->message);
 }
 
-/* While a job has the port its changes wait; the last one is enough. */
+/* While a job has the port its changes wait; the last one is enough, but for
+ * whether one told that the device left. */
 static void link_later(struct bport *p, const struct link_change *c)
 {
     p->from_link = true;
+    p->from_gone |= c->gone;
     p->link = *c;
     text_copy(p->link_name, sizeof(p->link_name), c->ifname ? c->ifname : "");
     p->link.ifname = p->link_name;
@@ -650,10 +669,14 @@ static void link_port(struct bport *p, const struct link_change *c)
 
     if (!named && (p->desc.ifindex == 0 || c->ifindex != p->desc.ifindex))
         return;
-    if (p->life == LIFE_RUNNING || p->life == LIFE_FAILED)
-        p->port->ops->link(p->port, c);
-    else
+    if (p->life != LIFE_RUNNING && p->life != LIFE_FAILED) {
         link_later(p, c);
+        return;
+    }
+    p->port->ops->link(p->port, c);
+    if (p->no == BRIDGE_LOCAL && p->life == LIFE_RUNNING && !c->gone &&
+        c->ifindex == p->desc.ifindex)
+        local_heard(p->b, &c->mac, c->mtu);
 }
 
 void life_link(struct sw *sw, uint64_t netns, const struct link_change *c)

@@ -11,17 +11,14 @@
  * One thing differs: when the last port leaves, the kernel gives the
  * interface the address zero, which no tap accepts; ours keeps the last one.
  *
- * What a user sets arrives as a change that we did not make.  Our own changes
- * come back the same way, possibly late and several of them, so the last few
- * are remembered.
+ * This is what it is to be; own.c sets it.  What a user sets arrives as a
+ * change that we did not make.  Our own changes come back the same way,
+ * possibly late and several of them, so the last few are remembered.
  */
 #include "switch/bridge.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "ports/tap.h"
 
-#define ECHO_NS     (2 * NSEC_PER_SEC)
 #define MTU_DEFAULT 1500
 
 bool bridge_up(const struct bridge *b)
@@ -54,30 +51,6 @@ static struct bport *interface(const struct bridge *b)
     return l && l->life == LIFE_RUNNING ? l : NULL;
 }
 
-static void remember(struct bridge *b, const struct mac *mac, uint32_t mtu)
-{
-    struct own_setting *o = &b->own[b->own_at++ % OWN_HISTORY];
-
-    *o = (struct own_setting){.time = clock_now(), .mtu = mtu};
-    if (mac)
-        o->mac = *mac;
-}
-
-static bool is_echo(const struct bridge *b, const struct mac *mac, uint32_t mtu)
-{
-    uint64_t now = clock_now();
-
-    for (unsigned i = 0; i < OWN_HISTORY; i++) {
-        const struct own_setting *o = &b->own[i];
-
-        if (o->time == 0 || now - o->time > ECHO_NS)
-            continue;
-        if ((mac && mac_equal(mac, &o->mac)) || (mtu && mtu == o->mtu))
-            return true;
-    }
-    return false;
-}
-
 static struct mac lowest(const struct bridge *b)
 {
     struct mac low = {{0}};
@@ -95,23 +68,6 @@ static struct mac lowest(const struct bridge *b)
     return low;
 }
 
-static void set_mac(struct bridge *b, const struct mac *mac)
-{
-    struct bport *l = interface(b);
-    struct err e = {{0}};
-
-    if (mac_equal(mac, &b->mac))
-        return;
-    b->mac = *mac;
-    if (!l)
-        return;
-    remember(b, mac, 0);
-    if (tap_set_mac(l->port, mac, &e))
-        log_warn("bridge %s: %s", b->name, e.text);
-    l->caps = l->port->caps;
-    bport_dirty(l);
-}
-
 static void update_mac(struct bridge *b)
 {
     const struct mac none = {{0}};
@@ -122,7 +78,7 @@ static void update_mac(struct bridge *b)
         return;
     }
     if (!mac_is_zero(&low))
-        set_mac(b, &low);
+        b->mac = low;
     b->id_mac = b->n_ports ? b->mac : none;
 }
 
@@ -142,35 +98,18 @@ static uint32_t least_mtu(const struct bridge *b)
 
 static void update_mtu(struct bridge *b)
 {
-    uint32_t mtu = least_mtu(b);
-    struct bport *l = interface(b);
-    struct err e = {{0}};
-
-    if (b->mtu_set || b->unsettled || mtu == b->mtu)
-        return;
-    b->mtu = mtu;
-    if (!l)
-        return;
-    remember(b, NULL, mtu);
-    if (tap_set_mtu(l->port, mtu, &e))
-        log_warn("bridge %s: %s", b->name, e.text);
-    l->caps = l->port->caps;
-    bport_dirty(l);
+    if (!b->mtu_set && !b->unsettled)
+        b->mtu = least_mtu(b);
 }
 
 static void update_carrier(struct bridge *b)
 {
-    struct bport *l = interface(b);
-    struct err e = {{0}};
     bool on = false;
 
     for (unsigned i = 1; i < VIEW_PORTS && !on; i++)
         on = b->port[i] && bport_forwarding(b->port[i]);
-    if (on == b->carrier || b->unsettled)
-        return;
-    b->carrier = on;
-    if (l && tap_set_carrier(l->port, on, &e))
-        log_warn("bridge %s: %s", b->name, e.text);
+    if (!b->unsettled)
+        b->carrier = on;
 }
 
 void local_identity(struct bridge *b)
@@ -197,30 +136,31 @@ void bridge_settle(struct bridge *b)
 
 /* ---- what the user makes of it ---- */
 
-static void compare(struct bridge *b, const struct port_caps *c)
+void local_heard(struct bridge *b, const struct mac *mac, uint32_t mtu)
 {
-    if (!mac_equal(&c->mac, &b->mac) && !is_echo(b, &c->mac, 0)) {
-        b->mac = c->mac;
+    const struct own_state s = {.mac = *mac, .mtu = mtu};
+
+    if (own_heard(b, &s, OWN_MAC) && !mac_equal(mac, &b->mac)) {
+        b->mac = *mac;
         b->mac_set = true;
     }
-    if (c->mtu != b->mtu && !is_echo(b, NULL, c->mtu)) {
-        b->mtu = c->mtu;
+    if (own_heard(b, &s, OWN_MTU) && mtu != b->mtu) {
+        b->mtu = mtu;
         b->mtu_set = true;
     }
+    own_compare(b);
 }
 
-/* Opened: the kernel has made up an address, and there is no carrier yet. */
-static void begin(struct bridge *b, struct bport *l)
+/* Opened: the kernel has made up an address, and a tap is made with a
+ * carrier. */
+static void begin(struct bridge *b, const struct bport *l)
 {
-    struct err e = {{0}};
+    const struct own_state is = {l->caps.mac, l->caps.mtu, true};
 
-    b->mac = l->caps.mac;
-    b->mtu = l->caps.mtu;
-    b->carrier = b->unsettled; /* a tap is made with one */
-    if (b->unsettled)
-        return;
-    if (tap_set_carrier(l->port, false, &e))
-        log_warn("bridge %s: %s", b->name, e.text);
+    b->mac = is.mac;
+    b->mtu = is.mtu;
+    b->carrier = is.carrier;
+    own_begin(b, &is);
 }
 
 void local_changed(struct bridge *b)
@@ -232,7 +172,7 @@ void local_changed(struct bridge *b)
     if (!l->record) /* the first time */
         begin(b, l);
     else
-        compare(b, &l->caps);
+        local_heard(b, &l->caps.mac, l->caps.mtu);
     bridge_all_dirty(b); /* up or down concerns them all */
 }
 

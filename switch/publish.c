@@ -226,6 +226,7 @@ static bool publish_bridge(struct bridge *b)
         b->sw->retired = old;
     }
     b->dirty = false;
+    own_follow(b);
     memset(b->gen_new, 0, sizeof(b->gen_new));
     sw_want_grace(b->sw);
     for (unsigned i = 0; i < VIEW_PORTS; i++)

@@ -182,12 +182,13 @@ static void stop_control(struct sw *sw)
 static int start_threads(struct sw *sw, const struct sw_config *c,
                          struct err *e)
 {
-    struct jobs *queue[] = {&sw->devices, &sw->graces, &sw->tasks};
-    const unsigned threads[] = {DEVICE_THREADS, 1, 1};
+    struct jobs *queue[] = {&sw->devices, &sw->settings, &sw->graces,
+                            &sw->tasks};
+    const unsigned threads[] = {DEVICE_THREADS, 1, 1, 1};
     unsigned n = 0;
     int rc = 0;
 
-    while (n < 3 && (rc = jobs_start(queue[n], &sw->inbox, threads[n], e)) == 0)
+    while (n < 4 && (rc = jobs_start(queue[n], &sw->inbox, threads[n], e)) == 0)
         n++;
     if (rc == 0) {
         rc = start_workers(sw, c, e);
@@ -261,6 +262,7 @@ void sw_free(struct sw *sw)
     stop_workers(sw);
     jobs_stop(&sw->tasks);
     jobs_stop(&sw->graces);
+    jobs_stop(&sw->settings);
     jobs_stop(&sw->devices);
     stop_control(sw);
     unwatch_loop(sw);

@@ -2,12 +2,16 @@
 /*
  * Inside of apply.h: an operation, and how its plan is carried out.
  *
- *   apply.c  operations, their queue, what waits to be confirmed
- *   files.c  from files to a plan, on the task thread
- *   run.c    steps in order, forth and back
- *   step.c   what each kind of step does; step_guest.c, those on guests
- *   show.c   the running configuration
- *   late.c   interfaces that come when a file has been applied already
+ *   apply.c    applying a file, what waits to be confirmed
+ *   op.c       operations, their queue
+ *   files.c    from files to a plan, on the task thread
+ *   run.c      steps in order, forth and back
+ *   step.c     the kinds of steps; step_*.c, what each of them does
+ *   report.c   what is told of it
+ *   removal.c  removals by hand of what a file made
+ *   show.c     the running configuration
+ *   join.c     ports whose interface comes back
+ *   late.c     interfaces that come when a file has been applied already
  *
  * Threads: control thread, except where said.
  */
@@ -84,14 +88,23 @@ struct op {
     struct err back_err;
 };
 
-/* apply.c */
+/* op.c */
+void op_queue_init(struct apply *a);
 struct op *op_new(struct apply *a, void (*begin)(struct op *op), void *arg);
 void op_queue(struct op *op);
 /* It is over: the next one's turn.  Frees it unless it is to be kept. */
 void op_over(struct op *op, bool keep);
+void op_free(struct op *op);
 /* op->resume in the next turn of the loop. */
 void op_yield(struct op *op, void (*resume)(struct op *op));
 
+/* The namespace of an open file; -1: the daemon's own.  0: nobody knows. */
+uint64_t op_netns(int fd);
+
+/* report.c: calls op->done. */
+void op_answer(struct op *op, int rc, const struct err *e);
+
+/* apply.c */
 /* An operation that applies; the request is its.  NULL: out of memory. */
 struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
                     void *arg);

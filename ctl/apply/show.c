@@ -191,3 +191,20 @@ void apply_show_begin(struct op *op)
     else
         show_failed(op);
 }
+
+void apply_config(struct apply *a, int netns_fd, apply_text done, void *arg)
+{
+    struct op *op = op_new(a, apply_show_begin, arg);
+    uint64_t netns = op_netns(netns_fd);
+    struct err e;
+
+    if (netns_fd >= 0)
+        close(netns_fd);
+    if (!op) {
+        done(arg, err_set(&e, ENOMEM, "out of memory"), &e, NULL);
+        return;
+    }
+    op->show = done;
+    op->netns = netns;
+    op_queue(op);
+}

@@ -2,17 +2,12 @@
 /*
  * Steps on guests, forth and back.  A step finds its guest by name each time.
  */
-#include "ctl/apply/step_guest.h"
+#include "ctl/apply/step_impl.h"
 
 #include "base/log.h"
 #include "ctl/guest/guest.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* One that is to go gets so long for powering down. */
-#define LEAVE_SECONDS 30
 
 static struct guest *guest_of(const struct step *s)
 {
@@ -28,13 +23,6 @@ static void gone(struct step *s)
     step_done(s, err_set(&e, ENOENT, "guest %s is no more", s->port), &e);
 }
 
-static void nothing_to_do(struct step *s)
-{
-    struct err none = {""};
-
-    step_done(s, 0, &none);
-}
-
 /* When the daemon begins, a guest that cannot run is no reason not to. */
 static void done_or_said(void *arg, int rc, const struct err *e)
 {
@@ -42,13 +30,13 @@ static void done_or_said(void *arg, int rc, const struct err *e)
 
     if (rc && s->op->req && s->op->req->may_wait && !s->op->back) {
         log_warn("%s", e->text);
-        nothing_to_do(s);
+        step_done_at_once(s);
         return;
     }
     step_done(s, rc, e);
 }
 
-static void define(struct step *s, const char *text, bool from_file)
+static void define_as(struct step *s, const char *text, bool from_file)
 {
     struct guests *all = s->op->a->guests;
     struct guest_def *d = NULL;
@@ -66,22 +54,22 @@ static void define(struct step *s, const char *text, bool from_file)
     guest_define(all, d, done_or_said, s);
 }
 
-void step_guest_define(struct step *s)
+static void define(struct step *s)
 {
-    define(s, s->guest->def, true);
+    define_as(s, s->guest->def, true);
 }
 
-void step_guest_define_back(struct step *s)
+static void define_back(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g)
         guest_undefine(g, step_done, s);
     else
-        nothing_to_do(s);
+        step_done_at_once(s);
 }
 
-void step_guest_undefine(struct step *s)
+static void undefine(struct step *s)
 {
     struct guest *g = guest_of(s);
     json_t *o = g ? guest_def_write(guest_def(g)) : NULL;
@@ -94,45 +82,57 @@ void step_guest_undefine(struct step *s)
         gone(s);
 }
 
-void step_guest_undefine_back(struct step *s)
+static void undefine_back(struct step *s)
 {
-    define(s, s->saved_guest, true);
+    define_as(s, s->saved_guest, true);
 }
 
-void step_guest_start(struct step *s)
+static void start(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g)
         guest_start(g, done_or_said, s);
     else if (s->op->req && s->op->req->may_wait)
-        nothing_to_do(s); /* it could not be defined, and that was said */
+        step_done_at_once(s); /* it could not be defined, and that was said */
     else
         gone(s);
 }
 
 /* It has only just begun. */
-void step_guest_start_back(struct step *s)
+static void start_back(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
         guest_kill(g, step_done, s);
     else
-        nothing_to_do(s);
+        step_done_at_once(s);
 }
 
-void step_guest_stop(struct step *s)
+/* One whose plug had to be pulled is gone, as it shall be: that is told. */
+static void left(void *arg, int rc, const struct err *e)
+{
+    struct step *s = arg;
+
+    if (!rc && e->text[0] &&
+        plan_note(&s->op->plan, "guest %s %s", s->port, e->text))
+        step_no_memory(s);
+    else
+        step_done(s, rc, e);
+}
+
+static void stop(struct step *s)
 {
     struct guest *g = guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
-        guest_stop(g, LEAVE_SECONDS, step_done, s);
+        guest_leave(g, guest_leave_seconds(g), left, s);
     else
-        nothing_to_do(s);
+        step_done_at_once(s);
 }
 
-void step_guest_stop_back(struct step *s)
+static void stop_back(struct step *s)
 {
     struct guest *g = guest_of(s);
 
@@ -141,3 +141,10 @@ void step_guest_stop_back(struct step *s)
     else
         gone(s);
 }
+
+const struct step_kind_ops step_guest_stop = {.go = stop, .back = stop_back};
+const struct step_kind_ops step_guest_undefine = {.go = undefine,
+                                                  .back = undefine_back};
+const struct step_kind_ops step_guest_define = {.go = define,
+                                                .back = define_back};
+const struct step_kind_ops step_guest_start = {.go = start, .back = start_back};

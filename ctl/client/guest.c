@@ -40,6 +40,7 @@ static const struct option_row rows[] = {
     {"--cloud-init", "cloud_init", PATH, NULL},
     {"--boot", "boot", TEXT, NULL},
     {"--restart", "restart", TEXT, NULL},
+    {"--stop-timeout", "stop_timeout", NUMBER, NULL},
     {"--qemu-arg", "qemu_args", LIST, NULL},
 };
 
@@ -299,8 +300,9 @@ static bool seconds(const char *text, json_int_t *n)
     return *text >= '0' && *text <= '9' && !*end && !errno;
 }
 
-/* "NAME [--timeout N]"; NULL after a complaint. */
-static json_t *with_timeout(const struct client *c, int argc, char **argv)
+/* "NAME [--timeout N] [--kill]"; NULL after a complaint. */
+static json_t *with_timeout(const struct client *c, int argc, char **argv,
+                            bool may_kill)
 {
     const char *name = NULL;
     json_t *o = json_object();
@@ -308,7 +310,9 @@ static json_t *with_timeout(const struct client *c, int argc, char **argv)
     int status = 0;
 
     for (int i = 0; i < argc && !status; i++) {
-        if (strcmp(argv[i], "--timeout") != 0) {
+        if (may_kill && strcmp(argv[i], "--kill") == 0) {
+            put(o, "kill", json_true());
+        } else if (strcmp(argv[i], "--timeout") != 0) {
             if (name)
                 status = complain(c, "guest: what is %s?", argv[i]);
             name = argv[i];
@@ -331,14 +335,14 @@ static json_t *with_timeout(const struct client *c, int argc, char **argv)
 
 int run_guest_stop(struct client *c, int argc, char **argv)
 {
-    json_t *o = with_timeout(c, argc, argv);
+    json_t *o = with_timeout(c, argc, argv, true);
 
-    return o ? client_simple(c, "guest.stop", o) : 1;
+    return o ? with_notice(c, "guest.stop", o) : 1;
 }
 
 int run_guest_restart(struct client *c, int argc, char **argv)
 {
-    json_t *o = with_timeout(c, argc, argv);
+    json_t *o = with_timeout(c, argc, argv, false);
 
     return o ? with_notice(c, "guest.restart", o) : 1;
 }

@@ -152,6 +152,9 @@ static void show_all(FILE *out, const json_t *g)
     line(out, "initrd", text(g, "initrd"));
     line(out, "cloud-init", text(g, "cloud_init"));
     line(out, "restart", text(g, "restart"));
+    if (number(g, "stop_timeout"))
+        fprintf(out, "  %-10s within %lld s\n", "stops",
+                number(g, "stop_timeout"));
     json_array_foreach(json_object_get(g, "nets"), i, v)
     {
         show_net(out, v, text(g, "name"));

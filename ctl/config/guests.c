@@ -235,6 +235,7 @@ static const struct key guest_keys[] = {
     {"cloud-init", read_value, PATH, NULL},
     {"boot", read_value, TEXT, NULL},
     {"restart", read_value, TEXT, NULL},
+    {"stop-timeout", read_value, TEXT, NULL},
     {"qemu-args", read_args, 0, NULL},
     {"start", read_start, 0, NULL},
     {NULL, NULL, 0, NULL},

@@ -22,7 +22,7 @@ struct field {
     unsigned works; /* how many of them do; 0: all */
     enum type type;
     unsigned min, max; /* numbers */
-    unsigned usual;    /* ... and words */
+    unsigned usual;    /* ... and words; less than min: none */
 };
 
 static const char *const formats[] = {"", "raw", "qcow2", NULL};
@@ -60,6 +60,8 @@ static const struct field guest_fields[] = {
      .words = boots},
     {"restart", "--restart", .at = AT(guest_def, restart), .type = T_WORD,
      .words = restarts},
+    {"stop_timeout", "--stop-timeout", .at = AT(guest_def, stop_timeout),
+     .type = T_NUMBER, 1, GUEST_STOP_MAX, 0},
     {"from_file", "from_file", .at = AT(guest_def, from_file),
      .type = T_SWITCH},
     {.key = NULL},
@@ -458,7 +460,9 @@ static int write_field(const struct field *f, const void *base, json_t *o)
                                 : 0;
     case T_NUMBER:
     case T_MEMORY:
-        return json_object_set_new(o, f->key, json_integer(n));
+        return f->usual < f->min && n == f->usual
+                   ? 0 /* nobody has said it */
+                   : json_object_set_new(o, f->key, json_integer(n));
     case T_WORD:
         return f->words[n][0]
                    ? json_object_set_new(o, f->key, json_string(f->words[n]))

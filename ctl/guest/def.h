@@ -30,6 +30,7 @@
 #define GUEST_ARGS_MAX   64
 #define GUEST_QUEUES_MAX 8
 #define GUEST_CPUS_MAX   255
+#define GUEST_STOP_MAX   86400     /* s */
 #define GUEST_MEMORY_MAX (4 << 20) /* MB */
 
 /* Words are numbered as they are listed in def.c. */
@@ -89,6 +90,7 @@ struct guest_def {
     char *cloud_init;
     unsigned boot;
     unsigned restart;
+    unsigned stop_timeout; /* s, for powering down; 0: nobody has said it */
     char *arg[GUEST_ARGS_MAX];
     unsigned n_args;
     bool from_file; /* the daemon's configuration has defined it */

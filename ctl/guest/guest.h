@@ -114,10 +114,24 @@ void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg);
 void guest_kill(struct guest *g, sw_done done, void *arg);
 /* Power down, then start.  A guest that does not run is started. */
 void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg);
+/*
+ * For one that is to be removed: asks it to power down, and pulls the plug
+ * when 'seconds' are over; 0: at once.  One that has been asked by somebody
+ * else already gets the time it was given then.  Done when it is gone; if it
+ * has not done as it was asked, the sentence says so without its name:
+ * "ignored its power button for 30 s and was killed".  -ESRCH: it does not
+ * run; -EBUSY: somebody else has said that it is to leave.
+ */
+void guest_leave(struct guest *g, unsigned seconds, sw_done done, void *arg);
 /* The cables of all its network cards.  Done when QEMU has moved them. */
 void guest_link(struct guest *g, bool up, sw_done done, void *arg);
 
-#define GUEST_STOP_SECONDS 60 /* the usual patience */
+#define GUEST_STOP_SECONDS 30 /* the usual patience */
+/* How long it gets for powering down, by its definition. */
+unsigned guest_stop_seconds(const struct guest *g);
+/* ... if it is to leave: none if there is no disk that could suffer and its
+ * definition does not ask for it. */
+unsigned guest_leave_seconds(const struct guest *g);
 
 /* ---- how it is ---- */
 

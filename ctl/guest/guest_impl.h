@@ -71,16 +71,18 @@ struct guest {
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
     bool panicked;
-    bool farewell;    /* QEMU has said that it ends, as it should */
-    bool deaf;        /* QMP could not be reached, and we have said so */
-    bool restart;     /* somebody asked for it: when it has ended */
-    bool by_policy;   /* this start is the policy's */
-    bool will_again;  /* ... which will start it again */
-    unsigned backoff; /* s */
-    uint64_t since;   /* clock_now() of the last start */
+    bool farewell;     /* QEMU has said that it ends, as it should */
+    bool deaf;         /* QMP could not be reached, and we have said so */
+    bool restart;      /* somebody asked for it: when it has ended */
+    bool by_policy;    /* this start is the policy's */
+    bool will_again;   /* ... which will start it again */
+    unsigned backoff;  /* s */
+    unsigned patience; /* ... of the stop that is under way */
+    char parting[64];  /* how it left, if not as it should */
+    uint64_t since;    /* clock_now() of the last start */
     unsigned starts;
 
-    struct answer on_start, on_stop, on_kill, on_save, on_link;
+    struct answer on_start, on_stop, on_kill, on_leave, on_save, on_link;
     struct guest_port port[GUEST_NETS_MAX];
 };
 
@@ -170,6 +172,17 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm);
 void life_lost(struct guest *g);
 /* Watches nothing any more; what runs goes on. */
 void life_let_go(struct guest *g);
+/* Takes back what there is of it: its process is gone, or has never been. */
+void life_end(struct guest *g);
+void life_send_kill(struct guest *g);
+/* g->timer; what it means, the state says. */
+void life_set_timer(struct guest *g, double seconds);
+
+/* stop.c */
+/* -ESRCH with a sentence: there is nothing to end. */
+int guest_not_running(const struct guest *g, struct err *e);
+/* GUEST_STOPPING has taken too long. */
+void stop_out_of_patience(struct guest *g);
 
 /* cable.c */
 void cable_init(struct guest *g);

@@ -39,17 +39,16 @@
 
 #define START_LIMIT 30.                 /* s, for QEMU to answer */
 #define BACKOFF_MAX 60                  /* s */
-#define END_WAIT    1                   /* s, for a process that is ending */
 #define GOOD_RUN_NS (60 * NSEC_PER_SEC) /* after that, patience is new */
 
-static void set_timer(struct guest *g, double seconds)
+void life_set_timer(struct guest *g, double seconds)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     ev_timer_set(&g->timer, seconds, 0.);
     ev_timer_start(g->all->loop, &g->timer);
 }
 
-static void send_kill(struct guest *g)
+void life_send_kill(struct guest *g)
 {
     if (g->pid)
         (void)syscall(SYS_pidfd_send_signal, g->exit.fd, SIGKILL, NULL, 0);
@@ -60,10 +59,12 @@ static void send_kill(struct guest *g)
 /* All that waits for its end. */
 static void answer_end(struct guest *g)
 {
-    struct err none = {""};
+    struct err none = {""}, how = {""};
 
+    err_set(&how, 0, "%s", g->parting);
     answer(&g->on_stop, 0, &none);
     answer(&g->on_kill, 0, &none);
+    answer(&g->on_leave, 0, &how);
 }
 
 static void wait_again(struct guest *g)
@@ -76,7 +77,7 @@ static void wait_again(struct guest *g)
     guest_move(g, GUEST_WAITING);
     guest_tell(g, "waiting", "guest %s is started again in %u s", g->def->name,
                g->backoff);
-    set_timer(g, g->backoff);
+    life_set_timer(g, g->backoff);
 }
 
 /* Nothing of it is left. */
@@ -135,7 +136,7 @@ static void clean_up(struct guest *g)
 }
 
 /* Takes back what there is; the launch has its files, the switch its ports. */
-static void end(struct guest *g)
+void life_end(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     guest_move(g, GUEST_ENDING);
@@ -171,7 +172,7 @@ static void fail_start(struct guest *g, int rc, const struct err *e)
     guest_set_why(g, g->failure.text);
     g->will_again = is_end_for_policy(g, false);
     guest_tell(g, g->killed ? "killed" : GUEST_FAILED, "%s", g->failure.text);
-    end(g);
+    life_end(g);
 }
 
 /* ---- the process ---- */
@@ -215,7 +216,8 @@ static bool explain(struct guest *g, struct err *e)
     if (well)
         err_set(e, EIO, "guest %s: QEMU ended", g->def->name);
     else if (g->killed)
-        err_set(e, EINTR, "guest %s was killed", g->def->name);
+        err_set(e, EINTR, "guest %s %s", g->def->name,
+                g->parting[0] ? g->parting : "was killed");
     else if (known && WIFSIGNALED(status))
         err_set(e, EIO, "guest %s: QEMU was ended by signal %d%s%s",
                 g->def->name, WTERMSIG(status), said[0] ? ": " : "", said);
@@ -256,7 +258,7 @@ static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
         guest_tell(g, "stopped", "guest %s has stopped", g->def->name);
     else
         guest_tell(g, g->killed ? "killed" : GUEST_FAILED, "%s", why.text);
-    end(g);
+    life_end(g);
 }
 
 static void watch(struct guest *g, pid_t pid, int pidfd,
@@ -308,9 +310,9 @@ static void spawned(void *arg, int rc, const struct err *e)
     snprintf(g->why, sizeof(g->why), "%s", l->notice);
     launch_free(l);
     g->launch = NULL;
-    set_timer(g, START_LIMIT);
+    life_set_timer(g, START_LIMIT);
     if (g->failed) /* by guest_kill, meanwhile */
-        send_kill(g);
+        life_send_kill(g);
 }
 
 void ports_done(struct guest *g)
@@ -366,7 +368,7 @@ static void begin_anew(struct guest *g)
     g->farewell = g->deaf = g->will_again = false;
     g->failure.text[0] = '\0';
     g->failure_rc = 0;
-    g->why[0] = '\0';
+    g->why[0] = g->parting[0] = '\0';
 }
 
 void life_begin(struct guest *g)
@@ -409,151 +411,7 @@ void guest_start(struct guest *g, sw_done done, void *arg)
     life_begin(g);
 }
 
-/* ---- stopping ---- */
-
-/* It is not started again, if that is what would come next. */
-static void call_off(struct guest *g)
-{
-    g->will_again = g->restart = false;
-    g->wanted_end = true;
-    if (g->state == GUEST_WAITING)
-        end(g);
-}
-
-static int not_running(const struct guest *g, struct err *e)
-{
-    if (g->state == GUEST_STOPPED || g->state == GUEST_SAVING)
-        return err_set(e, ESRCH, "guest %s does not run", g->def->name);
-    return 0;
-}
-
-void guest_kill(struct guest *g, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc = not_running(g, &e);
-
-    if (!rc && g->on_kill.done)
-        rc = err_set(&e, EBUSY, "guest %s is being killed already",
-                     g->def->name);
-    if (rc) {
-        answer_later(g->all, done, arg, rc, &e);
-        return;
-    }
-    g->on_kill = (struct answer){done, arg};
-    g->killed = true;
-    call_off(g);
-    if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
-        g->failed = true;
-        g->failure_rc =
-            err_set(&g->failure, EINTR, "guest %s was killed", g->def->name);
-    } else {
-        send_kill(g);
-    }
-}
-
-/* The answer to a command that ends it, if QEMU refused. */
-static void on_power(void *arg, const json_t *result, const char *text)
-{
-    struct guest *g = arg;
-    struct err e = {""};
-    int rc;
-
-    if (result || g->state != GUEST_STOPPING)
-        return;
-    rc = err_set(&e, EIO, "guest %s: QEMU: %.200s", g->def->name, text);
-    ev_timer_stop(g->all->loop, &g->timer);
-    g->wanted_end = g->restart = false;
-    guest_move(g, GUEST_RUNNING);
-    answer(&g->on_stop, rc, &e);
-    answer(&g->on_start, rc, &e);
-}
-
-/*
- * Who cannot be told is perhaps ending at this moment, and then it has been
- * asked for: '*seconds' becomes as long as that may take.
- */
-static int power_down(struct guest *g, unsigned *seconds, struct err *e)
-{
-    /* before it has begun, there is nobody who would see a button */
-    const char *how =
-        strcmp(g->status, "prelaunch") == 0 ? "quit" : "system_powerdown";
-    int rc = not_running(g, e);
-
-    if (!rc && g->state != GUEST_RUNNING)
-        rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
-                     g->def->name, guest_state_word(g), g->def->name);
-    if (rc)
-        return rc;
-    g->untold = !g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0;
-    if (g->untold)
-        *seconds = END_WAIT;
-    return 0;
-}
-
-void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc;
-
-    if (g->state == GUEST_WAITING ||
-        (g->state == GUEST_ENDING && !g->on_stop.done)) {
-        g->on_stop = (struct answer){done, arg};
-        call_off(g);
-        return;
-    }
-    rc = power_down(g, &seconds, &e);
-    if (rc) {
-        answer_later(g->all, done, arg, rc, &e);
-        return;
-    }
-    g->on_stop = (struct answer){done, arg};
-    g->wanted_end = true;
-    guest_move(g, GUEST_STOPPING);
-    set_timer(g, seconds);
-}
-
-void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc;
-
-    if (g->state == GUEST_STOPPED || g->state == GUEST_WAITING) {
-        guest_start(g, done, arg);
-        return;
-    }
-    rc = power_down(g, &seconds, &e);
-    if (rc) {
-        answer_later(g->all, done, arg, rc, &e);
-        return;
-    }
-    g->on_start = (struct answer){done, arg};
-    g->restart = g->wanted_end = true;
-    guest_move(g, GUEST_STOPPING);
-    set_timer(g, seconds);
-}
-
 /* ---- time is up ---- */
-
-static void out_of_patience(struct guest *g)
-{
-    struct err e = {""};
-    int rc =
-        g->untold
-            ? err_set(&e, ENOTCONN,
-                      "guest %s: its QEMU does not listen; bascule guest kill "
-                      "%s ends it",
-                      g->def->name, g->def->name)
-            : err_set(&e, ETIMEDOUT,
-                      "guest %s has not powered down in time: perhaps it does "
-                      "not listen to its power button; bascule guest kill %s "
-                      "ends it",
-                      g->def->name, g->def->name);
-
-    g->wanted_end = g->restart = false;
-    guest_move(g, GUEST_RUNNING);
-    answer(&g->on_stop, rc, &e);
-    answer(&g->on_start, rc, &e);
-}
 
 static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -567,10 +425,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
         g->failure_rc = err_set(&g->failure, ETIMEDOUT,
                                 "guest %s: QEMU has not answered within %d s",
                                 g->def->name, (int)START_LIMIT);
-        send_kill(g);
+        life_send_kill(g);
         break;
     case GUEST_STOPPING:
-        out_of_patience(g);
+        stop_out_of_patience(g);
         break;
     case GUEST_WAITING:
         g->by_policy = true;
@@ -627,7 +485,7 @@ void life_lost(struct guest *g)
              "it ended while basculed was not there to see it");
     g->will_again = g->def->restart != GUEST_NO;
     guest_tell(g, GUEST_FAILED, "guest %s: %s", g->def->name, g->why);
-    end(g);
+    life_end(g);
 }
 
 void life_let_go(struct guest *g)

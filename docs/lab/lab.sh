@@ -21,45 +21,10 @@
 #        +----------------------+------------------------+
 #                 bridge br0 in the namespace switch,
 #                 with the interface br0 for its own host
-set -u
 cd "$(dirname "$0")/../.." || exit 1
-build=${BUILD:-build}
-case $build in /*) ;; *) build=$PWD/$build ;; esac
-name=${LAB:-lab}
-kept=/run/bascule-$name
-keep='' rootless='' enter=''
-namespaces=()
-
-bold='' plain=''
-[ ! -t 1 ] || { bold=$'\033[1m' plain=$'\033[0m'; }
-say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-die() { echo "lab: $*" >&2; exit 1; }
-
-inside_any() {
-    local n
-    for n in "${namespaces[@]}"; do ip netns pids "$n" 2>/dev/null; done
-}
-
-remove() {
-    local n p i
-    # SIGTERM first: the switch puts the devices back as they were
-    for p in $(inside_any); do kill "$p" 2>/dev/null; done
-    for i in {1..50}; do
-        [ -n "$(inside_any)" ] || break
-        sleep 0.1
-    done
-    for p in $(inside_any); do kill -9 "$p" 2>/dev/null; done
-    for n in "${namespaces[@]}"; do ip netns del "$n" 2>/dev/null; done
-    [ -z "${dir:-}" ] || rm -rf "$dir"
-}
-
-end_kept() {
-    [ -e "$kept/namespaces" ] || die "no lab is up"
-    dir=$kept
-    mapfile -t namespaces <"$kept/namespaces"
-    remove
-    echo "lab: ended, nothing is left"
-}
+script=lab name=${LAB:-lab} kind=lab
+. docs/lab/common.sh
+rootless='' enter=''
 
 # ---- without root: the script calls itself inside ----
 
@@ -110,48 +75,12 @@ prepare_inside() {
     [ "${1:-}" = --end ] || mount -t tmpfs tmpfs /run || die "cannot have a /run of its own"
 }
 
-finish() {
-    local rc=$?
-    trap - EXIT INT TERM
-    [ $rc -eq 0 ] && [ -n "$keep" ] && exit 0
-    if [ $rc -ne 0 ] && [ -s "${dir:-}/basculed.log" ]; then
-        echo "lab: the last words of the switch:" >&2
-        tail -n 10 "$dir/basculed.log" >&2
-    fi
-    remove
-    exit $rc
-}
-
 # do_ TEXT COMMAND...: shows and runs a command; TEXT is what fails if it does
 do_() {
     local what=$1
     shift
     echo "  # $*" | sed 's/ at switch / /'
     "$@" || die "$what failed: $*"
-}
-quietly() {
-    local what=$1
-    shift
-    "$@" >"$dir/out" 2>&1 </dev/null || { cat "$dir/out" >&2; die "$what failed: $*"; }
-}
-within() {
-    local limit=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $limit ] || die "$what did not happen: $*"
-        sleep 0.05
-    done
-}
-at() {
-    local ns=$1
-    shift
-    ip netns exec "$tag-$ns" "$@"
-}
-bascule() { at switch "$build/bascule" -S "$dir/control.sock" "$@"; }
-background() {
-    local ns=$1 log=$2
-    shift 2
-    ip netns exec "$tag-$ns" "$@" >"$dir/$log" 2>&1 </dev/null &
 }
 
 if [ "${1:-}" = --rootless ]; then
@@ -173,20 +102,8 @@ esac
 
 [ "$(id -u)" -eq 0 ] ||
     die "needs root, for namespaces and devices: sudo make lab, or make lab ROOTLESS=1"
-for c in ip ping iperf3 dnsmasq udhcpc; do
-    command -v $c >/dev/null || die "$c is missing: make deps installs it"
-done
-[ -x "$build/basculed" ] && [ -x "$build/bascule" ] || die "nothing is built yet: make"
-if [ -n "$keep" ]; then
-    [ ! -e "$kept" ] || die "a lab is up already; docs/lab/lab.sh --end ends it"
-    tag=$name dir=$kept
-    mkdir -m 755 "$kept" || die "cannot make $kept"
-else
-    tag=lab$$
-    dir=$(mktemp -d /tmp/bascule-lab.XXXXXX) || die "cannot make a directory in /tmp"
-fi
-trap finish EXIT
-trap 'exit 1' INT TERM
+needs ip nsenter ping iperf3 dnsmasq udhcpc
+begin
 cat >"$dir/lease" <<'END'
 #!/bin/sh
 case $1 in bound | renew)
@@ -199,17 +116,11 @@ END
 chmod +x "$dir/lease"
 
 say "1. Four namespaces: the switch, two hosts, and an outside world behind the uplink."
-for n in switch alice bob outside; do
-    quietly "making a namespace" ip netns add "$tag-$n"
-    namespaces+=("$tag-$n")
-    ip -n "$tag-$n" link set lo up
-done
+make_namespaces switch alice bob outside
 ip netns list | grep "^$tag-" | sed 's/ .*//; s/^/  /'
 
 say "2. The switch starts; it runs in userspace and asks for nothing but a socket to be controlled by."
-background switch basculed.log "$build/basculed" --socket "$dir/control.sock"
-within 10 "the start of basculed" bascule show
-echo "  # basculed --socket $dir/control.sock"
+start_switch
 
 say "3. A bridge, as with brctl; it comes with an interface br0 for its own host."
 do_ "adding the bridge" bascule addbr br0
@@ -221,8 +132,7 @@ do_ "adding alice" bascule addif br0 "tap:eth0,netns=$tag-alice,name=alice"
 say "5. bob and the uplink on veth pairs: the switch takes over existing interfaces."
 for n in bob outside; do
     port=${n/outside/uplink}
-    quietly "making a veth" ip -n "$tag-switch" link add "$port" type veth \
-        peer name eth0 netns "$tag-$n"
+    cable "$port" $n
     quietly "setting $port up" ip -n "$tag-switch" link set "$port" up
 done
 do_ "adding bob and the uplink" bascule addif br0 bob uplink
@@ -234,13 +144,7 @@ for p in alice bob uplink; do
 done
 
 say "6. Outside: a router with a DHCP server, and 192.0.2.1 as the rest of the world."
-quietly "addresses outside" ip -n "$tag-outside" addr add 10.77.0.1/24 dev eth0
-quietly "addresses outside" ip -n "$tag-outside" addr add 192.0.2.1/32 dev lo
-background outside dnsmasq.log dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
-    --no-ping --user=root --group= --pid-file= --interface=eth0 --bind-interfaces \
-    --dhcp-leasefile="$dir/leases" --dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h \
-    --dhcp-option=3,10.77.0.1
-within 10 "the start of the DHCP server" grep -q 'DHCP, ' "$dir/dnsmasq.log"
+start_outside
 
 say "7. alice, bob and br0 itself get their addresses through the switch, by DHCP."
 for n in alice bob switch; do
@@ -275,7 +179,7 @@ if [ -z "$keep" ]; then
         " make lab ${rootless:+ROOTLESS=1 }KEEP=1 leaves it up."
     exit 0
 fi
-printf '%s\n' "${namespaces[@]}" >"$kept/namespaces"
+remember
 end=docs/lab/lab.sh
 if [ -n "$rootless" ]; then
     # it keeps the namespaces, and is the way into them

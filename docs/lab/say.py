@@ -24,8 +24,9 @@ def main(path, command):
     hello = re.compile(rb"@@ %d00 0\r?\n" % number)
     answer = re.compile(rb"@@ %d01 (\d+)\r?\n" % number)
     while time.monotonic() < end:
-        if not asked and hello.search(text):
-            asked, text = True, b""
+        m = not asked and hello.search(text)
+        if m:
+            asked, text = True, text[m.end():]  # perhaps half of another answer
             s.sendall(b"%d01 %s\n" % (number, command.encode()))
         elif not asked:
             s.sendall(b"%d00 true\n" % number)

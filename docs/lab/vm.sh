@@ -10,62 +10,13 @@
 #
 # FILE is docs/lab/two-vms.yaml if it is not given.  VMLAB=NAME gives a kept one
 # another name than "vmlab".
-set -u
 cd "$(dirname "$0")/../.." || exit 1
-build=${BUILD:-build}
-case $build in /*) ;; *) build=$PWD/$build ;; esac
-name=${VMLAB:-vmlab}
-kept=/run/bascule-$name
-keep='' lab=''
+script=lab-vm name=${VMLAB:-vmlab} kind=vmlab
+. docs/lab/common.sh
+lab=''
 
-bold='' plain=''
-[ ! -t 1 ] || { bold=$'\033[1m' plain=$'\033[0m'; }
-say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-die() { echo "lab-vm: $*" >&2; exit 1; }
-
-at() { ip netns exec "$tag-$1" "${@:2}"; }
-# not by ip netns exec: hosts' namespaces would be seen only inside
-bascule() { nsenter --net="/run/netns/$tag-switch" "$build/bascule" -S "$dir/control.sock" "$@"; }
-background() { ip netns exec "$tag-$1" "${@:3}" >"$dir/$2" 2>&1 </dev/null & }
-inside_any() { for n in switch outside; do ip netns pids "$tag-$n" 2>/dev/null; done; }
-
-remove() {
-    local p
+before_removal() {
     [ ! -d "$dir/control.labs" ] || [ -z "$lab" ] || bascule lab down "$lab" || true
-    for p in $(inside_any); do kill "$p" 2>/dev/null; done
-    for _ in {1..50}; do
-        [ -n "$(inside_any)" ] || break
-        sleep 0.1
-    done
-    for p in $(inside_any); do kill -9 "$p" 2>/dev/null; done
-    for n in switch outside; do ip netns del "$tag-$n" 2>/dev/null; done
-    rm -rf "$dir"
-}
-
-finish() {
-    local rc=$?
-    trap - EXIT INT TERM
-    [ $rc -eq 0 ] && [ -n "$keep" ] && exit 0
-    if [ $rc -ne 0 ] && [ -s "$dir/basculed.log" ]; then
-        echo "lab-vm: the last words of the switch:" >&2
-        tail -n 10 "$dir/basculed.log" >&2
-    fi
-    remove
-    exit $rc
-}
-
-quietly() {
-    local what=$1
-    shift
-    "$@" >"$dir/out" 2>&1 </dev/null || { cat "$dir/out" >&2; die "$what failed: $*"; }
-}
-within() {
-    local limit=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $limit ] || die "$what did not happen: $*"
-        sleep 0.05
-    done
 }
 
 # ---- may we, can we? ----
@@ -74,53 +25,25 @@ within() {
 case ${1:-} in
 --keep) keep=1; shift ;;
 --end)
-    [ -e "$kept/lab" ] || die "no lab is up"
-    tag=$name dir=$kept lab=$(cat "$kept/lab")
-    remove
-    echo "lab-vm: ended, nothing is left"
+    lab=$(cat "$kept/lab" 2>/dev/null)
+    end_kept
     exit 0
     ;;
 esac
 file=${1:-docs/lab/two-vms.yaml}
 [ -r "$file" ] || die "there is no file $file"
-for c in ip nsenter ping dnsmasq python3 qemu-system-x86_64; do
-    command -v $c >/dev/null || die "$c is missing: make deps installs it"
-done
-[ -x "$build/basculed" ] && [ -x "$build/bascule" ] || die "nothing is built yet: make"
-if [ -n "$keep" ]; then
-    [ ! -e "$kept" ] || die "one is up already; docs/lab/vm.sh --end ends it"
-    tag=$name dir=$kept
-    mkdir -m 755 "$kept" || die "cannot make $kept"
-else
-    tag=vmlab$$
-    dir=$(mktemp -d /tmp/bascule-vmlab.XXXXXX) || die "cannot make a directory in /tmp"
-    chmod 755 "$dir" # QEMU's user has to come to its sockets
-fi
-trap finish EXIT
-trap 'exit 1' INT TERM
+needs ip nsenter ping dnsmasq python3 qemu-system-x86_64
+begin
 
 say "1. A kernel and a ramdisk for the machines, fetched and made once."
 quietly "making the machine" tests/guest/image.py --to docs/lab/image
 sed 's/ /\n/; s/^/  /' "$dir/out"
 
 say "2. A switch, and behind its uplink a router with DHCP and 192.0.2.1, the rest of the world."
-for n in switch outside; do
-    quietly "making a namespace" ip netns add "$tag-$n"
-    ip -n "$tag-$n" link set lo up
-done
-quietly "making the uplink" ip -n "$tag-switch" link add uplink type veth \
-    peer name eth0 netns "$tag-outside"
-quietly "addresses outside" ip -n "$tag-outside" addr add 10.77.0.1/24 dev eth0
-quietly "addresses outside" ip -n "$tag-outside" addr add 192.0.2.1/32 dev lo
-quietly "setting eth0 up" ip -n "$tag-outside" link set eth0 up
-background outside dnsmasq.log dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
-    --no-ping --user=root --group= --pid-file= --interface=eth0 --bind-interfaces \
-    --dhcp-authoritative --dhcp-leasefile="$dir/leases" \
-    --dhcp-range=10.77.0.100,10.77.0.200,255.255.255.0,1h --dhcp-option=3,10.77.0.1
-within 10 "the start of the DHCP server" grep -q 'DHCP, ' "$dir/dnsmasq.log"
-background switch basculed.log "$build/basculed" --socket "$dir/control.sock"
-within 10 "the start of basculed" bascule show
-echo "  # basculed --socket $dir/control.sock"
+make_namespaces switch outside
+cable uplink outside
+start_outside
+start_switch
 
 say "3. The lab, in one command."
 echo "  # bascule lab up $file"
@@ -164,6 +87,7 @@ if [ -z "$keep" ]; then
     say "Everything worked; the lab is removed again.  make lab-vm KEEP=1 leaves it up."
     exit 0
 fi
+remember
 look() { printf '  %-46s%s\n' "$1" "$2"; }
 cat <<END
 

@@ -299,6 +299,14 @@ class Guest:
               flush=True)
 
 
+# What a guest needs to hear its power button: modules, and a command.
+BUTTON = ("button", "evdev")
+ACPID = ("mkdir -p /tmp/acpi/PWRF && printf '#!/bin/sh\\npoweroff -f\\n' "
+         ">/tmp/acpi/PWRF/00000080 && chmod +x /tmp/acpi/PWRF/00000080 && "
+         "acpid -c /tmp/acpi -l /tmp/acpi.log && for i in $(seq 200); do "
+         "ls -l /proc/$(pidof acpid)/fd | grep -q /dev/input && break; usleep 50000; done")
+
+
 class Launched(Guest):
     """A guest that `bascule guest` launches; its console is a socket."""
 

@@ -17,13 +17,6 @@ import time
 import guestlib
 from guestlib import lib
 
-# what a guest needs to hear its power button
-BUTTON = ("button", "evdev")
-ACPID = ("mkdir -p /tmp/acpi/PWRF && printf '#!/bin/sh\\npoweroff -f\\n' "
-         ">/tmp/acpi/PWRF/00000080 && chmod +x /tmp/acpi/PWRF/00000080 && "
-         "acpid -c /tmp/acpi -l /tmp/acpi.log && for i in $(seq 200); do "
-         "ls -l /proc/$(pidof acpid)/fd | grep -q /dev/input && break; usleep 50000; done")
-
 
 def configure(g, ip4):
     g.run(f"ip link set eth0 up && ip addr add {ip4}/24 dev eth0")
@@ -104,7 +97,7 @@ def test_launch(lab):
     h = lab.host("host")
     events = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "events", "guest",
                        ns=sw.ns, stdout=open(os.path.join(lab.dir, "events.log"), "w"))
-    g1 = guestlib.Launched(lab, "g1", "br0", modules=BUTTON, private=True)
+    g1 = guestlib.Launched(lab, "g1", "br0", modules=guestlib.BUTTON, private=True)
     g2 = guestlib.Launched(lab, "g2", "br0,kind=stream", extra=("--restart", "always"))
     t0 = time.monotonic()
     g1.start()
@@ -173,7 +166,7 @@ def test_launch(lab):
     state(g1, "running")
 
     # power button, and a guest that goes by itself and is started again
-    g1.run(ACPID)
+    g1.run(guestlib.ACPID)
     g2.post("poweroff -f")
     t0 = time.monotonic()
     sw.cli("guest", "stop", "g1", timeout=40)

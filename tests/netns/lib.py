@@ -40,7 +40,7 @@ ETH_P_ALL = 3
 ETH_TEST = 0x88B5  # IEEE 802: local experimental
 PACKET_AUXDATA, PACKET_VNET_HDR, PACKET_IGNORE_OUTGOING = 8, 15, 23
 SOL_PACKET = 263
-TUNSETIFF, TUNSETOFFLOAD = 0x400454CA, 0x400454D0
+TUNSETIFF, TUNSETOFFLOAD, TUNSETCARRIER = 0x400454CA, 0x400454D0, 0x400454E2
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6 = 1, 2, 4
 CLONE_NEWNET = 0x40000000
@@ -207,6 +207,9 @@ class Vm:
         if self.fd >= 0:
             os.close(self.fd)
         self.fd = -1
+
+    def carrier(self, on):
+        fcntl.ioctl(self.fd, TUNSETCARRIER, struct.pack("i", on))
 
     def send(self, data, vnet=bytes(10)):
         return os.write(self.fd, (vnet if self.vnet else b"") + data)

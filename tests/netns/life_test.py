@@ -5,6 +5,7 @@ says what is wrong, comes back by itself, and nothing stale stays behind."""
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -57,18 +58,19 @@ while True:
 """
 
 
+def boot(lab):
+    p = lab.spawn(sys.executable, "-c", HOLDER, os.path.dirname(lib.__file__), lab.sw.ns,
+                  stdout=subprocess.PIPE, text=True)
+    need(p.stdout.readline() == "ready\n", "the tap's holder did not start")
+    return p
+
+
 def test_vm_killed(lab):
     """kill -9 of the process that holds a VM's tap, under traffic; then the next."""
     ours_only()
     sw = lab.switch()
     a, b = lab.host("a"), lab.host("b", "tap")
-
-    def boot():
-        p = lab.spawn(sys.executable, "-c", HOLDER, os.path.dirname(lib.__file__), sw.ns,
-                      stdout=subprocess.PIPE, text=True)
-        need(p.stdout.readline() == "ready\n", "the tap's holder did not start")
-        return p
-    vm = boot()
+    vm = boot(lab)
     sw.addif("br0", "vm0")
     sw.wait_forwarding("vm0")
     w = a.wire()
@@ -80,12 +82,52 @@ def test_vm_killed(lab):
                 vm.wait()
         fails_with_reason(sw, "vm0")
         need(lib.ping(a.ns, b.ip4, 5) == 0, "other ports suffer")
-        vm = boot()
+        vm = boot(lab)
         sw.wait_forwarding("vm0")
     before = lab.counters("vm0")["tx_frames"]
     w.send(lib.frame(lib.BCAST, a.mac, bytes(200)))
     lib.wait_until(lambda: lab.counters("vm0")["tx_frames"] > before, 3,
                    "frames reach the new VM")
+
+
+def test_loop_while_taps_die(lab):
+    """A VM that ends takes br0's carrier along, and the kernel holds its lock of all
+    interfaces while it deletes the tap: the control loop does not wait for it."""
+    ours_only()
+    sw = lab.switch()
+    worst = []
+    for _ in range(40):
+        vm = boot(lab)
+        sw.addif("br0", "vm0")
+        sw.wait_forwarding("vm0")
+        lib.loop_lag(sw)
+        vm.kill()
+        vm.wait()
+        lib.wait_until(lambda: "NO-CARRIER" in lib.sh(
+            "ip", "-n", sw.ns, "link", "show", "br0").stdout, 3, "br0 has no carrier")
+        worst.append(lib.loop_lag(sw))
+        sw.delif("br0", "vm0")
+    middle = statistics.median(worst)
+    print(f"     the control loop's worst turn while a tap dies: {middle:.2f} ms "
+          f"({min(worst):.2f}-{max(worst):.2f}, {len(worst)} of them)")
+    need(middle < 4, f"the control loop was held for {middle:.1f} ms (median)")
+
+
+def test_speed_follows(lab):
+    """A NIC has another speed after its link was down: so has the port."""
+    ours_only()
+    sw = lab.switch()
+    vm = lab.vm("vm0")
+    sw.wait_forwarding("vm0")
+
+    def speed():
+        return lib.port_info(sw, "br0", "vm0")["speed"]
+    for mbps in (100, 2500):
+        vm.carrier(False)
+        lib.wait_until(lambda: not lib.port_state(sw, "br0", "vm0")[0], 3, "the link is down")
+        lib.sh("ethtool", "-s", "vm0", "speed", mbps, "duplex", "full", ns=sw.ns)
+        vm.carrier(True)
+        lib.wait_until(lambda: speed() == mbps, 3, lambda: f"{mbps} Mb/s, not {speed()}")
 
 
 def test_uplink_carrier(lab):

@@ -100,7 +100,8 @@ static void guests_are_printed(void **state)
              "    a: {append: \"x: 'y' #\", kernel: /k, vnc: \"10.0.0.1:2\",\n"
              "        nets: [{bridge: br0, mac: \"52:54:00:00:00:01\"}],\n"
              "        numa: [{node: 0, cpus: 0, memory: 512}]}\n"
-             "    b: {restart: on-failure, start: no, ksm: on}\n");
+             "    b: {restart: on-failure, start: no, ksm: on,\n"
+             "        stop-timeout: 90}\n");
     char *text = conf_print(c);
     struct conf *again = load(text);
 
@@ -121,6 +122,7 @@ static void guests_are_refused(void **state)
     refused("      memory: 3X\n", "4:15: memory: ", "found 3X: megabytes");
     refused("      memory: 0\n", "4:15: memory: ", "1 to ");
     refused("      cpus: 300\n", "4:13: cpus: ", "1 to 255");
+    refused("      stop-timeout: 1m\n", "4:21: stop-timeout: ", "a number");
     refused("      disks: /a\n", "4:14: disks: ", "expected a list");
     refused("      disks: [b.img]\n", "4:15: disks: ", "must be absolute");
     refused("      disks: [{format: raw}]\n",

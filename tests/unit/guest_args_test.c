@@ -116,7 +116,8 @@ static void round_trip(void **state)
         "{'name':'a','memory':'2G','cpus':'4','disks':[{'path':'/x.qcow2'},"
         "{'path':'/y','bus':'scsi','readonly':'on'}],'snapshot':true,"
         "'nets':[{'bridge':'br0'},{'bridge':'br1','kind':'stream',"
-        "'mac':'52:54:00:00:00:01'}],'restart':'on-failure','ksm':false}",
+        "'mac':'52:54:00:00:00:01'}],'restart':'on-failure','ksm':false,"
+        "'stop_timeout':5}",
         "{'name':'a','kernel':'/k','initrd':'/i','append':'a, b=\\'c\\'',"
         "'vnc':'on','boot':'network','nets':[{'bridge':'b','queues':'2'}],"
         "'qemu_args':['-S','-bios']}",
@@ -152,6 +153,7 @@ static void usual_values(void **state)
     assert_int_equal(d->memory, 512);
     assert_int_equal(d->cpus, 1);
     assert_int_equal(d->restart, GUEST_NO);
+    assert_int_equal(d->stop_timeout, 0);
     assert_string_equal(d->net[0].port, "vm1");
     assert_string_equal(d->net[1].port, "vm1-1");
     assert_int_equal(d->net[0].queues, 1);
@@ -176,6 +178,7 @@ static void refusals(void **state)
     refused("{'name':'a','memory':'9999999G'}", "--memory 9999999G");
     refused("{'name':'a','cpus':-1}", "--cpus -1");
     refused("{'name':'a','cpus':2.5}", "--cpus");
+    refused("{'name':'a','stop_timeout':0}", "--stop-timeout 0: 1 to 86400");
     refused("{'name':'a','accel':'xen'}", "--accel xen");
     refused("{'name':'a','accel':''}", "--accel");
     refused("{'name':'a','snapshot':'maybe'}", "--snapshot maybe");

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Guests that are to go, and do not listen to their power button: with the
+file that made them, with their lab, by hand."""
+import json
+import os
+import subprocess
+import time
+
+import guestlib
+from guestlib import lib
+
+IGNORED = "guest {} ignored its power button for {} s and was killed"
+BIOS = f"qemu-args: [-bios, {guestlib.QBOOT}]," if os.path.exists(guestlib.QBOOT) else ""
+
+
+def begin(lab):
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge has no guests")
+    return lab.switch(bridge=None)
+
+
+def disk(lab, name):
+    path = os.path.join(lab.dir, name)
+    with open(path, "wb") as f:
+        f.truncate(1 << 20)
+    os.chmod(lab.dir, 0o755)
+    return path
+
+
+def guest(name, more):
+    kernel, initrd = guestlib.made()
+    return (f"{name}: {{kernel: {kernel}, initrd: {initrd}, memory: 128, nets: [br0], {BIOS} "
+            f"append: {guestlib.KERNEL_ARGS} bascule.ip=10.9.0.11/24, {more}}}")
+
+
+def write(lab, name, *lines):
+    path = os.path.join(lab.dir, name)
+    with open(path, "w") as f:
+        f.write("\n".join(lines) + "\n")
+    return path
+
+
+def conf(lab, name, *guests):
+    return write(lab, name, "bascule:", "  bridges: {br0: {addresses: [10.9.0.1/24]}}",
+                 *(["  guests:"] if guests else []), *(f"    {g}" for g in guests))
+
+
+def spawn(sw, *args):
+    """Not in a mount namespace of its own, as `ip netns exec` makes one."""
+    return subprocess.Popen(["nsenter", f"--net=/run/netns/{sw.ns}",
+                             os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *map(str, args)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(p, limit=20):
+    out, err = p.communicate(timeout=limit)
+    lib.need(p.returncode == 0, f"{p.args[6:]}: exit {p.returncode}: {err}")
+    return out, err
+
+
+def state(sw, name):
+    return {g["name"]: g["state"] for g in sw.json("guest", "list")}.get(name)
+
+
+def stopping(sw, name):
+    lib.wait_until(lambda: state(sw, name) == "stopping", 5, f"{name} is asked to power down")
+
+
+def others_go_on(sw):
+    """What somebody else asks for meanwhile is done at once."""
+    t0 = time.monotonic()
+    sw.cli("addbr", "other")
+    lib.need(len(sw.json("show")) == 2, "show")
+    sw.cli("delbr", "other")
+    lib.need(time.monotonic() - t0 < 1, f"others waited {time.monotonic() - t0:.1f} s")
+
+
+def test_it_leaves_the_file(lab):
+    sw = begin(lab)
+    both = conf(lab, "both.yaml", guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 3"),
+                "vm2: {memory: 64, nets: [br0]}")
+    none = conf(lab, "none.yaml")
+    sw.cli("apply", both)
+    lab.at_end(lambda: sw.proc and [sw.cli("guest", "kill", g, check=False)
+                                    for g in ("vm1", "vm2")])
+    lib.need(json.loads(sw.cli("-j", "guest", "show", "vm1").stdout)["stop_timeout"] == 3, "show")
+    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    t0 = time.monotonic()
+    p = spawn(sw, "apply", none)
+    stopping(sw, "vm1")
+    others_go_on(sw)
+    lib.need(state(sw, "vm1") == "stopping", "it was not waited for")
+    out, err = ended(p)
+    took = time.monotonic() - t0
+    lib.need(out.splitlines() == ["stop guest vm1", "stop guest vm2", "undefine guest vm1",
+                                  "undefine guest vm2"], out)
+    lib.need(err.count(IGNORED.format("vm1", 3)) == 1 and "vm2" not in err, err)
+    lib.need(3 <= took < 8, f"it took {took:.1f} s")
+    ports = {p["name"] for p in sw.json("port", "show")}
+    lib.need(sw.json("guest", "list") == [] and ports == {"br0"}, f"left: {ports}")
+
+    # what is taken back runs again, from its beginning
+    sw.cli("apply", both)
+    sw.cli("apply", "--confirm", "60", none, timeout=40)
+    lib.need(sw.json("guest", "list") == [], "a guest is left")
+    sw.cli("confirm", "--revert")
+    lib.need(state(sw, "vm1") == "running", f"vm1 is {state(sw, 'vm1')}")
+    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+
+
+def test_the_daemon_ends_meanwhile(lab):
+    """The guest runs on, and the next one has the file applied again."""
+    sw = begin(lab)
+    one = conf(lab, "one.yaml", guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 60"))
+    none = conf(lab, "none.yaml")
+    sw.cli("apply", one)
+    lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "vm1", check=False))
+    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    pid = sw.json("guest", "show", "vm1")["pid"]
+    p = spawn(sw, "apply", none)
+    stopping(sw, "vm1")
+    lib.need(sw.stop() == 0, "the daemon did not end well")
+    _, err = p.communicate(timeout=10)
+    lib.need(p.returncode == 1 and err, f"apply: exit {p.returncode}: {err}")
+    sw.start("--config", one)
+    lib.need(sw.json("guest", "show", "vm1")["pid"] == pid, "vm1 was not found")
+    p = spawn(sw, "apply", none)
+    stopping(sw, "vm1")
+    sw.cli("guest", "kill", "vm1")  # by somebody who has no patience
+    _, err = ended(p)
+    lib.need("vm1" not in err and sw.json("guest", "list") == [], err)
+
+
+def test_its_lab_goes_down(lab):
+    sw = begin(lab)
+    name = f"v{os.getpid()}"
+    path = write(lab, "lab.yaml", f"lab: {name}", "bridges: {br0: {addresses: [10.9.0.1/24]}}",
+                 "guests:", "  " + guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 2"))
+    ended(spawn(sw, "lab", "up", path))
+    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    out, err = ended(spawn(sw, "lab", "down", path))
+    lib.need("nothing of it is left" in out and err.strip() == IGNORED.format("vm1", 2), out + err)
+    lib.need(sw.json("guest", "list") == [], "a guest is left")
+
+
+def test_by_hand(lab):
+    sw = begin(lab)
+    sw.bridge("br0")
+    deaf = guestlib.Launched(lab, "deaf", "br0", extra=("--disk", disk(lab, "d1")))
+    polite = guestlib.Launched(lab, "polite", "br0", modules=guestlib.BUTTON,
+                               extra=("--disk", disk(lab, "d2")))
+    for g in (deaf, polite):
+        g.start()
+        g.wait_ready(1)
+    deaf.unlisten()
+    polite.run(guestlib.ACPID)
+    r = sw.cli("guest", "stop", "polite", "--kill", timeout=40)
+    lib.need(r.stderr == "" and polite.info()["why"] == "", f"{r.stderr} {polite.info()['why']}")
+
+    # one is patient for a while, another one does not want to see it any more
+    first = spawn(sw, "guest", "stop", "deaf", "--timeout", 3)
+    stopping(sw, "deaf")
+    t0 = time.monotonic()
+    _, err = ended(spawn(sw, "guest", "stop", "deaf", "--kill", "--timeout", 20))
+    lib.need(err.strip() == IGNORED.format("deaf", 3), err)
+    lib.need(time.monotonic() - t0 < 6, "it got more time than it was given first")
+    ended(first)
+    lib.need(deaf.info()["state"] == "stopped", deaf.info()["state"])
+
+    # without a disk there is nothing to wait for
+    bare = guestlib.Launched(lab, "bare", "br0")
+    bare.start()
+    bare.unlisten()
+    t0 = time.monotonic()
+    r = sw.cli("guest", "stop", "bare", "--kill")
+    lib.need(r.stderr == "" and time.monotonic() - t0 < 3, r.stderr)
+    r = sw.cli("guest", "stop", "bare", "--kill", check=False)
+    lib.need(r.returncode == 1 and "bare does not run" in r.stderr, r.stderr)
+
+
+guestlib.main()
