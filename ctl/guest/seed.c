@@ -8,7 +8,9 @@
 #include "ctl/l3/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Whichever of these is there; they take the same arguments. */
@@ -33,6 +35,19 @@ static const char *maker(void)
     return NULL;
 }
 
+/* What is in it is for the guest alone: passwords, keys.  Whatever writes to
+ * the file finds it closed to others already. */
+static int make_private(const char *image, struct err *e)
+{
+    int fd =
+        open(image, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return err_sys(e, errno, "%s", image);
+    close(fd);
+    return 0;
+}
+
 int seed_make(const char *dir, const char *image, struct err *e)
 {
     char user[PATH_MAX], meta[PATH_MAX], network[PATH_MAX], out[512];
@@ -52,7 +67,12 @@ int seed_make(const char *dir, const char *image, struct err *e)
                        "--cloud-init %s: nothing here makes such an image: "
                        "apt-get install genisoimage",
                        dir);
+    rc = make_private(image, e);
+    if (rc)
+        return rc;
     rc = child_run(argv, out, sizeof(out), e);
+    if (!rc && chmod(image, 0600) < 0) /* should it have made another one */
+        rc = err_sys(e, errno, "%s", image);
     if (rc > 0)
         return err_set(e, EIO,
                        "--cloud-init %s: %s ended with status %d: %.120s", dir,

@@ -431,6 +431,27 @@ def test_script(lab):
     lib.need(port_names(lab.sw) == [], f"ports: {port_names(lab.sw)}")
 
 
+def test_same_name(lab):
+    """A tap for libvirt is to be called as that of a guest which Bascule runs: libvirt
+    fails, and cleans up nothing that is not its own."""
+    lv = lab_with_libvirt(lab)
+    sw = lab.sw
+    sw.cli("guest", "define", "web", "--memory", "32", "--net", "br0", "--qemu-arg", "-S")
+    sw.cli("guest", "start", "web")
+    lab.at_end(lambda: sw.cli("guest", "kill", "web", check=False))
+    Guest(lv, "vm11", "<interface type='bridge'><source bridge='br0'/>"
+          "<virtualport type='openvswitch'/><target dev='web'/>")
+    lv.fails("start", "vm11")
+    lib.need(sw.json("guest", "show", "web")["nets"][0]["attached"] and
+             port_names(sw) == ["web"], f"ports: {port_names(sw)}")
+    sw.cli("guest", "kill", "web")
+    lib.need(port_names(sw) == [], f"ports left: {port_names(sw)}")
+    lv.virsh("start", "vm11", "--paused")
+    lib.need(port_names(sw) == ["web"], "the name is free, and libvirt's guest no port")
+    lv.virsh("destroy", "vm11")
+    lib.need(port_names(sw) == [], f"ports left: {port_names(sw)}")
+
+
 def test_errors(lab):
     lv = lab_with_libvirt(lab)
     lv.network("br7")
