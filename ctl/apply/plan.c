@@ -144,7 +144,7 @@ static int remake_bridge(struct maker *m, const struct run_bridge *rb)
                          name, rb->info.local ? "with" : "without",
                          hand ? "its port " : "it", hand ? hand->name : "",
                          name);
-    rc = plan_remove_bridge(m, rb);
+    rc = plan_remove_bridge(m, rb, true);
     return rc ? rc : plan_add_bridge(m);
 }
 
@@ -174,7 +174,7 @@ static int want_one(struct maker *m)
 static int unwanted(struct maker *m, const struct run_bridge *rb)
 {
     if (rb->owned && rb->owned->netns == m->in->netns)
-        return plan_remove_bridge(m, rb);
+        return plan_remove_bridge(m, rb, false);
     if (rb->owned || rb->info.netns != m->in->netns)
         return 0;
     if (rb->info.device[0])
@@ -199,6 +199,10 @@ int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
         m.wb = &in->want->bridge[i];
         rc = want_one(&m);
     }
+    if (!rc)
+        rc = plan_check_names(p, in, e);
+    if (!rc)
+        rc = plan_check_guests(p, in, e);
     if (rc)
         plan_free(p);
     else

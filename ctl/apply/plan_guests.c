@@ -51,9 +51,9 @@ static int remove_guest(struct guest_maker *m, struct run_guest *g)
     int rc = 0;
 
     if (g->active)
-        rc = step(m, STEP_GUEST_STOP, g->name, NULL, "stop");
+        rc = step(m, STEP_GUEST_LEAVE, g->name, NULL, "stop");
     g->leaves = true;
-    return rc ? rc : step(m, STEP_GUEST_UNDEFINE, g->name, NULL, "undefine");
+    return rc ? rc : step(m, STEP_GUEST_FORGET, g->name, NULL, "undefine");
 }
 
 static int start(struct guest_maker *m, const struct conf_guest *c)

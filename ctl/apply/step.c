@@ -89,6 +89,9 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_L3_APPLY] = &step_l3_apply,
         [STEP_GUEST_DEFINE] = &step_guest_define,
         [STEP_GUEST_START] = &step_guest_start,
+        [STEP_GUEST_LEAVE] = &step_guest_stop,
+        [STEP_GUEST_FORGET] = &step_guest_undefine,
+        [STEP_BRIDGE_LEAVE] = &step_bridge_del,
     };
 
     return ops[k];
@@ -101,7 +104,8 @@ void step_free(struct step *s)
     free(s->saved_guest);
     if (s->kind == STEP_PORT_DEL)
         owned_port_free(s->owned_port);
-    if (s->kind == STEP_BRIDGE_DEL || s->kind == STEP_DISOWN)
+    if (s->kind == STEP_BRIDGE_DEL || s->kind == STEP_BRIDGE_LEAVE ||
+        s->kind == STEP_DISOWN)
         owned_bridge_free(s->owned_bridge);
     if (s->kind == STEP_BRIDGE_OWN)
         conf_hold_put(s->bridge_record.conf);

@@ -74,6 +74,8 @@ int tap_up(const char *name, struct err *e);
 
 /* ---- cloud-init (seed.c) ---- */
 
+/* Could the image be made?  0 or -errno with a sentence. */
+int seed_check(const char *dir, struct err *e);
 /* Makes the image from the directory's files.  0 or -errno with a sentence. */
 int seed_make(const char *dir, const char *image, struct err *e);
 

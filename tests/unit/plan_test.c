@@ -6,6 +6,7 @@
 #include "ctl/apply/plan.h"
 
 #include "ctl/config/load.h"
+#include "ctl/guest/def.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -27,7 +28,8 @@ static struct owned owned;
 static struct plan plan;
 static struct err err;
 
-/* Every device is there but those named "no..."; each has an MTU of 1500. */
+/* The devices "eth..." are there, and this one; each has an MTU of 1500. */
+static const char *device_there = "";
 static int device(void *arg, int netns_fd, const char *name, struct member *m,
                   struct err *e)
 {
@@ -35,8 +37,23 @@ static int device(void *arg, int netns_fd, const char *name, struct member *m,
     (void)netns_fd;
     *m = (struct member){
         .has_mac = true, .mtu = 1500, .wakeonlan = CONF_UNSET, .up = true};
-    return strncmp(name, "no", 2) == 0
+    return strncmp(name, "eth", 3) != 0 && strcmp(name, device_there) != 0
                ? err_set(e, ENODEV, "no interface %s here", name)
+               : 0;
+}
+
+/* Files of the directory /no are not there; what is called "kvm..." is fast. */
+static long hugepages;
+static int look(void *arg, const struct guest_def *d, bool start, long others,
+                char *notice, size_t n, struct err *e)
+{
+    (void)arg;
+    snprintf(notice, n, "%s",
+             start && strncmp(d->name, "kvm", 3) != 0 ? "is slow" : "");
+    hugepages = others;
+    return d->n_disks && strncmp(d->disk[0].path, "/no/", 4) == 0
+               ? err_set(e, ENOENT, "guest %s: --disk %s", d->name,
+                         d->disk[0].path)
                : 0;
 }
 
@@ -132,7 +149,8 @@ static int make(const char *text, bool may_wait)
                             .netns = NETNS,
                             .may_wait = may_wait,
                             .may_guest = may_guest,
-                            .device = device};
+                            .device = device,
+                            .guest = look};
     int rc;
 
     drop();
@@ -342,6 +360,35 @@ static void names_are_made_up_once(void **state)
     assert_string_equal(want->bridge[0].port[1].spec.name, "dgram2");
 }
 
+static void refused(const char *text, int code, const char *words)
+{
+    assert_int_equal(make(text, false), -code);
+    if (!strstr(err.text, words))
+        fail_msg("%s", err.text);
+}
+
+/* Found before anything is done. */
+static void names_are_taken(void **state)
+{
+    struct run_bridge *b = running("br9", false);
+
+    (void)state;
+    by_hand(b, "mem:a");
+    refused(OWN("[mem:a]"), EBUSY, ":5:15: port a is in bridge br9 already");
+    refused(OWN("['mem:x,name=br9']"), EEXIST, "br9 is the name of a bridge");
+    device_there = "there";
+    refused(OWN("['tap:there']"), EEXIST, "interface there exists already");
+    /* what goes leaves its name */
+    b = running("br8", true);
+    has(b, "tap:there");
+    assert_int_equal(make(OWN("['tap:there']"), false), 0);
+    assert_int_equal(make("bascule: {bridges: {br8: {local: no}, "
+                          "br7: {local: no, ports: ['mem:x,name=there']}}}\n",
+                          false),
+                     0);
+    device_there = "";
+}
+
 /* ---- guests ---- */
 
 #define GUEST(body)                                                            \
@@ -352,7 +399,7 @@ static struct run_guest *guest(const char *text, bool from_file, bool active)
 {
     struct run_guest *g;
 
-    assert_int_equal(make(text, false), 0);
+    assert_int_equal(make(text, true), 0);
     run.guest = calloc(2, sizeof(*run.guest));
     assert_non_null(run.guest);
     g = &run.guest[run.n_guests++];
@@ -427,6 +474,7 @@ static void guests_leave(void **state)
     assert_string_equal(said(), "stop guest vm1\n"
                                 "undefine guest vm1\n"
                                 "remove bridge br0\n");
+    assert_int_equal(plan.step[0].kind, STEP_GUEST_LEAVE);
     g->from_file = g->leaves = false;
     assert_int_equal(make("network: {version: 2}\n", false), 0);
     assert_string_equal(said(), "br0 is the configuration's no more\n");
@@ -435,6 +483,109 @@ static void guests_leave(void **state)
     b->owned->netns = NETNS + 1;
     assert_int_equal(make("network: {version: 2}\n", false), 0);
     assert_string_equal(said(), "");
+}
+
+#define LEAVES(vm1, body)                                                      \
+    guest_leaves("bascule:\n  guests:\n    vm1: " vm1 "\n",                    \
+                 "bascule:\n  bridges: {br0: {local: no}}\n  guests:\n    "    \
+                 "kvm2: " body "\n")
+
+/* vm1 is there, the file has others; are they started before vm1 ends? */
+static bool guest_leaves(const char *before, const char *after)
+{
+    unsigned stop = 0, start = 0;
+
+    running_free_guests(&run);
+    run.n_guests = 0;
+    run.guest = NULL;
+    guest(before, true, true);
+    run.guest->n_ports = 0;
+    if (make(after, false))
+        fail_msg("%s", err.text);
+    for (unsigned i = 0; i < plan.n; i++) {
+        if (plan.step[i].kind == STEP_GUEST_STOP ||
+            plan.step[i].kind == STEP_GUEST_LEAVE)
+            stop = i;
+        if (plan.step[i].kind == STEP_GUEST_START)
+            start = i;
+    }
+    return start < stop;
+}
+
+/* Last, unless what comes needs what it has. */
+static void guests_make_place(void **state)
+{
+    (void)state;
+    run.has_guests = true;
+    assert_true(LEAVES("{}", "{}"));
+    assert_true(LEAVES("{nets: [br0]}", "{nets: [br0]}"));
+    assert_true(LEAVES("{disks: [/a]}", "{disks: [/b]}"));
+    assert_false(LEAVES("{disks: [/a]}", "{disks: [/b, /a]}"));
+    assert_false(LEAVES("{nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}",
+                        "{nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}"));
+    assert_true(LEAVES("{vnc: yes}", "{vnc: yes}"));
+    assert_false(LEAVES("{vnc: 127.0.0.1:1}", "{vnc: 127.0.0.1:1}"));
+    assert_true(LEAVES("{qemu-args: [-bios, /x]}", "{qemu-args: [-bios, /x]}"));
+    assert_false(LEAVES("{qemu-args: [-serial, tcp::9]}",
+                        "{qemu-args: [-serial, tcp::9]}"));
+    assert_false(
+        LEAVES("{hugepages: yes, memory: 64}", "{hugepages: yes, memory: 32}"));
+    assert_int_equal(hugepages, -64);
+    /* a port of the file's */
+    assert_true(LEAVES("{nets: [br0]}", "{}"));
+    assert_int_equal(make(OWN("[mem:vm1]"), false), 0);
+    assert_int_equal(plan.step[0].kind, STEP_GUEST_STOP);
+    assert_int_equal(make(OWN("[mem:vm]"), false), 0);
+    assert_int_equal(plan.step[0].kind, STEP_BRIDGE_ADD);
+}
+
+/* To whoever applies it; when the daemon begins, it is no fault of its own. */
+static void guest_refused(const char *text, int code, const char *words)
+{
+    refused(text, code, words);
+    assert_int_equal(make(text, true), 0);
+}
+
+/* Before anything is done. */
+static void guests_are_looked_at(void **state)
+{
+    static const char *const mine = GUEST("{nets: [br0]}");
+    struct run_bridge *b;
+
+    (void)state;
+    run.has_guests = true;
+    guest_refused(GUEST("{disks: [/no/disk], start: no}"), ENOENT,
+                  "text:4:5: guest vm1: --disk /no/disk");
+    guest_refused(GUEST("{disks: [/no/disk]}"), ENOENT, "--disk /no/disk");
+    guest_refused(GUEST("{nets: [br1]}"), ENODEV,
+                  "vm1: there is no bridge br1");
+    assert_int_equal(make(GUEST("{nets: [br1], start: no}"), false), 0);
+    b = running("br1", true);
+    guest_refused(GUEST("{nets: [br1]}"), ENODEV,
+                  "br1 is not in the file any more");
+    guest_refused("bascule:\n  bridges: {br0: {local: no, ports: [mem:vm1]}}\n"
+                  "  guests: {vm1: {nets: [br0]}}\n",
+                  EEXIST, "would be called vm1, as the one in text:2:38");
+    by_hand(b, "mem:vm1"); /* so that br1 stays */
+    guest_refused(mine, EEXIST, "bridge br1 has a port vm1 already");
+    b->n_ports = 0;
+    device_there = "vm1";
+    guest_refused(mine, EEXIST, "interface vm1 exists already");
+    device_there = "";
+    assert_int_equal(make(mine, false), 0);
+    assert_true(noted("guest vm1 is slow"));
+    assert_false(noted("more"));
+    guest(GUEST("{nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}"), false,
+          false);
+    guest_refused(
+        "bascule:\n  bridges: {br0: {local: no}}\n"
+        "  guests: {vm2: {nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}}",
+        EEXIST,
+        "text:3:12: guest vm2: --net, mac= 52:54:00:00:00:01: "
+        "guest vm1 has that address");
+    assert_int_equal(
+        make("bascule:\n  guests: {a: {}, kvm: {}, b: {}, c: {}}\n", false), 0);
+    assert_true(noted("guest a is slow; so do 2 more"));
 }
 
 int main(void)
@@ -451,9 +602,12 @@ int main(void)
         T(defaults_by_device),
         T(another_specification_is_another_port),
         T(names_are_made_up_once),
+        T(names_are_taken),
         T(guests_come),
         T(guests_change),
         T(guests_leave),
+        T(guests_make_place),
+        T(guests_are_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
