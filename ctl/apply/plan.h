@@ -28,8 +28,10 @@ enum step_kind {
     STEP_UPLINK_RETURN, /* its addresses return to the device */
     STEP_L3_END,
     STEP_BRIDGE_DEL, /* one whose name is needed */
+    STEP_UNADOPT,    /* it is the kernel's alone again */
     STEP_DISOWN,     /* a bridge that stays is its maker's again */
     STEP_BRIDGE_ADD,
+    STEP_ADOPT,
     STEP_BRIDGE_OWN, /* a bridge that is there is the file's */
     STEP_STP_OFF,    /* BRIDGE_STP: off before what only then is allowed ... */
     STEP_BRIDGE_SET,
@@ -107,7 +109,7 @@ struct plan_input {
     uint64_t netns; /* the asker's */
     bool may_wait;  /* a device may be absent */
     bool may_guest; /* define, start and remove guests */
-    bool no_guests; /* leave them alone: it is about something else */
+    bool no_guests; /* but those that wait for a bridge that is adopted now */
     plan_device device;
     plan_guest guest;
     void *arg; /* of both */

@@ -4,6 +4,7 @@
  *
  *   plan.c        plans, and the whole of making one
  *   plan_bridge.c a bridge of the file
+ *   plan_adopt.c  ... that is the kernel's
  *   plan_ports.c  ... which of its ports run already
  *   plan_port.c   ... and a port of it
  *   plan_leave.c  what is not in the file
@@ -37,6 +38,10 @@ struct step *maker_add(struct maker *m, enum step_kind kind,
 /* plan_bridge.c */
 int plan_add_bridge(struct maker *m);
 int plan_keep_bridge(struct maker *m, const struct run_bridge *rb);
+
+/* plan_adopt.c; rb may be NULL */
+int plan_adopt_bridge(struct maker *m, const struct run_bridge *rb);
+int plan_unadopt(struct maker *m, const struct run_bridge *rb);
 
 /* plan_ports.c */
 int plan_keep_ports(struct maker *m, const struct run_bridge *rb);

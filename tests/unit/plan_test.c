@@ -143,7 +143,11 @@ static bool may_guest = true;
 
 static int make(const char *text, bool may_wait)
 {
-    struct want_where where = {.netns_fd = -1, .netns = NETNS, .owned = &owned};
+    struct want_where where = {.netns_fd = -1,
+                               .netns = NETNS,
+                               .owned = &owned,
+                               .running = &run,
+                               .may_wait = may_wait};
     struct plan_input in = {.running = &run,
                             .owned = &owned,
                             .netns = NETNS,
@@ -160,6 +164,23 @@ static int make(const char *text, bool may_wait)
     if (rc)
         return rc;
     in.want = want;
+    return plan_make(&plan, &in, &err);
+}
+
+/* The same file again, when an interface has come. */
+static int make_late(void)
+{
+    struct plan_input in = {.want = want,
+                            .running = &run,
+                            .owned = &owned,
+                            .netns = NETNS,
+                            .may_wait = true,
+                            .may_guest = true,
+                            .no_guests = true,
+                            .device = device,
+                            .guest = look};
+
+    plan_free(&plan);
     return plan_make(&plan, &in, &err);
 }
 
@@ -389,6 +410,42 @@ static void names_are_taken(void **state)
     device_there = "";
 }
 
+/* Of those that are adopted already: others would be asked for. */
+static void adopted(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+
+    (void)state;
+    snprintf(b->info.device, sizeof(b->info.device), "basc-br0");
+    b->adopt = b->owned->adopt = CONF_ADOPT_YES;
+    by_hand(b, "packet:eth1");
+    assert_int_equal(make("bascule: {bridges: {br0: {adopt: yes}}}\n", false),
+                     0);
+    assert_string_equal(said(), "");
+    assert_int_equal(plan.n_notes, 0);
+    assert_int_equal(
+        make("bascule: {bridges: {br0: {adopt: disable}}}\n", false), 0);
+    assert_string_equal(said(), "give bridge br0 back to the kernel\n"
+                                "adopt bridge br0, its ports disabled for the "
+                                "kernel\n");
+    assert_int_equal(make("bascule: {bridges: {}}\n", false), 0);
+    assert_string_equal(said(), "give bridge br0 back to the kernel\n");
+    refused("bascule: {bridges: {br0: {}}}\n", EEXIST, "that was adopted");
+    b->owned = NULL; /* by hand */
+    assert_int_equal(make("bascule: {bridges: {br0: {adopt: yes}}}\n", false),
+                     0);
+    assert_true(noted("br0 was adopted by hand and is the file's"));
+    refused("bascule: {bridges: {br0: {adopt: disable}}}\n", EEXIST,
+            "adopted by hand, and in another way");
+    assert_int_equal(make("bascule: {bridges: {}}\n", false), 0);
+    assert_string_equal(said(), "");
+    assert_int_equal(make("bascule: {bridges: {nobr: {adopt: yes}}}\n", true),
+                     0);
+    assert_string_equal(said(), "");
+    assert_int_equal(want->n_missing, 1);
+    refused("bascule: {bridges: {nobr: {adopt: yes}}}\n", ENODEV, ":1:21: ");
+}
+
 /* ---- guests ---- */
 
 #define GUEST(body)                                                            \
@@ -483,6 +540,29 @@ static void guests_leave(void **state)
     b->owned->netns = NETNS + 1;
     assert_int_equal(make("network: {version: 2}\n", false), 0);
     assert_string_equal(said(), "");
+}
+
+/* Those that waited for a bridge start when it comes, others are left alone. */
+static void guests_come_late(void **state)
+{
+    static const char *const text =
+        "bascule:\n  bridges: {br0: {adopt: yes}}\n"
+        "  guests: {vm1: {nets: [br0]}, vm2: {nets: [br0], start: no}}\n";
+
+    (void)state;
+    run.has_guests = true;
+    guest(text, true, false);
+    want->bridge[0].absent = false;
+    assert_int_equal(make_late(), 0);
+    assert_string_equal(said(), "adopt bridge br0\nstart guest vm1\n");
+    want->bridge[0].absent = true;
+    assert_int_equal(make_late(), 0);
+    assert_string_equal(said(), "");
+    assert_true(noted("br0 waits for the kernel's bridge"));
+    want->bridge[0].absent = false;
+    run.guest->active = true;
+    assert_int_equal(make_late(), 0);
+    assert_string_equal(said(), "adopt bridge br0\n");
 }
 
 #define LEAVES(vm1, body)                                                      \
@@ -603,9 +683,11 @@ int main(void)
         T(another_specification_is_another_port),
         T(names_are_made_up_once),
         T(names_are_taken),
+        T(adopted),
         T(guests_come),
         T(guests_change),
         T(guests_leave),
+        T(guests_come_late),
         T(guests_make_place),
         T(guests_are_looked_at),
     };
