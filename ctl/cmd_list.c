@@ -4,6 +4,7 @@
  * because a switch may have a thousand of each.
  */
 #include "ctl/call.h"
+#include "ctl/guest/guest.h"
 #include "ctl/object.h"
 
 #include <errno.h>
@@ -101,6 +102,20 @@ static struct bport *port_after(struct bridge *b, int after, bool local)
     return NULL;
 }
 
+/* Whose card is behind it, if it is a guest of ours. */
+static json_t *with_guest(struct server *s, json_t *o, const char *bridge,
+                          const char *port)
+{
+    const char *guest =
+        s->guests ? guest_behind(s->guests, bridge, port) : NULL;
+
+    if (o && guest && json_object_set_new(o, "guest", json_string(guest)) < 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
 static enum dump_next next_port(struct dump *d, struct text *out)
 {
     struct list *l = (struct list *)d;
@@ -123,7 +138,8 @@ static enum dump_next next_port(struct dump *d, struct text *out)
     l->port = i.no;
     if (l->only_port[0] && strcmp(l->only_port, i.name) != 0)
         return DUMP_MORE;
-    return add_item(d, out, l->item(p, name));
+    return add_item(d, out,
+                    with_guest(d->server, l->item(p, name), name, i.name));
 }
 
 static void list_bridges(struct call *c)

@@ -9,9 +9,41 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define BACKLOG 64
+#define BACKLOG       64
+#define LOCK_WAIT_MS  2000
+#define LOCK_PAUSE_MS 20
+
+static int connects(const struct sockaddr_un *addr)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc;
+
+    if (fd < 0)
+        return -errno;
+    rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno
+                                                                       : 0;
+    close(fd);
+    return rc;
+}
+
+/*
+ * One that was killed answers nobody, and its guard, which puts back what it
+ * had changed, has the lock for a moment longer.
+ */
+static int lock_soon(int fd, const struct sockaddr_un *addr)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    int rc;
+
+    for (int ms = 0; (rc = flock(fd, LOCK_EX | LOCK_NB)) < 0 &&
+                     ms < LOCK_WAIT_MS && connects(addr) != 0;
+         ms += LOCK_PAUSE_MS)
+        (void)nanosleep(&pause, NULL);
+    return rc;
+}
 
 /*
  * The lock decides between two daemons, also when both find a stale socket
@@ -30,7 +62,7 @@ static int take_lock(struct listener *l, struct err *e)
                            "cannot make the control socket's lock %s; give "
                            "another place with --socket",
                            l->lock_path);
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (lock_soon(fd, &l->addr) < 0) {
             close(fd);
             return err_set(e, EADDRINUSE,
                            "another basculed has the control socket %s; end it "
@@ -45,19 +77,6 @@ static int take_lock(struct listener *l, struct err *e)
         close(fd);
     }
     return err_set(e, EAGAIN, "%s keeps changing", l->lock_path);
-}
-
-static int connects(const struct sockaddr_un *addr)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int rc;
-
-    if (fd < 0)
-        return -errno;
-    rc = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno
-                                                                       : 0;
-    close(fd);
-    return rc;
 }
 
 /* Something is at the socket's path: only what nobody answers may go. */

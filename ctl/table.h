@@ -166,9 +166,10 @@ enum command_flag {
     X(guest_define, "guest define", "<name>",                                  \
       "[--disk <disk>]... [--snapshot] [--cdrom <path>] [--kernel <path>] "    \
       "[--initrd <path>] [--append <text>] [--memory <size>] [--cpus <n>] "    \
-      "[--net <net>]... [--accel <accel>] [--machine <type>] [--hugepages] "   \
-      "[--numa <node>]... [--ksm <on>] [--vnc <where>] [--cloud-init <dir>] "  \
-      "[--boot <from>] [--restart <when>] [--stop-timeout <seconds>] "         \
+      "[--net <net>]... [--accel auto|kvm|tcg] [--machine <type>] "            \
+      "[--hugepages] [--numa <node>]... [--ksm on|off] [--vnc <where>] "       \
+      "[--cloud-init <dir>] [--boot network|disk|cdrom] "                      \
+      "[--restart no|on-failure|always] [--stop-timeout <seconds>] "           \
       "[--qemu-arg <arg>]...",                                                 \
       "say what a guest is made of", 1, CMD_ANY, CMD_CHANGE,                   \
       "name:s disks:a? snapshot:b? cdrom:s? kernel:s? initrd:s? append:s? "    \

@@ -313,8 +313,8 @@ static void not_connected(struct stream *s, int error)
     }
     s->connecting = false;
     s->next_addr = (s->next_addr + 1) % s->addr.n;
-    if (error == EAGAIN)
-        why = "too many wait for it already";
+    if (error == EAGAIN) /* it does not take those who wait for it */
+        why = "it has not noticed the last one's end (QEMU: its card is down)";
     say_last(s, why);
     if (s->failures == 0)
         s->failures = 1; /* nobody was there: no hurry */

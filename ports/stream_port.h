@@ -78,7 +78,7 @@ struct stream {
     /* for describe; under 'words_lock' */
     pthread_mutex_t words_lock;
     char peer[64]; /* who is connected, or "" */
-    char last[64]; /* why nobody is */
+    char last[80]; /* why nobody is */
     uint32_t turned_away;
 };
 

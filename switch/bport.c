@@ -248,9 +248,19 @@ void bport_add_absent(struct bridge *b, const struct port_spec *spec,
     add(b, spec, true, done, arg);
 }
 
+/* Also one that is on its way out already: whoever asks for that as well hears
+ * when it is gone. */
+static struct bport *find_any(struct bridge *b, const char *name)
+{
+    for (unsigned i = 1; i < VIEW_PORTS; i++)
+        if (has_name(b->port[i], name))
+            return b->port[i];
+    return NULL;
+}
+
 void bport_del(struct bridge *b, const char *name, sw_done done, void *arg)
 {
-    struct bport *p = bport_find(b, name);
+    struct bport *p = find_any(b, name);
     struct err e;
 
     if (!p) {

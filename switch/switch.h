@@ -170,7 +170,8 @@ void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
  */
 void bport_add_absent(struct bridge *b, const struct port_spec *spec,
                       sw_done done, void *arg);
-/* -EINVAL: no such port in this bridge. */
+/* -EINVAL: no such port in this bridge.  Of one that is leaving already: done
+ * when it is gone. */
 void bport_del(struct bridge *b, const char *name, sw_done done, void *arg);
 
 /*
@@ -244,7 +245,7 @@ struct bport_info {
     char kind[16];
     uint16_t no;
     enum bport_state state;
-    char why[128]; /* why it is not forwarding, or "" */
+    char why[160]; /* why it is not forwarding, or "" */
     bool failed;
     bool edge;      /* guests are behind it */
     bool cost_auto; /* the path cost follows the link's speed */

@@ -33,6 +33,21 @@ static struct adoption *find(const struct adopt *a, const char *name)
     return NULL;
 }
 
+/* By our name, or by what the kernel's bridge is called by now. */
+static struct adoption *find_either(struct adopt *a, const char *name)
+{
+    struct adoption *ad = find(a, name);
+
+    if (ad)
+        return ad;
+    LIST_FOREACH(ad, &a->all, link)
+    {
+        if (ad->phase == FOLLOWING && strcmp(ad->known.name, name) == 0)
+            return ad;
+    }
+    return NULL;
+}
+
 /* ---- ends ---- */
 
 static void adoption_free(struct adoption *ad)
@@ -395,7 +410,7 @@ static void on_member_out(void *arg, int rc, const struct err *e)
 
 void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg)
 {
-    struct adoption *ad = find(a, name);
+    struct adoption *ad = find_either(a, name);
     struct err e;
 
     if (!ad || ad->phase != FOLLOWING || ad->done) {

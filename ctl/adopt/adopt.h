@@ -44,7 +44,8 @@ void adopt_free(struct adopt *a);
  */
 void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
                  sw_done done, void *arg);
-/* Gives it back.  -ENXIO: none of that name is adopted. */
+/* Gives it back; of one that was renamed since, both names will do.  -ENXIO:
+ * none of that name is adopted. */
 void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg);
 
 /*

@@ -56,6 +56,10 @@ void follow_params(struct adoption *ad, const struct kbridge *k, bool all)
     set_param(ad, BRIDGE_HELLO, k->hello, o->hello, all);
     set_param(ad, BRIDGE_MAX_AGE, k->max_age, o->max_age, all);
     set_param(ad, BRIDGE_FWD_MASK, k->fwd_mask, o->fwd_mask, all);
+    if (!all && strcmp(k->name, o->name) != 0)
+        log_info("bridge %s is called %s by the kernel now; here its name "
+                 "stays, and bascule adopt %s --undo gives it back as well",
+                 ad->name, k->name, k->name);
     ad->known = *k;
     ad->known.port = NULL;
     ad->known.n_ports = 0;
@@ -97,6 +101,16 @@ void member_free(struct member *m)
     free(m);
 }
 
+/* Whoever made the device, as one that launches guests, may have added it as
+ * ours already. */
+static bool is_in(const struct adoption *ad, struct bridge *b, const char *name)
+{
+    const struct bport *p = bport_find(b, name);
+    const char *adopt = p ? port_spec_get(bport_spec(p), "adopt") : NULL;
+
+    return adopt && strcmp(adopt, ad->known.name) == 0;
+}
+
 struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
                           sw_done done)
 {
@@ -114,6 +128,11 @@ struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
     m->seen = true;
     snprintf(m->name, sizeof(m->name), "%s", p->name);
     LIST_INSERT_HEAD(&ad->members, m, link);
+    if (is_in(ad, b, m->name)) {
+        m->stage = MEMBER_IN;
+        follow_flags(m, p, true);
+        return m;
+    }
     snprintf(text, sizeof(text), "packet:%s,adopt=%s", p->name, ad->known.name);
     if (port_spec_parse(&spec, text, NULL)) { /* no name for us: x,y */
         m->stage = MEMBER_REFUSED;

@@ -24,9 +24,12 @@
 /* Learned addresses beyond these are learned again by flooding. */
 #define FDB_MAX 65536
 
+/* What the taps are called that lead to the host. */
+#define TAP_PREFIX "basc-"
+
 /* ---- may it be adopted ---- */
 
-static int check(const struct kbridge *k, const char *device, struct err *e)
+static int check(const struct kbridge *k, struct err *e)
 {
     if (k->stp)
         return err_set(e, EBUSY,
@@ -41,12 +44,13 @@ static int check(const struct kbridge *k, const char *device, struct err *e)
                        "off first (ip link set %s type bridge vlan_filtering "
                        "0)",
                        k->name, k->name);
+    /* whatever the bridge was called then */
     for (unsigned i = 0; i < k->n_ports; i++)
-        if (strcmp(k->port[i].name, device) == 0)
+        if (strncmp(k->port[i].name, TAP_PREFIX, strlen(TAP_PREFIX)) == 0)
             return err_set(e, EALREADY,
                            "%s is adopted already: %s is the tap of a "
                            "basculed",
-                           k->name, device);
+                           k->name, k->port[i].name);
     return 0;
 }
 
@@ -70,9 +74,9 @@ static int listen_links(struct err *e)
 static void name_tap(struct look *l)
 {
     if (strlen(l->name) + 5 < sizeof(l->device))
-        snprintf(l->device, sizeof(l->device), "basc-%.10s", l->name);
+        snprintf(l->device, sizeof(l->device), TAP_PREFIX "%.10s", l->name);
     else
-        snprintf(l->device, sizeof(l->device), "basc-%d", l->k.ifindex);
+        snprintf(l->device, sizeof(l->device), TAP_PREFIX "%d", l->k.ifindex);
 }
 
 static int read_bridge(struct look *l, struct err *e)
@@ -83,7 +87,7 @@ static int read_bridge(struct look *l, struct err *e)
         return rc;
     name_tap(l);
     l->bridge = l->k.ifindex;
-    return check(&l->k, l->device, e);
+    return check(&l->k, e);
 }
 
 int adopt_try(const char *name, int netns_fd, struct err *e)

@@ -83,6 +83,12 @@ static int add_key(const struct client *c, json_t *o,
     return 0;
 }
 
+/* Is there a comma with nothing behind it? */
+static bool bare_comma(const char *text)
+{
+    return strstr(text, ",,") || (*text && text[strlen(text) - 1] == ',');
+}
+
 /* "PATH,key=value,...": values are the daemon's to judge. */
 static int add_parts(const struct client *c, json_t *o,
                      const struct option_row *r, const char *text)
@@ -92,7 +98,12 @@ static int add_parts(const struct client *c, json_t *o,
     int status = 0;
 
     word = copy && text[0] != ',' ? strtok_r(copy, ",", &save) : NULL;
-    if (word)
+    if (word && bare_comma(text))
+        status = complain(c,
+                          "guest define: %s %s: there is nothing behind a "
+                          "comma of it",
+                          r->option, text);
+    else if (word)
         put(part, r->first,
             strcmp(r->first, "path") == 0 ? path_value(word)
                                           : json_string(word));

@@ -119,6 +119,8 @@ static void show_net(FILE *out, const json_t *n, const char *guest)
     size_t i;
 
     fprintf(out, "  %-10s bridge %s", "net", text(n, "bridge"));
+    if (*text(n, "elsewhere"))
+        fprintf(out, ", but now in %s", text(n, "elsewhere"));
     if (strcmp(port, guest) != 0)
         fprintf(out, ", port %s", port);
     fprintf(out, ", %s: %s", text(n, "kind"), condition(n));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Usage, manual and completion, all from the command table.
+ * Usage and manual, from the command table.
  */
 #include "ctl/client/client.h"
 
@@ -71,6 +71,9 @@ static const char *more_help(const struct command *c)
         return "a port that has heard an STP bridge speaks STP until then, or "
                "until its link goes down; guards are bpdu-guard and others "
                "(port set)";
+    case CMD_ID_port_addresses:
+        return "libvirt shows them, too, where the service "
+               "bascule-libvirt-leases@BRIDGE runs";
     case CMD_ID_apply:
         return "<file> is YAML as in basculed.conf(5), - reads standard input; "
                "--dry-run says each step and takes none; --confirm takes all "
@@ -90,14 +93,12 @@ static const char *more_help(const struct command *c)
     case CMD_ID_guest_define:
         return "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
                "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
-               "[,queues=N]; <size> is in MB, or as in 2G; <accel> is auto, "
-               "kvm or tcg; <node> is NODE:CPUS:SIZE; <on> is on or off; "
+               "[,queues=N]; <size> is in MB, or as in 2G; <node> is "
+               "NODE:CPUS:SIZE; "
                "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
-               "user-data and meta-data; <from> is network, disk or cdrom; "
-               "<when> is no, on-failure or always; --stop-timeout is what "
-               "guest "
-               "stop and whoever removes the guest wait for it, 30 unless it "
-               "is said.  The name comes first";
+               "user-data and meta-data; --stop-timeout is what guest stop and "
+               "whoever removes the guest wait for it, 30 unless it is said.  "
+               "The name comes first";
     case CMD_ID_guest_start:
         return "answers when QEMU runs, or with what it said when it ended";
     case CMD_ID_guest_stop:
@@ -284,6 +285,7 @@ static bool group(FILE *out, const char *word)
 int run_help(struct client *c, int argc, char **argv)
 {
     const struct command *cmd;
+    bool known;
     int used;
 
     if (argc == 1 && strcmp(argv[0], "--man") == 0) {
@@ -296,195 +298,13 @@ int run_help(struct client *c, int argc, char **argv)
         return 0;
     }
     cmd = command_by_words(argv, argc, &used);
-    if (cmd)
+    known = cmd && used == argc;
+    if (known)
         one_command(stdout, cmd);
-    if (cmd && argc == 1) /* "stp" is a command, and begins others */
-        group(stdout, argv[0]);
-    else if (cmd)
+    if (argc == 1) /* "stp" is a command, and begins others */
+        known |= group(stdout, argv[0]);
+    if (known)
         return 0;
-    else if (argc > 1 || !group(stdout, argv[0]))
-        return complain(c, "there is no command %s; see bascule help", argv[0]);
-    return 0;
-}
-
-/* ---- completion ---- */
-
-static void offer(const char *word, size_t n, const char *begun)
-{
-    if (strncmp(word, begun, strlen(begun)) == 0)
-        printf("%.*s\n", (int)n, word);
-}
-
-static void offer_params(const struct param_name *p, const char *begun)
-{
-    for (; p->name; p++)
-        offer(p->name, strlen(p->name), begun);
-}
-
-/* The names of what the daemon has; silent without a daemon. */
-static void offer_names(struct client *c, const char *method, const char *begun)
-{
-    const json_t *o;
-    struct reply r;
-    size_t i;
-
-    if (client_call(c, method, NULL, -1, &r)) {
-        json_array_foreach(r.result, i, o)
-        {
-            const char *s = json_string_value(json_object_get(o, "name"));
-
-            if (s)
-                offer(s, strlen(s), begun);
-        }
-    }
-    reply_free(&r);
-}
-
-/* First (k 0) or second words of all commands. */
-static void offer_commands(const char *first, const char *begun)
-{
-    const char *last = "";
-
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        const char *name = command_table[i].name, *blank = strchr(name, ' ');
-        size_t n = blank ? (size_t)(blank - name) : strlen(name);
-
-        if (!first) {
-            if (strncmp(last, name, n) != 0 || !strchr(" ", last[n]))
-                offer(name, n, begun);
-            last = name;
-        } else if (blank && strncmp(name, first, n) == 0 && !first[n]) {
-            offer(blank + 1, strlen(blank + 1), begun);
-        }
-    }
-}
-
-/* What argument number 'k' of a command is: the k-th word of its usage. */
-static void argument_word(const struct command *cmd, int k, char *out, size_t n)
-{
-    const char *s = cmd->args;
-    size_t len;
-
-    *out = '\0';
-    for (;;) {
-        s += strspn(s, " []");
-        len = strcspn(s, " ]");
-        if (len == 0)
-            return;
-        snprintf(out, n, "%.*s", (int)len, s);
-        if (k-- == 0)
-            return;
-        s += len;
-        if (s[strspn(s, " []")] == '\0') { /* the last one may repeat */
-            if (cmd->max != CMD_ANY)
-                *out = '\0';
-            return;
-        }
-    }
-}
-
-/* "{on|off}", "fdb|port|all": the words between the bars. */
-static void offer_choice(const char *word, const char *begun)
-{
-    for (word += strspn(word, "{"); *word; word += strspn(word, "|}")) {
-        size_t n = strcspn(word, "|}");
-
-        if (*word != '<')
-            offer(word, n, begun);
-        word += n;
-    }
-}
-
-static void offer_argument(struct client *c, const struct command *cmd, int k,
-                           const char *begun)
-{
-    char word[80];
-
-    argument_word(cmd, k, word, sizeof(word));
-    if (strstr(word, "<bridge>"))
-        offer_names(c, "show", begun);
-    if (strstr(word, "<port>") ||
-        (strstr(word, "<device>") && command_id_of(cmd) == CMD_ID_delif))
-        offer_names(c, "port.show", begun);
-    if (strstr(word, "<guest>"))
-        offer_names(c, "guest.list", begun);
-    if (strcmp(word, "<parameter>") == 0)
-        offer_params(command_id_of(cmd) == CMD_ID_bridge_set
-                         ? bridge_param_names
-                         : port_param_names,
-                     begun);
-    if (strchr(word, '|'))
-        offer_choice(word, begun);
-}
-
-/* The next word of a usage line without what is around it; NULL at its end. */
-static const char *usage_word(const char *at, char *word, size_t n)
-{
-    static const char around[] = " []{}|.";
-    size_t len;
-
-    at += strspn(at, around);
-    len = strcspn(at, around);
-    snprintf(word, n, "%.*s", (int)len, at);
-    return len ? at + len : NULL;
-}
-
-/*
- * iproute2's grammar: keywords in any order, each perhaps with a value.
- * Behind a keyword that has one in the usage line, what that can be; else all
- * keywords.
- */
-static void offer_keyword(struct client *c, const struct command *cmd,
-                          const char *before, const char *begun)
-{
-    char usage[COMMAND_USAGE_MAX], word[40], last[40] = "";
-    const char *at = command_usage(cmd, usage, sizeof(usage));
-
-    bool value = false;
-
-    at += strlen(cmd->name);
-    while ((at = usage_word(at, word, sizeof(word)))) {
-        if (*word != '<') {
-            memcpy(last, word, sizeof(last));
-            continue;
-        }
-        if (strcmp(last, before) != 0)
-            continue;
-        value = true;
-        if (strcmp(word, "<bridge>") == 0)
-            offer_names(c, "show", begun);
-        else if (strcmp(word, "<port>") == 0)
-            offer_names(c, "port.show", begun);
-    }
-    if (value)
-        return;
-    at = usage + strlen(cmd->name);
-    while ((at = usage_word(at, word, sizeof(word))))
-        if (*word != '<')
-            offer(word, strlen(word), begun);
-}
-
-static bool of_iproute2(const struct command *cmd)
-{
-    return strncmp(cmd->name, "fdb ", 4) == 0 ||
-           strncmp(cmd->name, "link ", 5) == 0;
-}
-
-int run_complete(struct client *c, int argc, char **argv)
-{
-    const struct command *cmd;
-    int used;
-
-    if (argc <= 1) {
-        offer_commands(NULL, argc ? argv[0] : "");
-        return 0;
-    }
-    cmd = command_by_words(argv, argc - 1, &used);
-    if (cmd && of_iproute2(cmd))
-        offer_keyword(c, cmd, argv[argc - 2], argv[argc - 1]);
-    else if (cmd)
-        offer_argument(c, cmd, argc - 1 - used, argv[argc - 1]);
-    if (used == 1 && argc == 2 && !(cmd && of_iproute2(cmd)))
-        offer_commands(argv[0], argv[1]);
-    return 0;
+    return complain(c, "there is no command %s%s%s; see bascule help", argv[0],
+                    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 }

@@ -40,24 +40,43 @@ static int find(const struct client *c, struct lab_state *s, const char *word,
     return rc;
 }
 
+/* {"lab", "removed": [...]}: what there was of it; takes 'made' over. */
+static void tell_down(const struct client *c, const char *lab, json_t *made)
+{
+    json_t *o = json_pack("{s:s,s:o}", "lab", lab, "removed", made);
+
+    if (c->json)
+        print_json(o);
+    else
+        printf("lab %s is down, nothing of it is left\n", lab);
+    json_decref(o);
+}
+
 int run_lab_down(struct client *c, int argc, char **argv)
 {
     struct lab_state s;
     struct err e = {""};
     int rc = find(c, &s, argv[0], &e);
+    json_t *made;
 
     (void)argc;
     if (rc == -ENOENT) { /* as somebody who goes down twice wants it */
-        fprintf(stderr, "%s\n", e.text);
+        if (c->json)
+            tell_down(c, argv[0], json_array());
+        else
+            fprintf(stderr, "%s\n", e.text);
         return 0;
     }
     if (rc)
         return rc;
+    made = json_deep_copy(lab_made(&s));
     rc = lab_remove(c, &s, &e);
-    if (rc)
+    if (rc) {
+        json_decref(made);
         rc = complain(c, "lab %s: %s", s.name, e.text);
-    else
-        printf("lab %s is down, nothing of it is left\n", s.name);
+    } else {
+        tell_down(c, s.name, made);
+    }
     lab_state_free(&s);
     return rc;
 }

@@ -9,7 +9,9 @@
  *   lab_up.c     making
  *   lab_down.c   removing
  *   lab_show.c   showing
- *   lab_run.c    ip(8), and hosts' commands
+ *   lab_run.c    ip(8)
+ *   lab_command.c  what hosts run
+ *   lab_ns.c     network namespaces
  *
  * Threads: one.
  */
@@ -24,7 +26,8 @@
 struct lab_state {
     char name[LAB_NAME_MAX];
     char path[PATH_MAX]; /* of the file */
-    /* {"lab", "file", "daemon": its process, "made": [{"what", "name", ...}]};
+    /* {"lab", "file", "daemon": its process, "boot", "netns": where links are,
+     * "made": [{"what", "name", ...}]};
      * what: bridge, link, netns, uplink, guest */
     json_t *o;
 };
@@ -37,6 +40,11 @@ int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
 /* That of the lab 'word' means, a file or a name.  -ENOENT: it is not up. */
 int lab_state_find(const struct client *c, struct lab_state *s,
                    const char *word, struct err *e);
+/* Has the machine not been booted since? */
+bool lab_state_fresh(const struct lab_state *s);
+/* The names of labs that are up; 'each' borrows them. */
+void lab_state_each(const struct client *c,
+                    void (*each)(void *arg, const char *lab), void *arg);
 /* Takes 'what' over and writes the file. */
 int lab_state_add(struct lab_state *s, json_t *what, struct err *e);
 int lab_state_save(const struct lab_state *s, struct err *e);
@@ -50,12 +58,40 @@ json_t *lab_made(const struct lab_state *s);
 /* ip(8) with some words; what it says becomes the sentence. */
 #define LAB_IP(e, ...) lab_ip(e, (const char *const[]){__VA_ARGS__, NULL})
 int lab_ip(struct err *e, const char *const *word);
-/* Processes of a network namespace, as `ip netns pids` lists them. */
-unsigned lab_pids(const char *netns, pid_t *pid, unsigned n);
-bool lab_netns_exists(const char *netns);
-/* Starts it in the background; what it says goes to a file 'log'. */
-int lab_command(const char *netns, const char *command, const char *log,
+
+/* ---- lab_command.c; 'host' is what is written down of it ---- */
+
+/* Starts it in the background; what it says goes to the file "log".  Notes
+ * "pid" and "began", what the kernel says of when it did. */
+int lab_command(const char *netns, const char *command, json_t *host,
                 struct err *e);
+bool lab_command_runs(const json_t *host);
+/* For who started it: has it ended by now, and not well?  Notes "ended",
+ * how. */
+bool lab_command_ended(json_t *host);
+
+/* ---- lab_ns.c ---- */
+
+struct lab_ns {
+    uint64_t inode, cookie;
+};
+/* Which one 'fd' is; -1: our own. */
+bool lab_ns_of(int fd, struct lab_ns *ns);
+bool lab_ns_is(int fd, const struct lab_ns *ns);
+/* A descriptor of it, if it is the one that has this name; or -1. */
+int lab_ns_open(const struct lab_ns *ns, const char *name);
+/* ... or if it is ours, or anyone's; -1: it is gone. */
+int lab_ns_find(const struct lab_ns *ns);
+/* Sends 'sig' to those who live there (0: nothing); how many they are, and
+ * one of them. */
+unsigned lab_ns_signal(const struct lab_ns *ns, int sig, pid_t *one);
+/* Written down as "netns", and read; false: it is not there. */
+void lab_ns_put(json_t *o, const struct lab_ns *ns);
+bool lab_ns_get(const json_t *o, struct lab_ns *ns);
+bool lab_netns_exists(const char *netns);
+/* Are we in a mount namespace, as `ip netns exec` makes one, whose new
+ * namespaces have no names elsewhere? */
+bool lab_ns_hidden(void);
 
 /* ---- the rest; exit status ---- */
 

@@ -5,17 +5,21 @@
  * remove while it does not answer stays written down.
  */
 #include "ctl/client/lab.h"
+#include "ports/netns.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PIDS_MAX 256
+#define END_PATIENCE 30 /* times 50 ms, for a process to end */
 
 struct remover {
     struct client *c;
+    const json_t *state;
+    bool fresh;   /* the machine was not booted since */
     bool reached; /* the daemon answers */
     bool same;    /* ... and is the one that was there when it was made */
 };
@@ -27,33 +31,89 @@ static void pause_ms(long ms)
     nanosleep(&t, NULL);
 }
 
-static unsigned signal_all(const char *netns, int sig)
+/* Everybody who lives there ends, whether it has a name or not. */
+static int end_processes(const struct lab_ns *ns, const char *host,
+                         struct err *e)
 {
-    pid_t pid[PIDS_MAX];
-    unsigned n = lab_pids(netns, pid, PIDS_MAX);
+    pid_t one = 0;
 
-    for (unsigned i = 0; i < n; i++)
-        (void)kill(pid[i], sig);
-    return n;
-}
-
-static int remove_netns(const char *netns, struct err *e)
-{
-    if (!lab_netns_exists(netns))
+    if (lab_ns_signal(ns, SIGTERM, &one) == 0)
         return 0;
-    if (signal_all(netns, SIGTERM))
-        for (int i = 0; i < 30 && signal_all(netns, 0); i++)
-            pause_ms(50);
-    (void)signal_all(netns, SIGKILL);
-    return LAB_IP(e, "netns", "del", netns);
+    for (int i = 0; i < END_PATIENCE && lab_ns_signal(ns, 0, &one); i++)
+        pause_ms(50);
+    (void)lab_ns_signal(ns, SIGKILL, &one);
+    for (int i = 0; i < END_PATIENCE; i++) {
+        if (lab_ns_signal(ns, 0, &one) == 0)
+            return 0;
+        pause_ms(50);
+    }
+    return err_set(e, EBUSY, "process %d of host %s does not end", (int)one,
+                   host);
 }
 
-static int remove_link(const char *name)
+/* Is its name there and still, or not yet, that of our namespace?  A name that
+ * is a mere file has nothing behind it any more. */
+static bool name_is_ours(const char *netns, const struct lab_ns *ns)
 {
-    struct err gone;
+    int fd = netns_open(netns, NULL);
+    bool other = fd >= 0 && !lab_ns_is(fd, ns);
 
-    (void)LAB_IP(&gone, "link", "del", name);
-    return 0; /* there is no other reason why this would not work as root */
+    if (fd >= 0)
+        close(fd);
+    return !other && lab_netns_exists(netns);
+}
+
+/* Which one it was: as written down, or of an `up` that did not get so far. */
+static bool host_netns(const json_t *what, struct lab_ns *ns)
+{
+    int fd;
+    bool known;
+
+    if (lab_ns_get(what, ns))
+        return true;
+    fd = netns_open(lab_text(what, "name"), NULL);
+    known = fd >= 0 && lab_ns_of(fd, ns);
+    if (fd >= 0)
+        close(fd);
+    return known;
+}
+
+static int remove_netns(const struct remover *m, const json_t *what,
+                        struct err *e)
+{
+    const char *name = lab_text(what, "name");
+    struct lab_ns ns;
+    int rc;
+
+    if (!m->fresh || !host_netns(what, &ns))
+        return 0;
+    rc = end_processes(&ns, lab_text(what, "host"), e);
+    if (!rc && name_is_ours(name, &ns))
+        rc = LAB_IP(e, "netns", "del", name);
+    return rc;
+}
+
+/* In the namespace that the lab was taken up in; if that is gone, so is the
+ * link. */
+static int remove_link(const struct remover *m, const char *name, struct err *e)
+{
+    struct netns_scope scope;
+    struct lab_ns ns;
+    int fd, rc;
+
+    if (!m->fresh || !lab_ns_get(m->state, &ns))
+        return 0;
+    fd = lab_ns_find(&ns);
+    if (fd < 0)
+        return 0;
+    rc = netns_enter(&scope, fd, e);
+    close(fd);
+    if (rc)
+        return rc;
+    if (if_nametoindex(name))
+        rc = LAB_IP(e, "link", "del", "dev", name);
+    netns_leave(&scope);
+    return rc;
 }
 
 /* The daemon knows how long it gets.  One that has ended by itself is fine. */
@@ -117,9 +177,9 @@ static int remove_one(const struct remover *m, const json_t *what,
     const char *kind = lab_text(what, "what"), *name = lab_text(what, "name");
 
     if (strcmp(kind, "netns") == 0)
-        return remove_netns(name, e);
+        return remove_netns(m, what, e);
     if (strcmp(kind, "link") == 0)
-        return remove_link(name);
+        return remove_link(m, name, e);
     if (strcmp(kind, "uplink") == 0)
         return remove_uplink(m, what);
     if (strcmp(kind, "bridge") == 0)
@@ -139,8 +199,9 @@ static void reach(struct remover *m, const struct lab_state *s)
 
     if (client_call(m->c, "version", NULL, -1, &r)) {
         m->reached = true;
-        m->same = json_integer_value(json_object_get(r.result, "pid")) ==
-                  json_integer_value(json_object_get(s->o, "daemon"));
+        m->same =
+            m->fresh && json_integer_value(json_object_get(r.result, "pid")) ==
+                            json_integer_value(json_object_get(s->o, "daemon"));
     }
     reply_free(&r);
 }
@@ -181,7 +242,7 @@ static int remove_turn(const struct remover *m, enum turn turn, json_t *made,
 
 int lab_remove(struct client *c, struct lab_state *s, struct err *e)
 {
-    struct remover m = {.c = c};
+    struct remover m = {.c = c, .state = s->o, .fresh = lab_state_fresh(s)};
     json_t *made = lab_made(s), *left = json_array();
     struct err first = {""}, none;
     int rc = 0;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Programs that a lab needs: ip(8), for namespaces and veth pairs, and what
- * hosts are to run.
+ * ip(8), for namespaces and veth pairs.
  */
 #include "ctl/client/lab.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +23,8 @@ static void be_ip(int out, char *const *argv)
     dup2(out, 1);
     dup2(out, 2);
     setenv("LC_ALL", "C", 1);
-    execvp(argv[0], argv);
-    dprintf(2, "%s: %s", argv[0], strerror(errno));
+    execvp("ip", argv);
+    dprintf(2, "ip: %s", strerror(errno));
     _exit(127);
 }
 
@@ -87,66 +85,4 @@ int lab_ip(struct err *e, const char *const *word)
     for (unsigned i = 0; i < n; i++)
         free(argv[i]);
     return rc;
-}
-
-unsigned lab_pids(const char *netns, pid_t *pid, unsigned n)
-{
-    static char ip[] = "ip", obj[] = "netns", pids[] = "pids";
-    char said[4096] = "", *save = NULL, name[80];
-    char *argv[] = {ip, obj, pids, name, NULL};
-    unsigned found = 0;
-
-    snprintf(name, sizeof(name), "%s", netns);
-    if (run(argv, said, sizeof(said)))
-        return 0;
-    for (char *w = strtok_r(said, "\n ", &save); w && found < n;
-         w = strtok_r(NULL, "\n ", &save)) {
-        long p = strtol(w, NULL, 10);
-
-        if (p > 1)
-            pid[found++] = (pid_t)p;
-    }
-    return found;
-}
-
-bool lab_netns_exists(const char *netns)
-{
-    char path[160];
-
-    snprintf(path, sizeof(path), "/run/netns/%s", netns);
-    return access(path, F_OK) == 0;
-}
-
-/* The parent of what goes on in the background ends at once. */
-static void be_command(const char *netns, const char *command, int log)
-{
-    int null = open("/dev/null", O_RDWR);
-
-    if (setsid() < 0 || null < 0 || fork() != 0)
-        _exit(0);
-    dup2(null, 0);
-    dup2(log, 1);
-    dup2(log, 2);
-    execlp("ip", "ip", "netns", "exec", netns, "sh", "-c", command,
-           (char *)NULL);
-    dprintf(2, "ip: %s\n", strerror(errno));
-    _exit(127);
-}
-
-int lab_command(const char *netns, const char *command, const char *log,
-                struct err *e)
-{
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    pid_t pid;
-
-    if (fd < 0)
-        return err_sys(e, errno, "%s", log);
-    pid = fork();
-    if (pid == 0)
-        be_command(netns, command, fd);
-    close(fd);
-    if (pid < 0)
-        return err_sys(e, errno, "command of %s", netns);
-    (void)waitpid(pid, NULL, 0);
-    return 0;
 }

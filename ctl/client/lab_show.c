@@ -20,6 +20,16 @@ static json_t *ask(struct client *c, const char *method, const char *key,
     return v ? v : json_null();
 }
 
+/* The bridge itself, of an answer that is a list. */
+static json_t *ask_bridge(struct client *c, const char *name)
+{
+    json_t *list = ask(c, "bridge.show", "bridge", name);
+    json_t *v = json_incref(json_array_get(list, 0));
+
+    json_decref(list);
+    return v ? v : json_null();
+}
+
 static bool is(const json_t *what, const char *kind)
 {
     return strcmp(lab_text(what, "what"), kind) == 0;
@@ -40,7 +50,7 @@ static json_t *gather(struct client *c, const struct lab_state *s)
 
         if (is(what, "bridge")) {
             v = json_pack("{s:s,s:o,s:o}", "name", name, "bridge",
-                          ask(c, "bridge.show", "bridge", name), "ports",
+                          ask_bridge(c, name), "ports",
                           ask(c, "port.show", "bridge", name));
             json_array_append_new(json_object_get(o, "bridges"), v);
         } else if (is(what, "guest")) {
@@ -56,6 +66,9 @@ static json_t *gather(struct client *c, const struct lab_state *s)
             json_object_set_new(
                 v, "there",
                 json_boolean(!is(what, "netns") || lab_netns_exists(name)));
+            if (json_object_get(what, "log"))
+                json_object_set_new(v, "runs",
+                                    json_boolean(lab_command_runs(what)));
             json_array_append_new(json_object_get(o, to), v);
         }
     }
@@ -81,10 +94,10 @@ static void print_ports(const json_t *ports, const char *bridge)
 
 static void print_bridge(const json_t *b)
 {
-    const json_t *now = json_array_get(json_object_get(b, "bridge"), 0);
+    const json_t *now = json_object_get(b, "bridge");
     const char *name = lab_text(b, "name");
 
-    if (!now) {
+    if (!json_is_object(now)) {
         printf("bridge %s is gone\n", name);
         return;
     }
@@ -128,6 +141,18 @@ static void print_guest(const json_t *g)
     }
 }
 
+static void print_command(const json_t *h)
+{
+    const char *how = lab_text(h, "ended");
+
+    if (json_is_true(json_object_get(h, "runs")))
+        printf("  command runs, process %lld",
+               (long long)json_integer_value(json_object_get(h, "pid")));
+    else
+        printf("  command has ended%s%s", *how ? ", " : "", how);
+    printf("; log %s\n", lab_text(h, "log"));
+}
+
 static void print_host(const json_t *h)
 {
     bool there = json_is_true(json_object_get(h, "there"));
@@ -137,6 +162,8 @@ static void print_host(const json_t *h)
     if (there)
         printf("  on %s; ip netns exec %s sh\n", lab_text(h, "bridge"),
                lab_text(h, "name"));
+    if (json_object_get(h, "log"))
+        print_command(h);
 }
 
 static void print_each(const json_t *o, const char *key,

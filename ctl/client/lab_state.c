@@ -44,6 +44,34 @@ static int write_text(int fd, const char *path, const char *text, struct err *e)
     return 0;
 }
 
+/* "": it cannot be told. */
+static void boot_id(char out[64])
+{
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    if (!f || !fgets(out, 64, f))
+        *out = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    if (f)
+        fclose(f);
+}
+
+bool lab_state_fresh(const struct lab_state *s)
+{
+    char now[64];
+
+    boot_id(now);
+    return strcmp(lab_text(s->o, "boot"), now) == 0;
+}
+
+/* Whose labs are they? */
+static int forbidden(const char *dir, struct err *e)
+{
+    return err_sys(e, EACCES,
+                   "%s: the labs of a daemon are for its own user and root",
+                   dir);
+}
+
 /* Complete or not at all; 'fresh': only if there is none. */
 static int save(const struct lab_state *s, bool fresh, struct err *e)
 {
@@ -76,21 +104,27 @@ static int save(const struct lab_state *s, bool fresh, struct err *e)
 int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
                   const char *file, json_int_t daemon, struct err *e)
 {
-    char dir[PATH_MAX], full[PATH_MAX];
+    char dir[PATH_MAX], full[PATH_MAX], boot[64];
+    struct lab_ns here;
     int rc = folder(c, dir, e);
 
     memset(s, 0, sizeof(*s));
     snprintf(s->name, sizeof(s->name), "%s", lab);
     if (!rc && mkdir(dir, 0700) < 0 && errno != EEXIST)
-        rc = err_sys(e, errno, "%s", dir);
+        rc = errno == EACCES ? forbidden(dir, e) : err_sys(e, errno, "%s", dir);
+    if (!rc && access(dir, R_OK | W_OK | X_OK) < 0)
+        rc = forbidden(dir, e);
     if (!rc && snprintf(s->path, sizeof(s->path), "%s/%s.json", dir, lab) >=
                    (int)sizeof(s->path))
         rc = err_set(e, ENAMETOOLONG, "%.80s: too long", dir);
     if (rc)
         return rc;
-    s->o =
-        json_pack("{s:s,s:s,s:I,s:[]}", "lab", lab, "file",
-                  realpath(file, full) ? full : file, "daemon", daemon, "made");
+    boot_id(boot);
+    s->o = json_pack("{s:s,s:s,s:I,s:s,s:[]}", "lab", lab, "file",
+                     realpath(file, full) ? full : file, "daemon", daemon,
+                     "boot", boot, "made");
+    if (lab_ns_of(-1, &here))
+        lab_ns_put(s->o, &here);
     rc = save(s, true, e);
     if (rc)
         lab_state_free(s);
@@ -166,6 +200,8 @@ int lab_state_find(const struct client *c, struct lab_state *s,
 
     if (rc)
         return rc;
+    if (access(dir, R_OK | X_OK) < 0 && errno == EACCES)
+        return forbidden(dir, e);
     if (search(s, dir, word, word))
         return 0;
     rc = lab_load(&lab, word, &why);
@@ -177,6 +213,25 @@ int lab_state_find(const struct client *c, struct lab_state *s,
     if (rc && strchr(word, '/'))
         return err_set(e, EINVAL, "%s", why.text);
     return err_set(e, ENOENT, "lab %s is not up", *name ? name : word);
+}
+
+void lab_state_each(const struct client *c,
+                    void (*each)(void *arg, const char *lab), void *arg)
+{
+    char dir[PATH_MAX];
+    struct lab_state s;
+    struct dirent **f;
+    int n = folder(c, dir, NULL) ? -1 : scandir(dir, &f, NULL, alphasort);
+
+    for (int i = 0; i < n; i++) {
+        if (has_ending(f[i]->d_name, ".json") && load(&s, dir, f[i]->d_name)) {
+            each(arg, s.name);
+            lab_state_free(&s);
+        }
+        free(f[i]);
+    }
+    if (n >= 0)
+        free(f);
 }
 
 /* ---- changing ---- */

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORT_PATIENCE 40 /* s, for a spanning tree to let it forward */
+#define PORT_PATIENCE  40        /* s, for a spanning tree to let it forward */
+#define COMMAND_MOMENT 300000000 /* ns; "at once" */
 
 struct maker {
     struct client *c;
@@ -102,7 +103,7 @@ static int set_param(const struct maker *m, const struct conf_bridge *b,
 static int up_bridge(const struct maker *m, const struct conf_bridge *b)
 {
     char text[INET6_ADDRSTRLEN + 4];
-    int rc = LAB_IP(m->e, "link", "set", b->name, "up");
+    int rc = LAB_IP(m->e, "link", "set", "dev", b->name, "up");
 
     for (unsigned i = 0; !rc && i < b->l3.n_addrs; i++)
         rc = LAB_IP(m->e, "addr", "add", addr_text(&b->l3.addr[i], true, text),
@@ -143,10 +144,10 @@ static int make_link(const struct maker *m, const struct lab_link *l)
     int rc = write_down(m, "link", l->port[0]);
 
     if (!rc)
-        rc = LAB_IP(m->e, "link", "add", l->port[0], "type", "veth", "peer",
-                    "name", l->port[1]);
+        rc = LAB_IP(m->e, "link", "add", "name", l->port[0], "type", "veth",
+                    "peer", "name", l->port[1]);
     for (unsigned i = 0; !rc && i < 2; i++) {
-        rc = LAB_IP(m->e, "link", "set", l->port[i], "up");
+        rc = LAB_IP(m->e, "link", "set", "dev", l->port[i], "up");
         if (!rc)
             rc = add_port(m, l->bridge[i], l->port[i]);
     }
@@ -165,7 +166,7 @@ static int make_uplink(const struct maker *m)
                                  lab->uplink, "bridge", lab->uplink_bridge),
                        m->e);
     if (!rc)
-        rc = LAB_IP(m->e, "link", "set", lab->uplink, "up");
+        rc = LAB_IP(m->e, "link", "set", "dev", lab->uplink, "up");
     if (!rc)
         rc = add_port(m, lab->uplink_bridge, lab->uplink);
     return at(m, &lab->uplink_pos, rc);
@@ -214,6 +215,14 @@ static int address_host(const struct maker *m, const struct lab_host *h,
     return rc;
 }
 
+/* What is written down of it last. */
+static json_t *last_made(const struct maker *m)
+{
+    json_t *made = lab_made(m->s);
+
+    return json_array_get(made, json_array_size(made) - 1);
+}
+
 static int note_host(const struct maker *m, const struct lab_host *h,
                      const char *netns)
 {
@@ -230,6 +239,20 @@ static int note_host(const struct maker *m, const struct lab_host *h,
                          m->e);
 }
 
+/* By what it is known, should its name go. */
+static int note_netns(const struct maker *m, const char *netns)
+{
+    int fd = netns_open(netns, m->e);
+    struct lab_ns ns;
+
+    if (fd < 0)
+        return fd;
+    if (lab_ns_of(fd, &ns))
+        lab_ns_put(last_made(m), &ns);
+    close(fd);
+    return lab_state_save(m->s, m->e);
+}
+
 static int make_host(const struct maker *m, const struct lab_host *h)
 {
     char netns[80];
@@ -240,6 +263,8 @@ static int make_host(const struct maker *m, const struct lab_host *h)
     if (!rc)
         rc = LAB_IP(m->e, "netns", "add", netns);
     if (!rc)
+        rc = note_netns(m, netns);
+    if (!rc)
         rc = LAB_IP(m->e, "-n", netns, "link", "set", "lo", "up");
     if (!rc)
         rc = plug_host(m, h, netns);
@@ -248,16 +273,61 @@ static int make_host(const struct maker *m, const struct lab_host *h)
     return at(m, &h->pos, rc);
 }
 
+/* What is written down of a host. */
+static json_t *host_made(const struct maker *m, const struct lab_host *h)
+{
+    json_t *what;
+    size_t i;
+
+    json_array_foreach(lab_made(m->s), i, what)
+    {
+        if (strcmp(lab_text(what, "host"), h->name) == 0)
+            return what;
+    }
+    return NULL;
+}
+
 static int command_host(const struct maker *m, const struct lab_host *h)
 {
     size_t stem = strlen(m->s->path) - strlen(".json");
     char netns[80], log[PATH_MAX + 40];
+    json_t *what = host_made(m, h);
+    int rc;
 
     if (!h->command)
         return 0;
     netns_of(m, h, netns);
     snprintf(log, sizeof(log), "%.*s.%s.log", (int)stem, m->s->path, h->name);
-    return at(m, &h->pos, lab_command(netns, h->command, log, m->e));
+    json_object_set_new(what, "log", json_string(log));
+    rc = lab_command(netns, h->command, what, m->e);
+    if (!rc)
+        rc = lab_state_save(m->s, m->e);
+    return at(m, &h->pos, rc);
+}
+
+/* A command that cannot work ends at once; the lab is up nevertheless. */
+static void tell_of_commands(const struct maker *m)
+{
+    const struct timespec moment = {0, COMMAND_MOMENT};
+    bool any = false;
+
+    for (unsigned i = 0; i < m->lab->n_hosts; i++)
+        any |= m->lab->host[i].command != NULL;
+    if (any)
+        nanosleep(&moment, NULL);
+    for (unsigned i = 0; any && i < m->lab->n_hosts; i++) {
+        const struct lab_host *h = &m->lab->host[i];
+        json_t *what = host_made(m, h);
+
+        if (h->command && lab_command_ended(what))
+            fprintf(stderr,
+                    "note: %s:%u:%u: the command of %s ended at once, with %s: "
+                    "see %s\n",
+                    h->pos.file, h->pos.line, h->pos.column, h->name,
+                    lab_text(what, "ended"), lab_text(what, "log"));
+    }
+    if (any)
+        (void)lab_state_save(m->s, m->e);
 }
 
 /* ---- guests ---- */
@@ -360,6 +430,17 @@ static int check_links(const struct maker *m)
     return 0;
 }
 
+/* Whoever is inside `ip netns exec` would make them for himself only. */
+static int check_place(const struct maker *m)
+{
+    if (m->lab->n_hosts == 0 || !lab_ns_hidden())
+        return 0;
+    return err_set(m->e, EINVAL,
+                   "the hosts would not be seen outside of this mount "
+                   "namespace, as ip netns exec makes one: begin with nsenter "
+                   "--net=/run/netns/NAME instead");
+}
+
 static int check_all(const struct maker *m)
 {
     int rc = check_bridges(m);
@@ -370,6 +451,8 @@ static int check_all(const struct maker *m)
         rc = check_hosts(m);
     if (!rc)
         rc = check_links(m);
+    if (!rc)
+        rc = check_place(m);
     if (!rc && (m->lab->n_hosts || m->lab->n_links) && geteuid() != 0)
         rc = err_set(m->e, EPERM,
                      "hosts and links need root, for namespaces and veth "
@@ -522,6 +605,7 @@ static int make_and_show(struct maker *m, const char *file)
 
     if (rc)
         return complain(m->c, "lab %s: %s", m->lab->name, m->e->text);
+    tell_of_commands(m);
     rc = lab_show(m->c, m->s);
     lab_state_free(m->s);
     return rc;
@@ -539,6 +623,8 @@ int lab_up(struct client *c, const char *file)
     if (lab_load(&lab, file, &e))
         return complain(c, "%s", e.text);
     m.lab = lab;
+    if (lab_loop(lab, &e))
+        fprintf(stderr, "note: %s\n", e.text);
     m.netns = open_own_netns();
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);

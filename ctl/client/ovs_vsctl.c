@@ -178,6 +178,11 @@ static int same_port(struct ovs *o, const struct ovs_command *c, json_t *port)
     if (strcmp(bridge, c->argv[0]) != 0)
         return ovs_fail(o, "port %s is in bridge %s, not in %s", c->argv[1],
                         bridge, c->argv[0]);
+    if (*ovs_text(port, "guest"))
+        return ovs_fail(o,
+                        "port %s is guest %s's, which runs: choose another "
+                        "name",
+                        c->argv[1], ovs_text(port, "guest"));
     return set_columns(o, c, port);
 }
 
@@ -203,6 +208,26 @@ static int ovs_run_add_port(struct ovs *o, const struct ovs_command *c)
     return set_columns(o, c, port);
 }
 
+/*
+ * Bascule launches the guest, and its port goes with it.  Who says
+ * --if-exists, as libvirt does when a guest of its own of that name could not
+ * be started, does not know what port there is.
+ */
+static int spare_guest(struct ovs *o, const struct ovs_command *c,
+                       const json_t *port)
+{
+    const char *name = ovs_text(port, "name"), *guest = ovs_text(port, "guest");
+
+    if (!(c->options & OVS_IF_EXISTS))
+        return ovs_fail(o,
+                        "port %s is guest %s's, which runs, and leaves with "
+                        "it: bascule guest kill %s; or bascule delif %s %s",
+                        name, guest, guest, ovs_text(port, "bridge"), name);
+    err_set(&o->note, 0, "port %s stays: it is guest %s's, which runs", name,
+            guest);
+    return 0;
+}
+
 static int ovs_run_del_port(struct ovs *o, const struct ovs_command *c)
 {
     const char *name = c->argv[c->argc - 1];
@@ -220,6 +245,8 @@ static int ovs_run_del_port(struct ovs *o, const struct ovs_command *c)
                         ovs_text(port, "bridge"), c->argv[0]);
     if (ovs_is_local(port))
         return ovs_fail(o, "port %s is the bridge's own: see del-br", name);
+    if (*ovs_text(port, "guest"))
+        return spare_guest(o, c, port);
     rc = ovs_add_step(o, OVS_DEL_PORT, port);
     drop(o->ports, port);
     return rc;
@@ -446,6 +473,8 @@ int ovs_vsctl_main(struct client *c, int argc, char **argv)
     rc = invoke(&o, &line);
     if (rc < 0)
         complain(c, "%s", o.err.text);
+    else if (o.note.text[0])
+        complain(c, "%s", o.note.text);
     rc = rc < 0 ? 1 : o.status;
     ovs_free(&o);
     return rc;

@@ -155,7 +155,8 @@ struct ovs {
     struct ovs_style style;
     FILE *out; /* of the command being carried out */
     struct err err;
-    int status; /* > 0: end at once, with this exit status */
+    struct err note; /* what was left undone, for people; "" */
+    int status;      /* > 0: end at once, with this exit status */
     unsigned n;
     struct ovs_step step[OVS_STEPS_MAX];
 };

@@ -107,4 +107,8 @@ int own_bridge(struct reader *r, struct draft *d, const struct part *p);
 int guests_read_all(struct reader *r);
 int guests_read(struct reader *r, const struct node *const *map, unsigned n);
 
+/* lab_check.c: what does not go together in a lab that is read. */
+struct lab;
+int lab_check(struct reader *r, const struct lab *lab);
+
 #endif

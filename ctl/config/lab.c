@@ -413,7 +413,7 @@ static int read_sections(struct reader *r, struct sections *s)
         rc = read_links(r, s->lab, s->links);
     if (!rc && s->uplink)
         rc = read_uplink(r, s->lab, s->uplink);
-    return rc;
+    return rc ? rc : lab_check(r, s->lab);
 }
 
 static int read_lab(struct reader *r, struct lab *lab, const char *name,
@@ -433,6 +433,8 @@ static int read_lab(struct reader *r, struct lab *lab, const char *name,
     rc = tree_read(r, top.file, text, len, &root);
     if (!rc)
         rc = keys_read(r, root, "a lab", &set, 1);
+    if (!rc && root->n == 0)
+        rc = bad_at(r, &top, "empty; expected %s", r->sections);
     if (!rc && !s.bridges)
         rc = bad(r, root, "a lab needs bridges:");
     if (!rc)
@@ -451,6 +453,8 @@ int lab_load_text(struct lab **out, const char *name, const char *text,
     if (r && lab) {
         r->e = e;
         r->beside = true;
+        r->sections = "bridges: and, as needed, lab:, links:, hosts:, guests: "
+                      "and uplink:";
         r->draft_tail = &r->draft;
         r->c = lab->conf = conf_new();
         r->scratch = conf_new();

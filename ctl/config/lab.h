@@ -55,4 +55,8 @@ int lab_load_text(struct lab **lab, const char *name, const char *text,
                   size_t len, struct err *e);
 void lab_free(struct lab *lab);
 
+/* Do links join bridges in a loop that no spanning tree cuts?  Then a sentence
+ * names them; the lab can be made nevertheless. */
+bool lab_loop(const struct lab *lab, struct err *e);
+
 #endif

@@ -132,7 +132,7 @@ static int sections(struct reader *r, struct source *s)
     int rc = keys_read(r, s->root, "the top of a file", &set, 1);
 
     if (!rc && s->root->n == 0)
-        rc = bad(r, s->root, "empty; expected network: or bascule:");
+        rc = bad(r, s->root, "empty; expected %s", r->sections);
     if (!rc && s->own)
         s->include = node_child(s->own, "include");
     return rc;
@@ -515,6 +515,7 @@ int conf_load(struct conf **conf, const char *name, conf_open open, void *arg,
     r->open = open;
     r->arg = arg;
     r->draft_tail = &r->draft;
+    r->sections = "network: or bascule:";
     r->c = conf_new();
     r->scratch = conf_new();
     rc = r->c && r->scratch ? load(r, name) : no_memory(r);

@@ -73,6 +73,7 @@ struct reader {
     struct names names;
     struct draft *draft, **draft_tail;
     unsigned n_drafts;
+    const char *sections; /* what a file has at its top */
     bool beside; /* paths of guests are relative to the file they are in */
 };
 

@@ -377,7 +377,7 @@ int tree_read(struct reader *r, const char *name, const char *text, size_t len,
     rc = all_events(&b);
     yaml_parser_delete(&b.parser);
     if (!rc && (!b.root || value_null(b.root)))
-        rc = bad_at(r, &top, "empty; expected network: or bascule:");
+        rc = bad_at(r, &top, "empty; expected %s", r->sections);
     *root = b.root;
     return rc;
 }

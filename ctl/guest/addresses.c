@@ -6,12 +6,9 @@
  */
 #include "ctl/guest/guest_impl.h"
 
-json_t *guest_addresses(struct sw *sw, const char *bridge, const char *port,
-                        const struct mac *mac)
+json_t *guest_addresses(const struct bport *p, const struct mac *mac)
 {
     struct bport_address a[BPORT_ADDRESSES_MAX];
-    struct bridge *b = bridge_find(sw, bridge);
-    struct bport *p = b ? bport_find(b, port) : NULL;
     unsigned n = p ? bport_addresses(p, a, BPORT_ADDRESSES_MAX) : 0;
     json_t *list = json_array();
     int rc = 0;

@@ -85,11 +85,15 @@ static int check_net(struct guest_def *d, unsigned i, struct err *e)
 {
     const struct guest_net *n = &d->net[i];
     int rc = name_net(d, i, e);
+    struct err why;
 
     if (!rc && strlen(n->bridge) >= PORT_NAME_MAX)
         return err_set(e, ENAMETOOLONG,
                        "--net %.40s: a bridge's name has at most %d characters",
                        n->bridge, PORT_NAME_MAX - 1);
+    if (!rc && port_name_check(n->bridge, &why))
+        return err_set(e, EINVAL, "--net %s: no bridge can be called so: %s",
+                       n->bridge, why.text);
     if (!rc && n->kind == GUEST_VHOST_USER)
         return err_set(e, EOPNOTSUPP,
                        "--net, kind= vhost-user: it is not available yet; use "
@@ -214,6 +218,39 @@ static int check_plain(const char *option, const char *s, const char *also,
     return 0;
 }
 
+/* HOST:DISPLAY; a display is a TCP port above 5900. */
+#define DISPLAY_MAX (65535 - 5900)
+
+static int check_vnc(const char *vnc, struct err *e)
+{
+    const char *display = vnc ? strrchr(vnc, ':') : NULL;
+    size_t n = display ? strlen(display + 1) : 0;
+
+    if (!vnc || strcmp(vnc, "on") == 0)
+        return 0;
+    if (n > 0 && n <= 5 && strspn(display + 1, "0123456789") == n &&
+        strtoul(display + 1, NULL, 10) <= DISPLAY_MAX)
+        return 0;
+    return err_set(e, EINVAL,
+                   "--vnc %s: HOST:DISPLAY, as in 127.0.0.1:1; a display is 0 "
+                   "to %d",
+                   vnc, DISPLAY_MAX);
+}
+
+/* Every card and disk of ours is a PCI device. */
+static int check_machine(const char *machine, struct err *e)
+{
+    static const char *const without_pci[] = {"microvm", "isapc", "none"};
+
+    for (unsigned i = 0; machine && i < 3; i++)
+        if (strcmp(machine, without_pci[i]) == 0)
+            return err_set(e, EINVAL,
+                           "--machine %s: it has no PCI, on which a guest's "
+                           "disks and network cards are",
+                           machine);
+    return check_plain("--machine", machine, ".-_", e);
+}
+
 /* The name of a disk's file says its format, not its content: that belongs
  * to the guest, who could write another disk's header into it. */
 static void settle_formats(struct guest_def *d)
@@ -241,12 +278,11 @@ int guest_def_check(struct guest_def *d, struct err *e)
     if (!rc)
         rc = check_disks(d, e);
     if (!rc)
-        rc = check_plain("--machine", d->machine, ".-_", e);
+        rc = check_machine(d->machine, e);
     if (!rc)
         rc = check_plain("--vnc", d->vnc, ".:-[]", e);
-    if (!rc && d->vnc && strcmp(d->vnc, "on") != 0 && !strchr(d->vnc, ':'))
-        rc = err_set(e, EINVAL, "--vnc %s: HOST:DISPLAY, as in 127.0.0.1:1",
-                     d->vnc);
+    if (!rc)
+        rc = check_vnc(d->vnc, e);
     settle_formats(d);
     return rc;
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int file_name(char path[PATH_MAX], const char *dir, const char *name,
@@ -119,10 +120,13 @@ bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
                bool *kvm)
 {
     char path[PATH_MAX];
+    struct stat st;
     struct err e;
     json_t *o;
 
-    if (file_name(path, dir, "state", "", &e) < 0)
+    /* a link is none of our folders */
+    if (file_name(path, dir, "state", "", &e) < 0 || lstat(dir, &st) < 0 ||
+        !S_ISDIR(st.st_mode))
         return false;
     o = json_load_file(path, 0, NULL);
     *pid = (pid_t)json_integer_value(json_object_get(o, "pid"));

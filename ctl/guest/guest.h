@@ -73,6 +73,10 @@ const struct guest_def *guest_def(const struct guest *g);
 /* "br8, br9": bridges it is to be on that are not there; false: all are. */
 bool guest_missing_bridges(const struct guest *g, char *out, size_t n);
 
+/* The guest whose card is behind that port now; NULL: none. */
+const char *guest_behind(struct guests *g, const char *bridge,
+                         const char *port);
+
 /* ---- life ---- */
 
 /*
@@ -102,7 +106,8 @@ enum guest_state {
 void guest_start(struct guest *g, sw_done done, void *arg);
 /*
  * Asks it to power down, as its power button would.  Done when it is gone.
- * -ETIMEDOUT after 'seconds': it runs on.  -ESRCH: it does not run.
+ * -ETIMEDOUT after 'seconds': it runs on.  -ESRCH: it does not run.  One that
+ * is ending by itself, or has, is not started again by its restart policy.
  */
 void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg);
 /* Pulls the plug.  Done when it is gone. */
@@ -118,7 +123,7 @@ void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg);
  * run; -EBUSY: somebody else has said that it is to leave.
  */
 void guest_leave(struct guest *g, unsigned seconds, sw_done done, void *arg);
-/* The cables of all its network cards. */
+/* The cables of all its network cards.  Done when QEMU has moved them. */
 void guest_link(struct guest *g, bool up, sw_done done, void *arg);
 
 #define GUEST_STOP_SECONDS 30 /* the usual patience */

@@ -31,8 +31,11 @@ struct guest_port {
     struct guest *g;
     enum net_state state;
     bool due;  /* to be added when its bridge is there */
-    bool ours; /* added by us: it leaves with the guest */
+    bool ours; /* added by us: it leaves with the guest.  So does one by which
+                  somebody has replaced it while the guest runs */
     bool down; /* the cable is out */
+    /* NET_THERE: the bridge it is in, and what it is called there */
+    char bridge[PORT_NAME_MAX], name[PORT_NAME_MAX];
     char why[200];
 };
 
@@ -61,6 +64,10 @@ struct guest {
     ev_timer again; /* reconnecting QMP */
     ev_timer loss;  /* a port's device has gone: and the process? */
 
+    ev_timer cables;       /* for QEMU to answer about them */
+    unsigned cables_asked; /* of which it has not */
+
+    bool untold;     /* asked to power down, but QEMU does not know */
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
     bool panicked;
@@ -75,7 +82,7 @@ struct guest {
     uint64_t since;    /* clock_now() of the last start */
     unsigned starts;
 
-    struct answer on_start, on_stop, on_kill, on_leave, on_save;
+    struct answer on_start, on_stop, on_kill, on_leave, on_save, on_link;
     struct guest_port port[GUEST_NETS_MAX];
 };
 
@@ -129,6 +136,16 @@ void answer(struct answer *a, int rc, const struct err *e);
 void answer_later(struct guests *all, sw_done done, void *arg, int rc,
                   const struct err *e);
 
+/* place.c */
+/* Is this port the card's, of a guest that has a process? */
+bool place_is(const struct guest *g, unsigned net, const struct bport *p);
+/* It is there: NET_THERE. */
+void place_set(struct guest_port *p, const char *bridge, const char *port);
+/* NULL: it is not there. */
+struct bport *place_port(const struct guest_port *p);
+/* Is it the half of a bridge of the kernel's, where taps are made? */
+bool place_adopted(const struct bridge *b);
+
 /* ports.c */
 /* 0, or -ENODEV: a bridge is missing. */
 int ports_check(const struct guest *g, struct err *e);
@@ -136,7 +153,8 @@ int ports_check(const struct guest *g, struct err *e);
  * tried, perhaps from inside. */
 void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
-bool ports_busy(const struct guest *g);
+/* Are there some to be detached? */
+bool ports_left(const struct guest *g);
 void ports_watch(struct guests *all);
 /* The same of one guest, while it has a process. */
 void ports_watch_losses(struct guest *g);
@@ -166,6 +184,11 @@ int guest_not_running(const struct guest *g, struct err *e);
 /* GUEST_STOPPING has taken too long. */
 void stop_out_of_patience(struct guest *g);
 
+/* cable.c */
+void cable_init(struct guest *g);
+/* Nobody answers any more what QEMU was asked. */
+void cable_lost(struct guest *g);
+
 /* talk.c */
 void talk_open(struct guest *g);
 void talk_close(struct guest *g);
@@ -183,8 +206,8 @@ bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
                bool *kvm);
 
 /* addresses.c */
-/* The network addresses seen behind a guest's card: a new array. */
-json_t *guest_addresses(struct sw *sw, const char *bridge, const char *port,
-                        const struct mac *mac);
+/* The network addresses seen behind a guest's card, if it has a port (else
+ * NULL): a new array. */
+json_t *guest_addresses(const struct bport *p, const struct mac *mac);
 
 #endif

@@ -92,6 +92,10 @@ static void ended(struct guest *g)
         wait_again(g);
         return;
     }
+    if (!g->restart && ports_left(g)) { /* they waited for it in vain */
+        ports_detach(g);
+        return;
+    }
     g->backoff = 0;
     g->by_policy = false;
     guest_move(g, GUEST_STOPPED);
@@ -201,7 +205,7 @@ static bool exit_status(struct guest *g, int *status)
 static bool explain(struct guest *g, struct err *e)
 {
     bool known, well;
-    char said[240] = "";
+    char said[256] = ""; /* with the rest it fits into *e */
     int status = 0;
 
     known = exit_status(g, &status);
@@ -435,32 +439,6 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
     }
 }
 
-/* ---- cables ---- */
-
-void guest_link(struct guest *g, bool up, sw_done done, void *arg)
-{
-    struct err e = {""};
-    int rc = guest_not_running(g, &e);
-    char id[16];
-
-    if (!rc && !g->def->n_nets)
-        rc = err_set(&e, ENODEV, "guest %s has no network card", g->def->name);
-    for (unsigned i = 0; i < g->def->n_nets && !rc; i++) {
-        snprintf(id, sizeof(id), "nic%u", i);
-        if (!g->qmp || qmp_command(g->qmp, "set_link",
-                                   json_pack("{s:s,s:b}", "name", id, "up", up),
-                                   NULL, NULL) < 0)
-            rc = err_set(&e, ENOTCONN, "guest %s: its QEMU does not listen",
-                         g->def->name);
-        else
-            g->port[i].down = !up;
-    }
-    if (!rc)
-        guest_tell(g, up ? "link-up" : "link-down", "guest %s: its cable is %s",
-                   g->def->name, up ? "in" : "out");
-    answer_later(g->all, done, arg, rc, &e);
-}
-
 /* ---- with the daemon ---- */
 
 static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -479,6 +457,7 @@ void life_init(struct guest *g)
     ev_timer_init(&g->timer, on_timer, 0., 0.);
     ev_timer_init(&g->again, on_again, 0., 0.);
     ports_watch_losses(g);
+    cable_init(g);
     g->exit.data = g->timer.data = g->again.data = g;
 }
 

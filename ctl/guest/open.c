@@ -76,15 +76,18 @@ int run_dir_make(const char *dir, mode_t mode, struct err *e)
     }
 }
 
-/* Everything in it but directories. */
+/* Everything in it but directories.  What a link points to is not ours. */
 static int empty_dir(const char *dir, struct err *e)
 {
-    DIR *d = opendir(dir);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *f;
     int rc = 0;
 
+    if (!d && fd >= 0)
+        close(fd);
     if (!d)
-        return errno == ENOENT ? 0 : err_sys(e, errno, "%s", dir);
+        return errno == ENOENT ? 0 : err_sys(e, errno, "%s is in the way", dir);
     /* 'd' is ours alone */
     /* cppcheck-suppress readdirCalled */
     while (!rc && (f = readdir(d)) != NULL) {

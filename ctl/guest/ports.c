@@ -45,6 +45,8 @@ int ports_check(const struct guest *g, struct err *e)
     for (unsigned i = 0; i < g->def->n_nets && !rc; i++) {
         const struct guest_net *n = &g->def->net[i];
 
+        if (place_port(&g->port[i]))
+            continue; /* it waits for the guest, perhaps elsewhere */
         rc = bridge_find(g->all->sw, n->bridge)
                  ? check_port(g, n, e)
                  : err_set(e, ENODEV, "guest %s: there is no bridge %s",
@@ -75,9 +77,12 @@ bool guest_missing_bridges(const struct guest *g, char *out, size_t n)
     return len > 0;
 }
 
-bool ports_busy(const struct guest *g)
+bool ports_left(const struct guest *g)
 {
-    return g->pending > 0;
+    for (unsigned i = 0; i < g->def->n_nets; i++)
+        if (g->port[i].ours && place_port(&g->port[i]))
+            return true;
+    return false;
 }
 
 static unsigned index_of(const struct guest_port *p)
@@ -96,20 +101,12 @@ static void one_less(struct guest *g)
         ports_done(g);
 }
 
-static struct bport *bport_of(const struct guest_port *p)
-{
-    const struct guest_net *n = net_of(p);
-    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
-
-    return b ? bport_find(b, n->port) : NULL;
-}
-
 /* ---- coming ---- */
 
 /* Its device goes with QEMU, and of QEMU's end we tell. */
 static void hush(const struct guest_port *p)
 {
-    struct bport *b = bport_of(p);
+    struct bport *b = place_port(p);
 
     if (b)
         bport_hush(b);
@@ -120,10 +117,12 @@ static void added(void *arg, int rc, const struct err *e)
     struct guest_port *p = arg;
     struct guest *g = p->g;
 
-    p->state = rc ? NET_AWAY : NET_THERE;
+    p->state = NET_AWAY;
     p->ours = !rc;
-    if (!rc)
+    if (!rc) {
+        place_set(p, net_of(p)->bridge, net_of(p)->port);
         hush(p);
+    }
     snprintf(p->why, sizeof(p->why), "%.190s", rc ? e->text : "");
     if (rc && g->state == GUEST_STARTING && !g->failed) {
         g->failed = true;
@@ -136,8 +135,17 @@ static void added(void *arg, int rc, const struct err *e)
     one_less(g);
 }
 
-static int make_spec(const struct guest_port *p, struct port_spec *spec,
-                     struct err *e)
+/*
+ * In a bridge of the kernel's that is adopted the tap is a port of both halves,
+ * as the other members are: whatever becomes of us, the kernel's bridge has it.
+ */
+static bool is_member(const struct guest_net *n, const struct bridge *b)
+{
+    return n->kind == GUEST_TAP && place_adopted(b);
+}
+
+static int make_spec(const struct guest_port *p, bool member,
+                     struct port_spec *spec, struct err *e)
 {
     const struct guest_net *n = net_of(p);
     char text[SPEC_TEXT_MAX];
@@ -147,17 +155,87 @@ static int make_spec(const struct guest_port *p, struct port_spec *spec,
         len = snprintf(text, sizeof(text), "stream:%s/%s,listen=off,name=%s",
                        p->g->dir, args_net_socket(index_of(p)), n->port);
     else
-        len = snprintf(text, sizeof(text), "packet:%s", n->port);
+        len = snprintf(text, sizeof(text), "packet:%s%s%s", n->port,
+                       member ? ",adopt=" : "", member ? n->bridge : "");
     if (len >= (int)sizeof(text))
         return err_set(e, ENAMETOOLONG, "%s: too long", p->g->dir);
     return port_spec_parse(spec, text, e);
+}
+
+/* Somebody else has added it.  What adoption has added goes with the tap. */
+static void take_place(struct guest_port *p, const char *bridge,
+                       const struct bport *at)
+{
+    const struct port_spec *s = bport_spec(at);
+
+    place_set(p, bridge, s->name);
+    p->why[0] = '\0';
+    p->ours |= port_spec_get(s, "adopt") != NULL;
+    if (p->ours)
+        hush(p);
+}
+
+static void add(struct guest_port *p, struct bridge *b, bool member)
+{
+    struct port_spec spec;
+    struct err e = {""};
+    int rc = make_spec(p, member, &spec, &e);
+
+    if (rc)
+        added(p, rc, &e);
+    else
+        bport_add(b, &spec, added, p);
+}
+
+static int join(void *arg, struct err *e)
+{
+    const struct guest_net *n = net_of(arg);
+
+    return tap_join(n->port, n->bridge, e);
+}
+
+static void joined(void *arg, int rc, const struct err *e)
+{
+    struct guest_port *p = arg;
+    const struct guest_net *n = net_of(p);
+    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+    const struct bport *at = b ? bport_find(b, n->port) : NULL;
+    struct err gone;
+
+    if (p->g->all->ended)
+        return;
+    if (rc == -ENODEV && b) {
+        add(p, b, false); /* the kernel's has another name by now */
+    } else if (rc) {
+        added(p, rc, e);
+    } else if (!b) {
+        rc = err_set(&gone, ENODEV, "bridge %s was deleted", n->bridge);
+        added(p, rc, &gone);
+    } else if (at) { /* whoever follows the kernel's bridge was quicker */
+        take_place(p, n->bridge, at);
+        one_less(p->g);
+    } else {
+        add(p, b, true);
+    }
+}
+
+/* One of an earlier tap's is gone. */
+static void cleared(void *arg, int rc, const struct err *e)
+{
+    struct guest_port *p = arg;
+    struct err none;
+
+    (void)rc; /* as a rule there was none */
+    (void)e;
+    if (!p->g->all->ended && sw_job(p->g->all->sw, join, joined, p) < 0)
+        added(p, err_set(&none, ENOMEM, "no memory"), &none);
 }
 
 static void attach(struct guest_port *p)
 {
     const struct guest_net *n = net_of(p);
     struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
-    struct port_spec spec;
+    const struct bport *at;
     struct err e = {""};
     int rc;
 
@@ -165,18 +243,19 @@ static void attach(struct guest_port *p)
         return; /* still due */
     p->due = false;
     rc = check_port(p->g, n, &e);
-    if (!rc && bport_find(b, n->port)) { /* it was kept */
-        p->state = NET_THERE;
+    at = bport_find(b, n->port);
+    if (!rc && at) { /* it was kept */
+        take_place(p, n->bridge, at);
         return;
     }
-    if (!rc)
-        rc = make_spec(p, &spec, &e);
     p->g->pending++;
     p->state = NET_ADDING;
     if (rc)
         added(p, rc, &e);
+    else if (is_member(n, b))
+        bport_del(b, n->port, cleared, p);
     else
-        bport_add(b, &spec, added, p);
+        add(p, b, false);
 }
 
 void ports_attach(struct guest *g)
@@ -203,19 +282,18 @@ static void deleted(void *arg, int rc, const struct err *e)
 
 static void detach(struct guest_port *p)
 {
-    const struct guest_net *n = net_of(p);
-    struct bridge *b = bridge_find(p->g->all->sw, n->bridge);
+    struct bridge *b = bridge_find(p->g->all->sw, p->bridge);
 
     p->due = false;
     p->down = false;
     p->why[0] = '\0';
-    if (p->state != NET_THERE || !p->ours || !b) {
+    if (!place_port(p) || !p->ours || !b) {
         p->state = NET_AWAY;
         p->ours = false;
         return;
     }
     p->g->pending++;
-    bport_del(b, n->port, deleted, p);
+    bport_del(b, p->name, deleted, p);
 }
 
 void ports_detach(struct guest *g)
@@ -238,15 +316,14 @@ static void on_loss(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     for (unsigned i = 0; i < g->def->n_nets; i++) {
         const struct guest_port *p = &g->port[i];
-        const struct bport *b =
-            p->state == NET_THERE && p->ours ? bport_of(p) : NULL;
+        const struct bport *b = p->ours ? place_port(p) : NULL;
         struct bport_info info = {.failed = false};
 
         if (b)
             bport_info(b, &info);
         if (info.failed)
             log_warn("guest %s runs, but its port %s failed: %s", g->def->name,
-                     net_of(p)->port, info.why);
+                     p->name, info.why);
     }
 }
 
@@ -292,24 +369,46 @@ void ports_watch(struct guests *all)
     all->attach.data = all;
 }
 
+/* Somebody has added a port while a guest runs: is it one of its cards'? */
+static void came(struct guest *g, const struct sw_event *e)
+{
+    struct bridge *b = bridge_find(g->all->sw, e->bridge);
+    const struct bport *at = b ? bport_find(b, e->port) : NULL;
+
+    for (unsigned i = 0; at && i < g->def->n_nets; i++) {
+        struct guest_port *p = &g->port[i];
+
+        if (p->state != NET_ADDING && !place_port(p) && place_is(g, i, at))
+            take_place(p, e->bridge, at);
+    }
+}
+
+/* What was added stays ours, should somebody add it again. */
+static void follow_port(struct guest_port *p, const struct sw_event *e)
+{
+    if (p->state != NET_THERE || strcmp(p->bridge, e->bridge) != 0)
+        return;
+    if (e->type == SW_EVENT_BRIDGE_DEL ||
+        (e->type == SW_EVENT_PORT_DEL && strcmp(p->name, e->port) == 0))
+        p->state = NET_AWAY;
+    else if (e->type == SW_EVENT_PORT_STATE && e->failed && p->ours &&
+             strcmp(p->name, e->port) == 0)
+        lost(p->g);
+}
+
 static void follow(struct guest *g, const struct sw_event *e)
 {
+    if (e->type == SW_EVENT_PORT_ADD && g->pid)
+        came(g, e);
     for (unsigned i = 0; i < g->def->n_nets; i++) {
         struct guest_port *p = &g->port[i];
 
-        if (strcmp(g->def->net[i].bridge, e->bridge) != 0)
-            continue;
-        if (e->type == SW_EVENT_BRIDGE_ADD)
-            p->due = g->pid != 0;
-        else if (e->type == SW_EVENT_PORT_STATE) {
-            if (e->failed && p->ours &&
-                strcmp(e->port, g->def->net[i].port) == 0)
-                lost(g);
-        } else if (p->state == NET_THERE &&
-                   (e->type == SW_EVENT_BRIDGE_DEL ||
-                    strcmp(e->port, g->def->net[i].port) == 0)) {
-            p->state = NET_AWAY;
-            p->ours = false;
+        if (e->type == SW_EVENT_BRIDGE_ADD) {
+            if (g->pid && p->state == NET_AWAY &&
+                strcmp(g->def->net[i].bridge, e->bridge) == 0)
+                p->due = true;
+        } else {
+            follow_port(p, e);
         }
     }
 }
@@ -320,7 +419,8 @@ void guests_event(struct guests *all, const struct sw_event *e)
 
     if (!all ||
         (e->type != SW_EVENT_BRIDGE_ADD && e->type != SW_EVENT_BRIDGE_DEL &&
-         e->type != SW_EVENT_PORT_DEL && e->type != SW_EVENT_PORT_STATE))
+         e->type != SW_EVENT_PORT_ADD && e->type != SW_EVENT_PORT_DEL &&
+         e->type != SW_EVENT_PORT_STATE))
         return;
     TAILQ_FOREACH(g, &all->list, link)
     {

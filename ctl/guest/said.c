@@ -81,19 +81,34 @@ static void translate(const struct args *a, const char *text, char *out,
     }
 }
 
+/* What does not fit lacks its middle: what was done stands at the beginning,
+ * why it failed at the end, and long paths between. */
+static void fit(const char *text, char *out, size_t n)
+{
+    size_t len = strlen(text), head = (n - 4) / 3;
+
+    if (len < n)
+        memcpy(out, text, len + 1);
+    else
+        snprintf(out, n, "%.*s...%s", (int)head, text,
+                 text + len - (n - 4 - head));
+}
+
 void said_translate(const struct guest_def *d, const char *text, char *out,
                     size_t n)
 {
+    char whole[4096];
     /* files come before all that the host decides on */
     struct args_host h = {.program = "", .run_dir = "", .seed = d->cloud_init};
     struct err none;
     struct args a;
 
     if (args_build(&a, d, &h, &none) == 0)
-        translate(&a, text, out, n);
+        translate(&a, text, whole, sizeof(whole));
     else
-        snprintf(out, n, "%s", text);
+        snprintf(whole, sizeof(whole), "%s", text);
     args_free(&a);
+    fit(whole, out, n);
 }
 
 /* ---- the log ---- */

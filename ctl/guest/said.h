@@ -10,7 +10,7 @@
 #include "ctl/guest/def.h"
 
 /* Why it ended, as far as its log in 'dir' says, in one line; "": it does not.
- * Cut to 'n' octets. */
+ * What does not fit in 'n' octets lacks its middle. */
 void said_last(const struct guest_def *d, const char *dir, char *out, size_t n);
 
 /* The same of a line: paths of the definition's for the descriptors that QEMU

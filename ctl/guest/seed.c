@@ -8,7 +8,9 @@
 #include "ctl/l3/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Whichever of these is there; they take the same arguments. */
@@ -56,6 +58,19 @@ int seed_check(const char *dir, struct err *e)
     return look(dir, user, meta, e);
 }
 
+/* What is in it is for the guest alone: passwords, keys.  Whatever writes to
+ * the file finds it closed to others already. */
+static int make_private(const char *image, struct err *e)
+{
+    int fd =
+        open(image, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return err_sys(e, errno, "%s", image);
+    close(fd);
+    return 0;
+}
+
 int seed_make(const char *dir, const char *image, struct err *e)
 {
     char user[PATH_MAX], meta[PATH_MAX], network[PATH_MAX], out[512];
@@ -68,7 +83,12 @@ int seed_make(const char *dir, const char *image, struct err *e)
         return rc;
     if (have(dir, "network-config", network, &none) == 0)
         argv[10] = network;
+    rc = make_private(image, e);
+    if (rc)
+        return rc;
     rc = child_run(argv, out, sizeof(out), e);
+    if (!rc && chmod(image, 0600) < 0) /* should it have made another one */
+        rc = err_sys(e, errno, "%s", image);
     if (rc > 0)
         return err_set(e, EIO,
                        "--cloud-init %s: %s ended with status %d: %.120s", dir,

@@ -66,16 +66,17 @@ static json_t *net_object(const struct guest *g, unsigned i)
 {
     const struct guest_net *n = &g->def->net[i];
     const struct guest_port *p = &g->port[i];
-    struct bridge *b = bridge_find(g->all->sw, n->bridge);
-    struct bport *bp =
-        b && p->state == NET_THERE ? bport_find(b, n->port) : NULL;
+    struct bport *bp = place_port(p);
+    const char *elsewhere =
+        bp && strcmp(p->bridge, n->bridge) != 0 ? p->bridge : "";
     char mac[MAC_TEXT_MAX];
     json_t *o = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:b,s:b,s:o,s:o}", "port", n->port, "bridge",
-        n->bridge, "kind", guest_kind_word(n->kind), "mac",
-        mac_format(&n->mac, mac), "queues", (int)n->queues, "attached",
-        bp != NULL, "cable", !p->down, "why", text_value(p->why), "addresses",
-        guest_addresses(g->all->sw, n->bridge, n->port, &n->mac));
+        "{s:s,s:s,s:s,s:s,s:i,s:b,s:o,s:b,s:o,s:o}", "port",
+        bp ? p->name : n->port, "bridge", n->bridge, "kind",
+        guest_kind_word(n->kind), "mac", mac_format(&n->mac, mac), "queues",
+        (int)n->queues, "attached", bp != NULL, "elsewhere",
+        text_value(elsewhere), "cable", !p->down, "why", text_value(p->why),
+        "addresses", guest_addresses(bp, &n->mac));
 
     if (o && bp && put_traffic(o, bp) != 0) {
         json_decref(o);

@@ -197,7 +197,7 @@ static int write_down(struct launch *l, struct err *e)
                  (int)l->pid, l->start, l->kvm ? "true" : "false");
     if (snprintf(path, sizeof(path), "%s/state", l->dir) >= (int)sizeof(path))
         return err_set(e, ENAMETOOLONG, "%s: too long", l->dir);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text, (size_t)n) != n)
         rc = err_sys(e, errno, "%s", path);
     if (fd >= 0)
@@ -290,7 +290,7 @@ static int spawn(struct launch *l, struct err *e)
 
     if (snprintf(path, sizeof(path), "%s/log", l->dir) >= (int)sizeof(path))
         return err_set(e, ENAMETOOLONG, "%s: too long", l->dir);
-    b.log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    b.log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     b.null = open("/dev/null", O_RDWR | O_CLOEXEC);
     b.heavy = daemon_is_spared();
     if (b.log < 0 || b.null < 0)

@@ -71,6 +71,8 @@ unsigned long long process_start(pid_t pid);
 int tap_make(const char *name, const struct mac *guest, unsigned queues,
              int *fd, struct err *e);
 int tap_up(const char *name, struct err *e);
+/* A port of the kernel's bridge, if it is none of one already. */
+int tap_join(const char *name, const char *bridge, struct err *e);
 
 /* ---- cloud-init (seed.c) ---- */
 

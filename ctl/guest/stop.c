@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define END_WAIT 1. /* s, for a process that is ending */
+#define UNASKED  "could not be asked to power down"
+
 int guest_not_running(const struct guest *g, struct err *e)
 {
     if (g->state == GUEST_STOPPED || g->state == GUEST_SAVING)
@@ -18,20 +21,20 @@ int guest_not_running(const struct guest *g, struct err *e)
 
 /* ---- the plug ---- */
 
-static void drop_waiting(struct guest *g)
+/* It is not started again, if that is what would come next. */
+static void call_off(struct guest *g)
 {
-    g->will_again = false;
+    g->will_again = g->restart = false;
     g->wanted_end = true;
-    life_end(g);
+    if (g->state == GUEST_WAITING)
+        life_end(g);
 }
 
 static void pull_plug(struct guest *g)
 {
-    g->wanted_end = g->killed = true;
-    g->will_again = g->restart = false;
-    if (g->state == GUEST_WAITING) {
-        drop_waiting(g);
-    } else if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
+    g->killed = true;
+    call_off(g);
+    if (g->state == GUEST_STARTING && !g->pid && !g->failed) {
         g->failed = true;
         g->failure_rc =
             err_set(&g->failure, EINTR, "guest %s was killed", g->def->name);
@@ -83,13 +86,17 @@ static void on_power(void *arg, const json_t *result, const char *text)
     if (result || g->state != GUEST_STOPPING)
         return;
     if (g->on_leave.done)
-        part(g, "could not be asked to power down");
+        part(g, UNASKED);
     else
         give_up(g,
                 err_set(&e, EIO, "guest %s: QEMU: %.200s", g->def->name, text),
                 &e);
 }
 
+/*
+ * Who cannot be told is perhaps ending at this moment, and then it has been
+ * asked for: it gets as long as that may take.
+ */
 static int power_down(struct guest *g, unsigned seconds, struct err *e)
 {
     /* before it has begun, there is nobody who would see a button */
@@ -100,17 +107,13 @@ static int power_down(struct guest *g, unsigned seconds, struct err *e)
     if (!rc && g->state != GUEST_RUNNING)
         rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
                      g->def->name, guest_state_word(g), g->def->name);
-    if (!rc && (!g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0))
-        rc = err_set(e, ENOTCONN,
-                     "guest %s: its QEMU does not listen; bascule guest kill "
-                     "%s ends it",
-                     g->def->name, g->def->name);
     if (rc)
         return rc;
+    g->untold = !g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0;
     g->wanted_end = true;
     g->patience = seconds;
     guest_move(g, GUEST_STOPPING);
-    life_set_timer(g, seconds);
+    life_set_timer(g, g->untold ? END_WAIT : seconds);
     return 0;
 }
 
@@ -119,9 +122,10 @@ void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
     struct err e = {""};
     int rc;
 
-    if (g->state == GUEST_WAITING) {
+    if (g->state == GUEST_WAITING ||
+        (g->state == GUEST_ENDING && !g->on_stop.done)) {
         g->on_stop = (struct answer){done, arg};
-        drop_waiting(g);
+        call_off(g);
         return;
     }
     rc = power_down(g, seconds, &e);
@@ -149,24 +153,38 @@ void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
     g->restart = true;
 }
 
-void stop_out_of_patience(struct guest *g)
+/* Somebody waits for it to leave: it does, by force. */
+static void part_late(struct guest *g)
 {
-    struct err e = {""};
     char how[40];
 
-    if (g->on_leave.done) {
-        snprintf(how, sizeof(how), "ignored its power button for %u s",
-                 g->patience);
-        part(g, how);
-        return;
-    }
-    give_up(g,
-            err_set(&e, ETIMEDOUT,
-                    "guest %s has not powered down in time: perhaps it does "
-                    "not listen to its power button; bascule guest kill %s "
-                    "ends it",
-                    g->def->name, g->def->name),
-            &e);
+    snprintf(how, sizeof(how), "ignored its power button for %u s",
+             g->patience);
+    part(g, g->untold ? UNASKED : how);
+}
+
+void stop_out_of_patience(struct guest *g)
+{
+    const char *name = g->def->name;
+    struct err e = {""};
+
+    if (g->on_leave.done)
+        part_late(g);
+    else if (g->untold)
+        give_up(g,
+                err_set(&e, ENOTCONN,
+                        "guest %s: its QEMU does not listen; bascule guest "
+                        "kill %s ends it",
+                        name, name),
+                &e);
+    else
+        give_up(g,
+                err_set(&e, ETIMEDOUT,
+                        "guest %s has not powered down in time: perhaps it "
+                        "does not listen to its power button; bascule guest "
+                        "kill %s ends it",
+                        name, name),
+                &e);
 }
 
 /* ---- one and the other ---- */
@@ -208,5 +226,5 @@ void guest_leave(struct guest *g, unsigned seconds, sw_done done, void *arg)
     if (g->state != GUEST_RUNNING || seconds == 0)
         pull_plug(g);
     else if (power_down(g, seconds, &e))
-        part(g, "could not be asked to power down");
+        part(g, UNASKED);
 }

@@ -75,6 +75,7 @@ static void on_closed(void *arg)
 
     qmp_close(g->qmp);
     g->qmp = NULL;
+    cable_lost(g);
     ev_timer_set(&g->again, RETRY, 0.);
     ev_timer_start(g->all->loop, &g->again);
 }
@@ -100,5 +101,6 @@ void talk_close(struct guest *g)
     ev_timer_stop(g->all->loop, &g->again);
     qmp_close(g->qmp);
     g->qmp = NULL;
+    cable_lost(g);
     g->status[0] = '\0';
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdio.h>
@@ -106,4 +107,13 @@ int tap_up(const char *name, struct err *e)
         return rc;
     ifr.ifr_flags |= IFF_UP;
     return ask(SIOCSIFFLAGS, &ifr, name, "setting it up", e);
+}
+
+int tap_join(const char *name, const char *bridge, struct err *e)
+{
+    struct ifreq ifr = {.ifr_ifindex = (int)if_nametoindex(name)};
+    int rc =
+        ask(SIOCBRADDIF, &ifr, bridge, "making the guest's tap its port", e);
+
+    return rc == -EBUSY ? 0 : rc; /* it is one's already */
 }

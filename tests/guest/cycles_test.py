@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -167,6 +168,153 @@ def test_restart_policy(lab):
     sw.cli("guest", "kill", "p1")
 
 
+def test_stop_wins(lab):
+    """Whoever stops a guest whose QEMU has just died has stopped it."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "w1", "--memory", "32", "--net", "br0", "--restart", "on-failure",
+           *PAUSED)
+    for _ in range(5):
+        sw.cli("guest", "start", "w1")
+        pid = sw.json("guest", "show", "w1")["pid"]
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(sw.sock)
+            f = s.makefile()
+            s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"guest.list"}\n')
+            f.readline()
+            stopped = daemon(lab)
+            os.kill(stopped, signal.SIGSTOP)
+            try:
+                os.kill(pid, signal.SIGKILL)
+                lib.wait_until(lambda: re.search(r"\) [ZX]", open(f"/proc/{pid}/stat").read()), 5,
+                               "QEMU is dead", step=0.01)
+                s.sendall(b'{"jsonrpc":"2.0","id":2,"method":"guest.stop",'
+                          b'"params":{"name":"w1"}}\n')
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+            said = f.readline()
+        lib.need('"result"' in said, said)
+        lib.need(state(lab, "w1") == "stopped", f"w1 is {state(lab, 'w1')}")
+    starts = sw.json("guest", "show", "w1")["starts"]
+    time.sleep(1.5)
+    i = sw.json("guest", "show", "w1")
+    lib.need(i["state"] == "stopped" and i["starts"] == starts, str(i))
+    lib.need([p["name"] for p in sw.json("port", "show", "br0")] == ["br0"], "its port is left")
+
+
+def test_cables(lab):
+    """A cable is out when QEMU has taken it out."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "l1", "--memory", "32", "--net", "br0", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "l1")
+    pid = sw.json("guest", "show", "l1")["pid"]
+
+    def cables():
+        return [n["cable"] for n in sw.json("guest", "show", "l1")["nets"]]
+    sw.cli("guest", "link", "l1", "down")
+    lib.need(cables() == [False, False], str(cables()))
+    sw.cli("guest", "link", "l1", "up")
+    lib.need(cables() == [True, True], str(cables()))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        refused(lab, r"guest l1: QEMU has not answered within 5 s", "guest", "link", "l1", "down")
+        lib.need(cables() == [True, True], f"before QEMU has answered: {cables()}")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    lib.wait_until(lambda: cables() == [False, False], 5, "QEMU has gone on")
+    os.kill(pid, signal.SIGSTOP)
+    t = threading.Timer(0.5, os.kill, (pid, signal.SIGKILL))
+    t.start()
+    refused(lab, r"guest l1: its QEMU does not listen", "guest", "link", "l1", "up")
+    t.join()
+    lib.wait_until(lambda: state(lab, "l1") == "stopped", 5, "l1 has stopped")
+
+
+def test_deaf_stream(lab):
+    """QEMU does not notice the daemon's end while nobody takes its card's frames."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    h = lab.host("host")
+    sw.cli("guest", "define", "d1", "--memory", "32", "--net", "br0,kind=stream", *PAUSED)
+    sw.cli("guest", "start", "d1")
+    w = h.wire()
+    for _ in range(3):
+        w.send(lib.frame(lib.BCAST, h.mac, bytes(50)))
+        lib.wait_until(lambda: lib.port_info(sw, "br0", "d1")["tx_frames"] > 0 or
+                       not lib.port_info(sw, "br0", "d1")["link"], 3, "frames wait in QEMU")
+        sw.stop(signal.SIGKILL)
+        sw.start()
+        sw.bridge("br0")
+        sw.addif("br0", h.port)
+        sw.wait_forwarding(h.port)
+        lib.wait_until(lambda: sw.json("guest", "show", "d1")["nets"][0]["attached"], 5, "attached")
+    lib.wait_until(lambda: lib.port_info(sw, "br0", "d1")["why"].endswith(
+        ": it has not noticed the last one's end (QEMU: its card is down)"), 3,
+        lambda: f"the port says why: {lib.port_info(sw, 'br0', 'd1')['why']}")
+    sw.cli("guest", "kill", "d1")
+
+
+def test_ports_by_hand(lab):
+    """A card's port is what stands on its tap, wherever somebody has put it."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.bridge("br1")
+
+    def net():
+        return sw.json("guest", "show", "m1")["nets"][0]
+
+    def ports(br):
+        return [p["name"] for p in sw.json("port", "show", br) if p["no"]]
+    sw.cli("guest", "define", "m1", "--memory", "32", "--net", "br0", "--restart", "on-failure",
+           *PAUSED)
+    for bridge, spec, name, where in (("br0", "m1", "m1", ""), ("br1", "m1", "m1", "br1"),
+                                      ("br0", "packet:m1,name=front", "front", "")):
+        sw.cli("guest", "start", "m1")
+        sw.delif("br0", "m1")
+        n = net()
+        lib.need(not n["attached"] and "rx_frames" not in n, str(n))
+        sw.addif(bridge, spec)
+        n = net()
+        lib.need(n["attached"] and n["elsewhere"] == where and n["port"] == name and
+                 n["bridge"] == "br0" and "rx_frames" in n, str(n))
+        shown = sw.cli("guest", "show", "m1").stdout
+        lib.need(("but now in br1" in shown) == bool(where), shown)
+        sw.cli("guest", "kill", "m1")
+        lib.need(not ports("br0") and not ports("br1"), f"left: {ports('br0')} {ports('br1')}")
+    # it waits there while the guest does
+    sw.cli("guest", "start", "m1")
+    sw.delif("br0", "m1")
+    sw.addif("br1", "m1")
+    os.kill(sw.json("guest", "show", "m1")["pid"], signal.SIGKILL)
+    lib.wait_until(lambda: state(lab, "m1") == "waiting", 3, "m1 waits")
+    lib.wait_until(lambda: state(lab, "m1") == "prelaunch", 5, "m1 is back")
+    lib.need(net()["attached"] and net()["elsewhere"] == "br1" and not ports("br0"), str(net()))
+    sw.cli("guest", "kill", "m1")
+    lib.need(not ports("br1"), f"left: {ports('br1')}")
+    # others that clean up after a guest of theirs called so leave it alone
+    vsctl = os.path.join(lab.dir, "ovs-vsctl")
+    os.symlink(os.path.join(lib.BUILD, "bascule"), vsctl)
+    sw.cli("guest", "start", "m1")
+    lib.need(lib.port_info(sw, "br0", "m1")["guest"] == "m1", "whose port is it?")
+    for args, status in ((("--if-exists", "del-port", "m1"), 0), (("del-port", "m1"), 1),
+                         (("--may-exist", "add-port", "br0", "m1"), 1)):
+        r = lib.sh(vsctl, f"--db=unix:{sw.sock}", "--", *args, ns=sw.ns, check=False)
+        lib.need(r.returncode == status and "guest m1's, which runs" in r.stderr,
+                 f"{args}: {r.returncode} {r.stderr}")
+    lib.need(net()["attached"], str(net()))
+    sw.cli("guest", "kill", "m1")
+    # what is called so and is something else is not the guest's
+    sw.cli("guest", "start", "m1")
+    sw.delif("br0", "m1")
+    sw.addif("br1", "mem:m1")
+    lib.need(not net()["attached"], str(net()))
+    sw.cli("guest", "kill", "m1")
+    lib.need(ports("br1") == ["m1"], f"{ports('br1')}")
+    sw.delif("br1", "m1")
+
+
 def test_refusals(lab):
     need_qemu()
     sw = lab.switch(quiet=True)
@@ -198,6 +346,11 @@ def test_refusals(lab):
             (r"--boot cdrom: the guest has none", "--boot", "cdrom"),
             (r"--numa: the nodes have 8 MB", "--numa", "0:0:8"),
             (r"--cloud-init .*user-data", "--cloud-init", lab.dir),
+            (r"--net br 0: no bridge can be called so: ", "--net", "br 0"),
+            (r"--net br0,: there is nothing behind a comma", "--net", "br0,"),
+            (r"--net br0,,kind=tap: there is nothing", "--net", "br0,,kind=tap"),
+            (r"--vnc localhost:99999: HOST:DISPLAY.*0 to 59635", "--vnc", "localhost:99999"),
+            (r"--machine microvm: it has no PCI", "--machine", "microvm"),
             (r"no option --colour", "--colour", "red")):
         refused(lab, pattern, *define, "r1", *args)
     refused(lab, r"at most 15 characters", *define, "a-name-of-16-chr")
@@ -238,6 +391,15 @@ def test_refusals(lab):
     refused(lab, r"qmp.sock is in the way", "guest", "start", "r1")
     os.rmdir(run)
     os.rmdir(os.path.dirname(run))
+    mine = os.path.join(lab.dir, "mine")
+    os.mkdir(mine)
+    with open(os.path.join(mine, "letter"), "w"):
+        pass
+    os.symlink(mine, os.path.dirname(run))
+    refused(lab, r"run/r1 is in the way: Not a directory", "guest", "start", "r1")
+    lib.need(os.listdir(mine) == ["letter"], f"in the folder is {os.listdir(mine)}")
+    os.unlink(os.path.dirname(run))
+    shutil.rmtree(mine)
     sw.cli("guest", "undefine", "r1")
 
     sw.cli(*define, "r1", "--net", "nobridge", "--memory", "32")
@@ -304,6 +466,10 @@ def test_kinds(lab):
                 s.settimeout(5)
                 s.connect(i["vnc_socket"])
                 lib.need(s.recv(3) == b"RFB", "no VNC at its socket")
+        run = os.path.join(lab.dir, "ctl.guests/run", name)
+        for f in os.listdir(run):
+            mode = os.stat(os.path.join(run, f)).st_mode
+            lib.need(mode & 0o077 == 0, f"{name}: {f} is open to others: {mode:o}")
         if name == "v8":
             with open(os.path.join(lab.dir, "ctl.guests/run/v8/seed.iso"), "rb") as f:
                 lib.need(b"cidata" in f.read(), "the seed has no such label")
@@ -355,6 +521,17 @@ def test_sentences(lab):
         lib.need("/dev/fdset" not in said and "/proc/self" not in said, said)
         shown = sw.cli("guest", "show", "t1").stdout
         lib.need("t1: stopped\n" in shown and len(re.findall(r"\bt1\b", shown)) == 1, shown)
+        sw.cli("guest", "undefine", "t1")
+    if shutil.which("qemu-img"):
+        far = os.path.join(lab.dir, "a-folder-with-a-name-as-long-" + "as-people-give-them-" * 3)
+        base, over = os.path.join(far, "base.qcow2"), os.path.join(far, "over.qcow2")
+        os.mkdir(far)
+        lib.sh("qemu-img", "create", "-f", "qcow2", base, "1M")
+        lib.sh("qemu-img", "create", "-f", "qcow2", "-b", base, "-F", "qcow2", over)
+        os.chmod(base, 0o600)  # root's, and QEMU opens it by itself
+        sw.cli("guest", "define", "t1", "--disk", over, *PAUSED)
+        refused(lab, r"--disk /\S*/a-folder.*\.\.\..*/base.qcow2': Permission denied$",
+                "guest", "start", "t1")
         sw.cli("guest", "undefine", "t1")
     r = sw.cli("guest", "define", "t1", "--net", "br0", "--net", "br7", "--net", "br8", "--net",
                "br7", *PAUSED)

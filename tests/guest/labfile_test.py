@@ -30,9 +30,9 @@ guests:
 BIOS = f", qemu-args: [-bios, {guestlib.QBOOT}]" if os.path.exists(guestlib.QBOOT) else ""
 
 
-def cli(sw, *args, check=True):
+def cli(sw, *args, check=True, enter=None):
     """Not in a mount namespace of its own, as `ip netns exec` makes one."""
-    r = subprocess.run(["nsenter", f"--net=/run/netns/{sw.ns}",
+    r = subprocess.run([*(enter or ["nsenter", f"--net=/run/netns/{sw.ns}"]),
                         os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *map(str, args)],
                        capture_output=True, text=True, timeout=60)
     lib.need(not check or r.returncode == 0, lambda: f"{args}: exit {r.returncode}: {r.stderr}")
@@ -72,6 +72,11 @@ def nothing_left(sw, name, before):
     lib.need(not os.path.exists(sw.sock.replace(".sock", ".labs")), "its state is left")
 
 
+def ended(pids):
+    left = [p for p in pids if os.path.exists(f"/proc/{p}/ns/net")]
+    lib.need(not left, f"processes left: {left}")
+
+
 def test_lab(lab):
     sw, name, path = begin(lab)
     before = devices(sw)
@@ -86,21 +91,24 @@ def test_lab(lab):
     lib.sh("ping", "-c1", "-W2", "10.9.0.11", ns=sw.ns)  # from the bridge's own address
     lib.wait_until(lambda: "10.9.0.11" in cli(sw, "lab", "show", path).stdout, 5,
                    lambda: f"show says vm1's address: {cli(sw, 'lab', 'show', path).stdout}")
-    lib.need(lib.sh("ip", "netns", "pids", f"{name}-bob").stdout.strip(), "bob runs nothing")
+    bob = lib.sh("ip", "netns", "pids", f"{name}-bob").stdout.split()
+    lib.need(bob and f"command runs, process {bob[0]}; log /" in
+             cli(sw, "lab", "show", path).stdout, f"{bob}: {cli(sw, 'lab', 'show', path).stdout}")
 
     r = cli(sw, "lab", "up", path, check=False)
     lib.need(r.returncode == 1 and "is up already" in r.stderr, r.stderr)
     shown = json.loads(cli(sw, "-j", "lab", "show", name).stdout)
     lib.need([g["name"] for g in shown["guests"]] == ["vm1", "vm2"] and
-             shown["bridges"][0]["bridge"][0]["ageing_time"] == 10000, str(shown))
+             shown["bridges"][0]["bridge"]["ageing_time"] == 10000, str(shown))
 
     # a guest is killed, a namespace deleted by hand
     os.kill(sw.json("guest", "show", "vm1")["pid"], signal.SIGKILL)
     lib.wait_until(lambda: "guest vm1, stopped" in cli(sw, "lab", "show", path).stdout, 5,
                    "show says that vm1 has ended")
-    lib.sh("ip", "netns", "pids", f"{name}-alice")
-    lib.sh("ip", "netns", "del", f"{name}-alice")
+    for host in ("alice", "bob"):
+        lib.sh("ip", "netns", "del", f"{name}-{host}")
     cli(sw, "lab", "down", path)
+    ended(bob)
     nothing_left(sw, name, before)
     r = cli(sw, "lab", "down", path)
     lib.need("is not up" in r.stderr, r.stderr)
@@ -151,6 +159,14 @@ def test_refused(lab):
     fails(write(lab, "bad.yaml", text.replace("up0", "up7")), "bad.yaml:8:", "up7")
     fails(write(lab, "bad.yaml", text.replace("initrd: /", "initrd: /nowhere/")),
           "bad.yaml:13:3", "nowhere")
+    for bad, words in (
+            ("", "bad.yaml:1:1: empty; expected bridges: and"),
+            ("{}", "bad.yaml:1:1: empty; expected bridges: and"),
+            (text.replace("10.9.0.2/24", "10.9.0.1/16"),
+             "10.9.0.1 is the address of br0 already, in"),
+            (text.replace("10.9.0.3/24", "10.9.0.2/24"),
+             "10.9.0.2 is the address of alice already, in")):
+        fails(write(lab, "bad.yaml", bad), words)
     nothing_left(sw, name, before)
     sw.bridge("br1", "--no-local")
     fails(path, "it.yaml:5:3", "there is a bridge br1 already")
@@ -159,6 +175,114 @@ def test_refused(lab):
     fails(path, "it.yaml:7:5", "there is an interface br1-br0 already")
     lib.sh("ip", "-n", sw.ns, "link", "del", "br1-br0")  # it is still there
     nothing_left(sw, name, before)
+
+
+SMALL = """
+lab: {name}
+bridges: {{br0: {{}}, br1: {{}}}}
+links: [[br0, br1]]
+hosts:
+  alice: {{bridge: br0, command: "sleep 600 & sleep 601"}}
+  bob: {{bridge: br1, command: "echo no such luck; exit 3"}}
+"""
+
+
+def small(lab):
+    sw, name, _ = begin(lab)
+    path = write(lab, "small.yaml", SMALL.format(name=name))
+    lab.at_end(lambda: sw.proc and cli(sw, "lab", "down", path, check=False))
+    return sw, name, path
+
+
+def living(sw, name, host):
+    state = os.path.join(sw.sock.replace(".sock", ".labs"), f"{name}.json")
+    with open(state) as f:
+        made = json.load(f)["made"]
+    ns = next(m for m in made if m.get("host") == host)["netns"]["inode"]
+    return [p for p in os.listdir("/proc") if p.isdigit() and lives_in(p, ns)]
+
+
+def lives_in(pid, inode):
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == inode
+    except OSError:
+        return False
+
+
+def test_places(lab):
+    """Up and down from other namespaces than the daemon's."""
+    sw, name, path = small(lab)
+    before = devices(sw)
+    r = cli(sw, "lab", "up", path, check=False, enter=["ip", "netns", "exec", sw.ns])
+    lib.need(r.returncode == 1 and "nsenter --net=" in r.stderr, r.stderr)
+    nothing_left(sw, name, before)
+
+    # its namespaces have names in a mount namespace that is gone; the links are elsewhere
+    cli(sw, "lab", "up", path, enter=["nsenter", f"--net=/run/netns/{sw.ns}", "unshare", "-m"])
+    pids = living(sw, name, "alice")
+    lib.need(len(pids) == 3 and "br0-br1" in devices(sw), f"{pids} {devices(sw)}")
+    cli(sw, "lab", "down", path, enter=["nsenter", f"--net=/run/netns/{lab.ns('wan')}"])
+    ended(pids)
+    nothing_left(sw, name, before)
+
+    # from where up is refused, down is not
+    cli(sw, "lab", "up", path)
+    cli(sw, "lab", "down", path, enter=["ip", "netns", "exec", sw.ns])
+    nothing_left(sw, name, before)
+
+    # somebody else's by now, of the same name
+    cli(sw, "lab", "up", path)
+    pids = living(sw, name, "alice")
+    alice = f"{name}-alice"
+    lib.sh("ip", "netns", "del", alice)
+    lib.sh("ip", "netns", "add", alice)
+    lab.at_end(lambda: lib.sh("ip", "netns", "del", alice, check=False))
+    other = lab.spawn("sleep", "602", ns=alice)
+    cli(sw, "lab", "down", path)
+    ended(pids)
+    lib.need(other.poll() is None and alice in lib.sh("ip", "netns", "list").stdout,
+             "down has ended what was not the lab's")
+    other.kill()
+    other.wait()
+    lib.sh("ip", "netns", "del", alice)
+    nothing_left(sw, name, before)
+
+
+def test_told(lab):
+    """What is odd in a file and what has gone wrong is told, in JSON as well."""
+    sw, name, path = small(lab)
+    said = cli(sw, "lab", "up", path)
+    log = os.path.join(sw.sock.replace(".sock", ".labs"), f"{name}.bob.log")
+    lib.need(f"small.yaml:7:3: the command of bob ended at once, with exit status 3: see {log}" in
+             said.stderr and "alice" not in said.stderr, said.stderr)
+    lib.need(f"command has ended, exit status 3; log {log}" in said.stdout, said.stdout)
+    with open(log) as f:
+        lib.need(f.read() == "no such luck\n", "the log")
+    bob = json.loads(cli(sw, "-j", "lab", "show", name).stdout)["hosts"][1]
+    lib.need((bob["host"], bob["runs"], bob["log"]) == ("bob", False, log), str(bob))
+
+    # the socket is for all, the labs are not
+    os.chmod(lab.dir, 0o755)
+    os.chmod(sw.sock, 0o777)
+    for word in ("up", "show", "down"):
+        r = cli(sw, "lab", word, path, check=False,
+                enter=["setpriv", "--reuid", "65534", "--clear-groups"])
+        lib.need(r.returncode == 1 and "for its own user and root" in r.stderr, r.stderr)
+    down = json.loads(cli(sw, "-j", "lab", "down", name).stdout)
+    lib.need(down["lab"] == name and [m["name"] for m in down["removed"]] ==
+             ["br0", "br1", "br0-br1", f"{name}-alice", f"{name}-bob"], str(down))
+    lib.need(json.loads(cli(sw, "-j", "lab", "down", name).stdout)["removed"] == [], "again")
+
+    loop = ("bridges: {a: {}, b: {}, c: {}, d: {}, e: {%s}}\n"
+            "links: [[a, b], [d, a], [b, c], [%s]]\n")
+    for stp, last, want in (("", "c, a", "join c, b and a in a loop"),
+                            ("", "b, a", "join b and a in a loop"), ("", "d, e", ""),
+                            ("stp: yes", "e, c], [e, a", "")):
+        p = write(lab, "loop.yaml", f"lab: {name}\n" + loop % (stp, last))
+        said = cli(sw, "lab", "up", p).stderr
+        cli(sw, "lab", "down", p)
+        lib.need(want in said if want else said == "", f"{last}: {said}")
+        lib.need(not want or "note: " in said and "loop.yaml:3:" in said, said)
 
 
 def test_configuration(lab):

@@ -191,6 +191,69 @@ def test_launch(lab):
     state(g2, "stopped")
 
 
+def test_adopted(lab):
+    """In a bridge of the kernel's that is adopted a guest is a member: it stays
+    reachable when that is undone, and when the daemon ends or is killed."""
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge launches no guests")
+    ns = lab.ns("sw")
+    lib.sh("ip", "-n", ns, "link", "add", "br0", "type", "bridge")
+    lib.sh("ip", "-n", ns, "link", "set", "br0", "up")
+    lib.sh("ip", "-n", ns, "addr", "add", "10.9.0.254/24", "dev", "br0")
+    lib.sh("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-*; do "
+           "[ ! -e $f ] || echo 0 >$f; done", ns=ns)
+    h = lib.Host(lab, "h1", "packet", 1, "p1")
+    lab.veth(h.port, h.ns)
+    h.configure(True, 1500)
+    lib.sh("ip", "-n", ns, "link", "set", "p1", "master", "br0")
+    sw = lab.sw = lib.Bascule(lab)
+    sw.start()
+    sw.cli("adopt", "br0")
+    g = guestlib.Launched(lab, "g1", "br0")
+    g.start()
+
+    def kernels():
+        return "g1" in lib.sh("bridge", "-n", ns, "link").stdout
+
+    def reached(why):
+        for n in (ns, h.ns):
+            lib.reaches(n, g.ip4, 5)
+        lib.need(kernels(), f"{why}: g1 is no port of the kernel's bridge")
+
+    def attached():
+        lib.wait_until(lambda: g.info()["nets"][0]["attached"], 5, "g1 has a port")
+        lib.wait_until(lambda: lib.port_info(sw, "br0", "g1")["state"] == "forwarding", 5,
+                       "it forwards")
+        p = lib.port_info(sw, "br0", "g1")
+        lib.need(p["spec"] == "packet:g1,adopt=br0" and p["guest"] == "g1", str(p))
+    attached()
+    g.wait_ready(1)
+    configure(g, "10.9.0.11")
+    reached("adopted")
+    sw.cli("adopt", "br0", "--undo")
+    lib.need(not g.info()["nets"][0]["attached"], "a port without a bridge")
+    reached("given back")
+    sw.cli("adopt", "br0")
+    attached()
+    reached("adopted again")
+    for end in (signal.SIGKILL, signal.SIGTERM):
+        sw.stop(end)
+        reached(f"ended by {end}")
+        sw.start()
+        sw.cli("adopt", "br0")
+        attached()
+        reached(f"adopted after {end}")
+    for _ in range(10):  # the one before is hardly gone
+        sw.cli("guest", "kill", "g1")
+        sw.cli("guest", "start", "g1")
+        attached()
+    sw.cli("guest", "kill", "g1")
+    lib.need(not kernels(), "the tap is still there")
+    lib.wait_until(lambda: [p["name"] for p in sw.json("port", "show", "br0")] == ["br0", "p1"], 3,
+                   lambda: f"g1's port is gone: {sw.json('port', 'show', 'br0')}")
+    guestlib.no_warnings(sw)
+
+
 def test_network_boot(lab):
     """iPXE of QEMU's network card, DHCP and TFTP."""
     if lib.KERNEL:

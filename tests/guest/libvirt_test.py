@@ -18,8 +18,12 @@ from guestlib import lib
 
 NETWORK = """<network><name>lab</name><forward mode='bridge'/><bridge name='{br}'/>
 <virtualport type='openvswitch'/></network>"""
+OWN_NETWORK = """<network><name>own</name><bridge name='virbr9'/>
+<ip address='10.77.0.1' netmask='255.255.255.0'>
+<dhcp><range start='10.77.0.2' end='10.77.0.9'/></dhcp></ip></network>"""
 BY_NETWORK = "<interface type='network'><source network='lab'/>{more}"
 HOOK = os.path.join(lib.ROOT, "packaging", "libvirt", "qemu-hook")
+LEASES = os.path.join(lib.ROOT, "packaging", "libvirt", "leases")
 QBOOT = f"<loader readonly='yes' type='rom'>{guestlib.QBOOT}</loader>"
 DOMAIN = """<domain type='{type}'><name>{name}</name><uuid>{uuid}</uuid>
 <memory unit='MiB'>128</memory><metadata>{metadata}</metadata>
@@ -279,6 +283,62 @@ def test_as_printed(lab):
     g.off()
 
 
+def tells_of(lv, name, *want, limit=5):
+    """Waits until virsh names these addresses, of the guest that runs as of the network."""
+    def column(n, *cmd):
+        return [line.split()[n] for line in lv.virsh(*cmd).stdout.splitlines() if line]
+
+    def told():
+        return (column(3, "domifaddr", name) if name else [],
+                column(4, "net-dhcp-leases", "lab"))
+    # a network of this kind has no netmask, and so libvirt no prefix
+    want = [f"{ip}/0" for ip in want]
+    lib.wait_until(lambda: told() == (want if name else [], want), limit,
+                   lambda: f"{want}: virsh says {told()}", step=0.2)
+
+
+def test_leases(lab):
+    """What Bascule has seen of the guest, virsh tells."""
+    lv = lab_with_libvirt(lab)
+    host = lab.host("h")
+    lv.network()
+    leases = lab.spawn(LEASES, "--socket", lab.sw.sock, "--state-dir",
+                       os.path.join(lv.dir, "state", "dnsmasq"), "br0")
+    g = Guest(lv, "vm1", BY_NETWORK.format(more=""))
+    g.boot()
+    lab.sw.wait_forwarding(g.device())
+    tells_of(lv, "vm1")
+    lib.dhcp_server(lab, host.ns, "eth0")
+    tells_of(lv, "vm1", g.dhcp())
+    g.run("ip addr add fd00::100/64 dev eth0")
+    lib.sh("ip", "-n", host.ns, "addr", "add", "fd00::1/64", "dev", "eth0", "nodad")
+    lib.reaches(host.ns, "fd00::100", 10)
+    tells_of(lv, "vm1", g.ip4, "fd00::100")
+    print(f"     {lv.virsh('domifaddr', 'vm1').stdout.strip()}", flush=True)
+    g.off()
+    tells_of(lv, None)
+    lv.virsh("start", "vm1", "--paused")
+    tells_of(lv, "vm1")
+    leases.terminate()
+    lib.need(leases.wait(5) == 0, "it did not end well")
+    lib.need(os.listdir(os.path.join(lv.dir, "state", "dnsmasq")) == [], "the file is left")
+
+
+def test_leases_of_libvirt(lab):
+    """Where libvirt has a DHCP server of its own, the file is that one's."""
+    lv = lab_with_libvirt(lab)
+    if not shutil.which("dnsmasq"):
+        raise lib.Skip("dnsmasq is not installed")
+    lv.virsh("net-define", lv.write("own.xml", OWN_NETWORK))
+    lv.virsh("net-start", "own")
+    folder = os.path.join(lv.dir, "state", "dnsmasq")
+    before = os.stat(os.path.join(folder, "virbr9.status"))
+    r = lib.sh(LEASES, "--socket", lab.sw.sock, "--state-dir", folder, "virbr9", check=False)
+    lib.need(r.returncode == 2 and os.path.join(folder, "own.conf") in r.stderr, f"{r}")
+    lib.need(os.stat(os.path.join(folder, "virbr9.status")) == before, "it was changed")
+    lv.virsh("net-destroy", "own")
+
+
 def by_ethernet(lv, host, g, dev):
     lab = lv.lab
     g.boot()
@@ -292,25 +352,69 @@ def by_ethernet(lv, host, g, dev):
     lib.need(left.returncode != 0, f"{dev} is still there")
 
 
+def bridge_mac(sw):
+    return lib.sh("ip", "-n", sw.ns, "-j", "link", "show", "br0").stdout.split('"address":"')[1][:17]
+
+
+def hook_of_vnet(lv, host):
+    """A tap of libvirt's with a name of libvirt's own, which it does not tell when the
+    guest ends."""
+    sw = lv.sw
+    g = Guest(lv, "vm2", "<interface type='ethernet'>")
+
+    def says(meta):
+        lv.virsh("metadata", "vm2", "urn:bascule", "--config", "--key", "bascule", "--set", meta)
+    says(f"<ports><port bridge='br0' mac='{g.mac.upper()}' isolated='yes'/></ports>")
+    sw.addif("br0", "mem:mine")
+    sw.cli("port", "label", "mine", f"vm-id={g.uuid}")  # not the hook's, which leaves it alone
+    for _ in range(2):
+        lv.virsh("start", "vm2", "--paused")
+        info = lib.port_info(sw, "br0", g.device())
+        lib.need(info["isolated"], "the port is not isolated")
+        lib.need(info["labels"]["vm-id"] == g.uuid and info["labels"]["attached-mac"] == g.mac,
+                 str(info["labels"]))
+        # what it was started with counts, not what the metadata has become meanwhile
+        lv.virsh("metadata", "vm2", "urn:bascule", "--live", "--key", "bascule", "--set", "<nix/>")
+        g.off()
+        lib.need(port_names(sw) == [host.port, "mine"], f"ports left: {port_names(sw)}")
+    sw.delif("br0", "mine")
+
+    for meta, words in (
+            ("<port bridge='br0' isolated='maybe'/>", "isolated is yes or no"),
+            ("<port bridge='br0' vlan='5'/>", "there is no vlan="),
+            ("<prt bridge='br0'/>", "<prt bridge='br0'>: <port> or <ports> is expected"),
+            ("<ports><prt bridge='br0'/></ports>", "<prt bridge='br0'>: <port> or <ports>"),
+            ("<ports/>", "<ports>: one or more"),
+            ("<ports bridge='br0'/>", "<ports bridge='br0'>: one or more"),
+            ("<port bridge='br0'><port bridge='br1'/></port>", "nothing can be in it"),
+            ("<port dev='vm1'/>", "it needs bridge='NAME'"),
+            ("<port bridge='br0' dev='nosuch'/>", "dev='nosuch'>: the guest has no such interface"),
+            ("<port bridge='br0' mac='52:54:00:99:99:99'/>", "the guest has no such interface"),
+            ("<ports><port bridge='br0'/><port bridge='br9'/></ports>", "are for one interface")):
+        says(meta)
+        lib.need(words in lv.fails("start", "vm2"), f"{meta}: no {words!r}")
+        lib.need(port_names(sw) == [host.port], f"ports left: {port_names(sw)}")
+
+
 def test_hook(lab):
-    """A tap of libvirt's with a name of libvirt's own, and one that the hook makes."""
+    """Taps that libvirt makes, and one that the hook makes."""
     lv = lab_with_libvirt(lab, hook=True)
     host = lab.host("h")
+    hook_of_vnet(lv, host)
     meta = "<b:port xmlns:b='urn:bascule' bridge='br0'{}/>"
-    g = Guest(lv, "vm2", "<interface type='ethernet'>")
-    lv.virsh("metadata", "vm2", "urn:bascule", "--config", "--key", "bascule", "--set",
-             "<ports><port bridge='br9' dev='other'/>"
-             f"<port bridge='br0' mac='{g.mac}' isolated='yes'/></ports>")
-    lv.virsh("start", "vm2", "--paused")
-    dev = g.device()
-    lib.need(lib.port_info(lab.sw, "br0", dev)["isolated"], "the port is not isolated")
-    g.off()
     g = Guest(lv, "vm3", "<interface type='ethernet'><target dev='t3' managed='no'/>",
               meta.format(" dev='t3'"))
+    before = bridge_mac(lab.sw)
+    lv.virsh("start", "vm3", "--paused")
+    tap = lib.sh("ip", "-n", lab.sw.ns, "link", "show", "t3").stdout
+    lib.need("fe" + g.mac[2:] in tap and bridge_mac(lab.sw) == before,
+             f"br0 was {before} and is {bridge_mac(lab.sw)}; {tap}")
+    g.off()
     by_ethernet(lv, host, g, "t3")
     g = Guest(lv, "vm4", "<interface type='ethernet'>", meta.format("").replace("br0", "br9"))
     said = lv.fails("start", "vm4")
     lib.need("br9" in said, "the hook's sentence is not shown")
+    lib.need(port_names(lab.sw) == [host.port], f"ports left: {port_names(lab.sw)}")
 
 
 def test_script(lab):
@@ -325,6 +429,27 @@ def test_script(lab):
     lib.need(port_names(lab.sw) == ["t5"], f"ports: {port_names(lab.sw)}")
     g.off()
     lib.need(port_names(lab.sw) == [], f"ports: {port_names(lab.sw)}")
+
+
+def test_same_name(lab):
+    """A tap for libvirt is to be called as that of a guest which Bascule runs: libvirt
+    fails, and cleans up nothing that is not its own."""
+    lv = lab_with_libvirt(lab)
+    sw = lab.sw
+    sw.cli("guest", "define", "web", "--memory", "32", "--net", "br0", "--qemu-arg", "-S")
+    sw.cli("guest", "start", "web")
+    lab.at_end(lambda: sw.cli("guest", "kill", "web", check=False))
+    Guest(lv, "vm11", "<interface type='bridge'><source bridge='br0'/>"
+          "<virtualport type='openvswitch'/><target dev='web'/>")
+    lv.fails("start", "vm11")
+    lib.need(sw.json("guest", "show", "web")["nets"][0]["attached"] and
+             port_names(sw) == ["web"], f"ports: {port_names(sw)}")
+    sw.cli("guest", "kill", "web")
+    lib.need(port_names(sw) == [], f"ports left: {port_names(sw)}")
+    lv.virsh("start", "vm11", "--paused")
+    lib.need(port_names(sw) == ["web"], "the name is free, and libvirt's guest no port")
+    lv.virsh("destroy", "vm11")
+    lib.need(port_names(sw) == [], f"ports left: {port_names(sw)}")
 
 
 def test_errors(lab):

@@ -464,6 +464,29 @@ def test_two_daemons(lab):
     net.reach_all()
 
 
+def test_renamed(lab):
+    """The kernel's bridge gets another name: both are known when it is given back."""
+    net = Net(lab, hosts=2, vm=False)
+    net.sw.start()
+    for undo in ("brx", "br0"):
+        net.adopt()
+        net.ip("link", "set", "br0", "down")
+        net.ip("link", "set", "br0", "name", "brx")
+        net.ip("link", "set", "brx", "up")
+        wait_until(lambda: "bridge br0 is called brx by the kernel now" in net.sw.log_tail(8), 3,
+                   "it is followed")
+        net.reach_all()
+        refused(net, "brx is adopted already: basc-br0", "brx")
+        said = net.sw.cli("adopt", undo, "--undo").stdout
+        need(said == f"{undo} is the kernel's again\n", said)
+        need(not net.sw.json("bridge", "show"), "a bridge is left")
+        net.reach_all()
+        net.ip("link", "set", "brx", "down")
+        net.ip("link", "set", "brx", "name", "br0")
+        net.ip("link", "set", "br0", "up")
+        net.reach_all()
+
+
 def refused(net, words, *args, **kw):
     r = net.sw.cli("adopt", *args, check=False, **kw)
     need(r.returncode == 1 and words in r.stderr, f"{args}: {r.stderr!r}")

@@ -4,6 +4,7 @@
 lines, a thousand clients, slow readers, no authority, descriptors nobody asked
 for.  Each gets a clear error, memory stays bounded, others are served."""
 import array
+import fcntl
 import json
 import os
 import resource
@@ -424,9 +425,24 @@ def test_sockets(lab):
              f"{bad}: exit {r.returncode}: {r.stderr}")
     r = lib.sh(exe, "--config", "no-such.yaml", check=False, timeout=10)
     need(r.returncode == 1 and "no-such.yaml: No such file" in r.stderr, r.stderr)
-    # killed: its socket stays behind, and the next daemon takes the place
+    # killed: its socket stays behind, and the next daemon takes the place; while
+    # somebody has the lock it waits a little
     sw.stop(signal.SIGKILL)
     need(os.path.exists(sw.sock), "what removed the socket?")
+    with open(sw.sock + ".lock", "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        t0 = time.monotonic()
+        refused(sw.sock, "another basculed", sw.sock)
+        need(1.5 < time.monotonic() - t0 < 6, f"it waited {time.monotonic() - t0:.1f} s")
+        t = threading.Timer(0.7, fcntl.flock, (f, fcntl.LOCK_UN))
+        t.start()
+        sw.start()
+        well(sw)
+        t.join()
+    t0 = time.monotonic()
+    refused(sw.sock, "another basculed", sw.sock)
+    need(time.monotonic() - t0 < 1, "who runs well is waited for")
+    sw.stop(signal.SIGKILL)
     r = sw.cli("show", check=False)
     need(r.returncode == 1 and "start basculed" in r.stderr, f"no daemon: {r.stderr}")
     sw.start()

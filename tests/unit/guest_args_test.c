@@ -185,6 +185,11 @@ static void refusals(void **state)
     refused("{'name':'a','machine':'pc,accel=kvm'}", "--machine: ','");
     refused("{'name':'a','vnc':'0'}", "--vnc 0");
     refused("{'name':'a','vnc':'x:0,y'}", "--vnc: ','");
+    refused("{'name':'a','vnc':'x:59636'}", "--vnc x:59636: HOST:DISPLAY");
+    refused("{'name':'a','vnc':'x:'}", "--vnc x:: HOST:DISPLAY");
+    refused("{'name':'a','machine':'microvm'}", "it has no PCI");
+    refused("{'name':'a','nets':[{'bridge':'br 0'}]}", "--net br 0: no bridge");
+    refused("{'name':'a','nets':[{'bridge':'..'}]}", "--net ..: no bridge");
     refused("{'name':'a','cdrom':'x'}", "must be absolute");
     refused("{'name':'a','append':'x'}", "goes with --kernel");
     refused("{'name':'a','kernel':'/k','append':'x\\ny'}", "control");
@@ -449,13 +454,15 @@ static void paths(void **state)
 static void is_cut(void **state)
 {
     struct guest_def *d = def("{'name':'g','disks':[{'path':'/0123456789'}]}");
-    char out[8];
+    char out[13], exact[14];
 
     (void)state;
     said_translate(d, "[/dev/fdset/5]", out, sizeof(out));
-    assert_string_equal(out, "[/01234");
+    assert_string_equal(out, "[/0...56789]");
+    said_translate(d, "[/dev/fdset/5]", exact, sizeof(exact));
+    assert_string_equal(exact, "[/0123456789]");
     said_translate(d, "-drive file=/dev/fdset/5: bad", out, sizeof(out));
-    assert_string_equal(out, "--disk ");
+    assert_string_equal(out, "--d...9: bad");
     guest_def_free(d);
 }
 

@@ -25,6 +25,10 @@
     "\"labels\":{\"vm-id\":\"0-1\",\"iface-status\":\"active\"}},"             \
     "{\"name\":\"mem0\",\"bridge\":\"br1\",\"no\":1,\"kind\":\"mem\","         \
     "\"failed\":true,\"why\":\"as told\",\"labels\":{}}]"
+/* A guest that Bascule has launched. */
+#define GUESTS                                                                 \
+    "[{\"name\":\"web\",\"bridge\":\"br0\",\"no\":2,\"kind\":\"packet\","      \
+    "\"spec\":\"web\",\"guest\":\"web\",\"labels\":{}}]"
 #define BRIDGES                                                                \
     "[{\"name\":\"br0\",\"stp_state\":false},{\"name\":\"br1\","               \
     "\"stp_state\":false}]"
@@ -61,7 +65,7 @@ static void parse(struct run *r, const char *text)
     r->rc = ovs_parse(&r->line, split(r, text), r->words, &r->e);
 }
 
-static void run(struct run *r, const char *text)
+static void run(struct run *r, const char *text, const char *ports)
 {
     FILE *f;
 
@@ -69,7 +73,7 @@ static void run(struct run *r, const char *text)
     if (r->rc < 0)
         return;
     r->o.bridges = json_loads(BRIDGES, 0, NULL);
-    r->o.ports = json_loads(PORTS, 0, NULL);
+    r->o.ports = json_loads(ports, 0, NULL);
     f = open_memstream(&r->out, &r->n);
     r->rc = ovs_run(&r->o, &r->line, f);
     fclose(f);
@@ -88,7 +92,7 @@ static void says(const char *text, const char *want, unsigned steps)
 {
     struct run r;
 
-    run(&r, text);
+    run(&r, text, PORTS);
     if (r.rc != 0)
         fail_msg("%s: %s", text, r.e.text);
     if (strcmp(r.out, want) != 0)
@@ -102,11 +106,32 @@ static void fails(const char *text, const char *part)
 {
     struct run r;
 
-    run(&r, text);
+    run(&r, text, PORTS);
     if (r.rc == 0)
         fail_msg("%s: succeeded", text);
     if (!strstr(r.e.text, part))
         fail_msg("%s: said %s", text, r.e.text);
+    run_end(&r);
+}
+
+static void a_guests_port_stays(void **state)
+{
+    struct run r;
+
+    (void)state;
+    run(&r, "ovs-vsctl -- --if-exists del-port web", GUESTS);
+    assert_int_equal(r.rc, 0);
+    assert_int_equal(r.o.n, 0);
+    assert_string_equal(r.o.note.text,
+                        "port web stays: it is guest web's, which runs");
+    run_end(&r);
+    run(&r, "ovs-vsctl del-port br0 web", GUESTS);
+    assert_int_equal(r.rc, -1);
+    assert_non_null(strstr(r.e.text, "guest web's, which runs, and leaves"));
+    run_end(&r);
+    run(&r, "ovs-vsctl -- --may-exist add-port br0 web", GUESTS);
+    assert_int_equal(r.rc, -1);
+    assert_non_null(strstr(r.e.text, "guest web's, which runs: choose"));
     run_end(&r);
 }
 
@@ -141,7 +166,7 @@ static void libvirt_adds_a_port(void **state)
 
     (void)state;
     add_with_ids(text, sizeof(text), "vnet1", ids);
-    run(&r, text);
+    run(&r, text, PORTS);
     assert_int_equal(r.rc, 0);
     assert_int_equal(r.line.timeout, 5);
     assert_int_equal(r.line.n, 7);
@@ -279,7 +304,7 @@ static void br_exists_is_2(void **state)
     struct run r;
 
     (void)state;
-    run(&r, "ovs-vsctl br-exists br9 -- add-br br9");
+    run(&r, "ovs-vsctl br-exists br9 -- add-br br9", PORTS);
     assert_int_equal(r.rc, 0);
     assert_int_equal(r.o.status, 2);
     assert_int_equal(r.o.n, 0);
@@ -292,7 +317,8 @@ static void internal_ports_are_taps(void **state)
     struct run r;
 
     (void)state;
-    run(&r, "ovs-vsctl add-port br0 p0 -- set interface p0 type=internal");
+    run(&r, "ovs-vsctl add-port br0 p0 -- set interface p0 type=internal",
+        PORTS);
     assert_int_equal(r.rc, 0);
     assert_int_equal(r.o.n, 1);
     assert_string_equal(ovs_text(r.o.step[0].record, "spec"), "tap:p0");
@@ -433,6 +459,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(libvirt_adds_a_port),
         cmocka_unit_test(libvirt_removes_a_port),
+        cmocka_unit_test(a_guests_port_stays),
         cmocka_unit_test(libvirt_has_vlans),
         cmocka_unit_test(libvirt_asks),
         cmocka_unit_test(libvirt_migrates),

@@ -328,7 +328,8 @@ static void a_storm_of_moves(void **state)
         assert_int_equal(rig_got(&r, "c"), i);
     after = table_stats();
     total = after.moved - before.moved + after.learned - before.learned;
-    assert_true(total > N);
+    /* how many depends on how the two ports take turns: by batches at worst */
+    assert_true(total > N / 16);
     assert_true(rig_wait(&r, all_told, &total));
     rig_run(&r, 0.1);
     assert_int_equal(seen.moved + seen.added + seen.lost, total);

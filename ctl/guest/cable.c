@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The cables of a guest's network cards, which QEMU takes out and puts in.
+ * They are as it has last answered.
+ */
+#include "ctl/guest/guest_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define ANSWER_LIMIT 5. /* s; it answers at once, or is not itself */
+
+static void finish(struct guest *g, int rc, const struct err *e)
+{
+    ev_timer_stop(g->all->loop, &g->cables);
+    g->cables_asked = 0;
+    answer(&g->on_link, rc, e);
+}
+
+static void answered(struct guest_port *p, bool up, bool well, const char *text)
+{
+    struct guest *g = p->g;
+    struct err e = {""};
+
+    if (well)
+        p->down = !up;
+    if (!g->cables_asked) /* nobody waits any more */
+        return;
+    if (!well) {
+        finish(g,
+               err_set(&e, EIO, "guest %s: QEMU: %.200s", g->def->name, text),
+               &e);
+    } else if (--g->cables_asked == 0) {
+        guest_tell(g, up ? "link-up" : "link-down", "guest %s: its cable is %s",
+                   g->def->name, up ? "in" : "out");
+        finish(g, 0, &e);
+    }
+}
+
+static void on_in(void *arg, const json_t *result, const char *text)
+{
+    answered(arg, true, result != NULL, text);
+}
+
+static void on_out(void *arg, const json_t *result, const char *text)
+{
+    answered(arg, false, result != NULL, text);
+}
+
+/* All of them, or those before the one that could not be asked for. */
+static int ask(struct guest *g, bool up, struct err *e)
+{
+    char id[16];
+
+    for (unsigned i = 0; i < g->def->n_nets; i++) {
+        snprintf(id, sizeof(id), "nic%u", i);
+        if (!g->qmp || qmp_command(g->qmp, "set_link",
+                                   json_pack("{s:s,s:b}", "name", id, "up", up),
+                                   up ? on_in : on_out, &g->port[i]) < 0)
+            return err_set(e, ENOTCONN, "guest %s: its QEMU does not listen",
+                           g->def->name);
+    }
+    return 0;
+}
+
+void guest_link(struct guest *g, bool up, sw_done done, void *arg)
+{
+    struct err e = {""};
+    int rc = 0;
+
+    if (!g->pid)
+        rc = err_set(&e, ESRCH, "guest %s does not run", g->def->name);
+    else if (!g->def->n_nets)
+        rc = err_set(&e, ENODEV, "guest %s has no network card", g->def->name);
+    else if (g->cables_asked)
+        rc = err_set(&e, EBUSY, "guest %s: its cables are being moved already",
+                     g->def->name);
+    if (!rc)
+        rc = ask(g, up, &e);
+    if (rc) {
+        answer_later(g->all, done, arg, rc, &e);
+        return;
+    }
+    g->on_link = (struct answer){done, arg};
+    g->cables_asked = g->def->n_nets;
+    ev_timer_stop(g->all->loop, &g->cables);
+    ev_timer_set(&g->cables, ANSWER_LIMIT, 0.);
+    ev_timer_start(g->all->loop, &g->cables);
+}
+
+static void on_limit(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct guest *g = w->data;
+    struct err e;
+
+    (void)loop;
+    (void)revents;
+    finish(g,
+           err_set(&e, ETIMEDOUT,
+                   "guest %s: QEMU has not answered within %d s; its cables "
+                   "are moved when it goes on",
+                   g->def->name, (int)ANSWER_LIMIT),
+           &e);
+}
+
+void cable_init(struct guest *g)
+{
+    ev_timer_init(&g->cables, on_limit, 0., 0.);
+    g->cables.data = g;
+}
+
+void cable_lost(struct guest *g)
+{
+    struct err e;
+
+    if (g->all->ended)
+        ev_timer_stop(g->all->loop, &g->cables);
+    else if (g->cables_asked)
+        finish(g,
+               err_set(&e, ENOTCONN, "guest %s: its QEMU does not listen",
+                       g->def->name),
+               &e);
+}
