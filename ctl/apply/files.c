@@ -52,11 +52,11 @@ static int load(struct op *op, struct err *e)
 
 /* ---- what a plan asks for ---- */
 
-static int device(void *arg, int netns_fd, const char *name, struct member *m,
-                  struct err *e)
+static int device(void *arg, int netns_fd, const char *name,
+                  const struct port_spec *as, struct member *m, struct err *e)
 {
     (void)arg;
-    return member_get(netns_fd, name, m, e);
+    return member_get(netns_fd, name, as, m, e);
 }
 
 static int guest(void *arg, const struct guest_def *d, bool start, long others,

@@ -95,9 +95,10 @@ struct plan {
     unsigned n_waiting; /* devices that are not there yet */
 };
 
-/* How a device of the namespace 'netns_fd' stands.  -ENODEV: there is none. */
+/* member_get of member.h. */
 typedef int (*plan_device)(void *arg, int netns_fd, const char *device,
-                           struct member *m, struct err *e);
+                           const struct port_spec *as, struct member *m,
+                           struct err *e);
 /* guest_try of ctl/guest/guest.h. */
 struct guest_def;
 typedef int (*plan_guest)(void *arg, const struct guest_def *d, bool start,

@@ -165,7 +165,7 @@ static int check_interface(struct checker *c, const struct step *s,
     struct err none;
 
     if (n->kind == GUEST_STREAM || plan_bridge_goes(c->p, n->port) ||
-        c->in->device(c->in->arg, -1, n->port, &m, &none))
+        c->in->device(c->in->arg, -1, n->port, NULL, &m, &none))
         return 0;
     return want_fail(c->e, EEXIST, &s->guest->pos,
                      "guest %s: interface %s exists already: delete it (ip "

@@ -61,7 +61,7 @@ int plan_check_interface(const struct plan_input *in, int netns_fd,
     struct err none;
 
     if (is_ours(in->running, name) ||
-        in->device(in->arg, netns_fd, name, &m, &none))
+        in->device(in->arg, netns_fd, name, NULL, &m, &none))
         return 0;
     return want_fail(e, EEXIST, pos,
                      "interface %s exists already: delete it (ip link del %s) "

@@ -590,8 +590,10 @@ def test_in_a_file(lab):
     need(adopted(), "with --confirm")
     net.sw.cli("confirm", "--revert")
     given_back()
-    r = apply(conf(net, "{br0: {adopt: yes}, br1: {ports: [lo]}}", "bad.yaml"), check=False)
-    need(r.returncode == 1 and "loopback" in r.stderr, r.stderr)
+    bad = conf(net, "{br0: {adopt: yes}, br1: {ports: ['stream:/no/dir/s,listen=on']}}", "bad.yaml")
+    r = apply(bad, check=False)
+    need(r.returncode == 1 and "/no/dir" in r.stderr, r.stderr)
+    need("taking" in net.sw.log_tail(), "it was not adopted and given back")
     given_back()
 
     # by hand meanwhile

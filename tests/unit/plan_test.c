@@ -30,11 +30,12 @@ static struct err err;
 
 /* The devices "eth..." are there, and this one; each has an MTU of 1500. */
 static const char *device_there = "";
-static int device(void *arg, int netns_fd, const char *name, struct member *m,
-                  struct err *e)
+static int device(void *arg, int netns_fd, const char *name,
+                  const struct port_spec *as, struct member *m, struct err *e)
 {
     (void)arg;
     (void)netns_fd;
+    (void)as;
     *m = (struct member){
         .has_mac = true, .mtu = 1500, .wakeonlan = CONF_UNSET, .up = true};
     return strncmp(name, "eth", 3) != 0 && strcmp(name, device_there) != 0
