@@ -244,6 +244,7 @@ int server_new(struct server **out, const struct server_config *c,
         free(s);
         return err_sys(e, ENOMEM, "control socket");
     }
+    apply_adopt(s->apply, s->adopt);
     parser_init(&s->parser, s->loop, conn_parsed);
     sw_observe(s->sw, monitor_event, s);
     *out = s;

@@ -16,6 +16,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
+#include <net/if_arp.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,26 @@ int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
                     : err_set(e, ENODEV, "interface %d is gone", ifindex);
     if (rc)
         return err_sys(e, rc, "asking for interface %s", name ? name : "");
+    return 0;
+}
+
+int netdev_check_port(const struct netdev *d, bool adopted, struct err *e)
+{
+    if (d->flags & IFF_LOOPBACK)
+        return err_set(e, EINVAL,
+                       "%s is the loopback interface: it cannot be a port",
+                       d->name);
+    if (d->type != ARPHRD_ETHER)
+        return err_set(e, EINVAL, "%s is not an Ethernet interface", d->name);
+    if (strcmp(d->kind, "bridge") == 0)
+        return err_set(e, ELOOP,
+                       "%s is a bridge itself: it cannot be a port of one",
+                       d->name);
+    if (d->master && !adopted)
+        return err_set(e, EBUSY,
+                       "%s belongs to a bridge or bond of the kernel: release "
+                       "it first (ip link set %s nomaster)",
+                       d->name, d->name);
     return 0;
 }
 

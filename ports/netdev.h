@@ -47,6 +47,9 @@ bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d);
  */
 int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e);
 
+/* May it be a port?  'adopted': of a bridge of the kernel's, in which it is. */
+int netdev_check_port(const struct netdev *d, bool adopted, struct err *e);
+
 /* Every link here.  0 or -errno with a sentence. */
 int netdev_each(void (*fn)(void *arg, const struct netdev *d), void *arg,
                 struct err *e);

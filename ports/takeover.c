@@ -6,7 +6,6 @@
 #include "ports/netwatch.h"
 
 #include <errno.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,24 +22,9 @@ void takeover_init(struct takeover *t)
 static int check_device(const struct netdev *d, const char *adopt,
                         struct kbridge_saved *bridge, struct err *e)
 {
-    if (d->flags & IFF_LOOPBACK)
-        return err_set(e, EINVAL,
-                       "%s is the loopback interface: it cannot be a port",
-                       d->name);
-    if (d->type != ARPHRD_ETHER)
-        return err_set(e, EINVAL, "%s is not an Ethernet interface", d->name);
-    if (strcmp(d->kind, "bridge") == 0)
-        return err_set(e, ELOOP,
-                       "%s is a bridge itself: it cannot be a port of one",
-                       d->name);
-    if (adopt)
-        return kbridge_plan(d, adopt, bridge, e);
-    if (d->master)
-        return err_set(e, EBUSY,
-                       "%s belongs to a bridge or bond of the kernel: release "
-                       "it first (ip link set %s nomaster)",
-                       d->name, d->name);
-    return 0;
+    int rc = netdev_check_port(d, adopt != NULL, e);
+
+    return rc || !adopt ? rc : kbridge_plan(d, adopt, bridge, e);
 }
 
 static int shut(struct takeover *t, const struct takeover_how *how,

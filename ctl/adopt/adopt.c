@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct adoption *find(struct adopt *a, const char *name)
+static struct adoption *find(const struct adopt *a, const char *name)
 {
     struct adoption *ad;
 
@@ -429,6 +429,14 @@ void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg)
     follow_stop(ad);
     members_out(ad);
     adoption_check(ad);
+}
+
+bool adopt_has(const struct adopt *a, const char *name, bool *disable)
+{
+    const struct adoption *ad = find(a, name);
+
+    *disable = ad && ad->disable;
+    return ad != NULL;
 }
 
 /* ---- what happens in the switch ---- */

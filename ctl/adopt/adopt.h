@@ -48,6 +48,14 @@ void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
  * none of that name is adopted. */
 void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg);
 
+/*
+ * Thread: one that may block.  Could the kernel's bridge be adopted, as far as
+ * itself says?  0, or -errno with a sentence; -ENODEV: there is none.
+ */
+int adopt_try(const char *name, int netns_fd, struct err *e);
+/* Is a bridge of that name adopted, or about to be?  'disable' as above. */
+bool adopt_has(const struct adopt *a, const char *name, bool *disable);
+
 /* What happens in the switch. */
 void adopt_event(struct adopt *a, const struct sw_event *e);
 

@@ -79,6 +79,32 @@ static void name_tap(struct look *l)
         snprintf(l->device, sizeof(l->device), TAP_PREFIX "%d", l->k.ifindex);
 }
 
+static int read_bridge(struct look *l, struct err *e)
+{
+    int rc = kbridge_read(l->name, 0, &l->k, e);
+
+    if (rc)
+        return rc;
+    name_tap(l);
+    l->bridge = l->k.ifindex;
+    return check(&l->k, e);
+}
+
+int adopt_try(const char *name, int netns_fd, struct err *e)
+{
+    struct look l = {.netns_fd = netns_fd};
+    struct netns_scope scope;
+    int rc = netns_enter(&scope, netns_fd, e);
+
+    if (rc)
+        return rc;
+    snprintf(l.name, sizeof(l.name), "%s", name);
+    rc = read_bridge(&l, e);
+    netns_leave(&scope);
+    look_reset(&l);
+    return rc;
+}
+
 /* From here on nothing is missed: listening first, then reading. */
 static int first_look(struct look *l, struct err *e)
 {
@@ -87,12 +113,7 @@ static int first_look(struct look *l, struct err *e)
     l->nl_fd = listen_links(e);
     if (l->nl_fd < 0)
         return l->nl_fd;
-    rc = kbridge_read(l->name, 0, &l->k, e);
-    if (rc)
-        return rc;
-    name_tap(l);
-    l->bridge = l->k.ifindex;
-    rc = check(&l->k, e);
+    rc = read_bridge(l, e);
     if (!rc)
         rc = kbridge_fdb(l->bridge, FDB_MAX, &l->fdb, &l->n_fdb, e);
     return rc;

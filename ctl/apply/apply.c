@@ -90,10 +90,12 @@ static void begin_apply(struct op *op)
         return;
     }
     op->running = running_new(a->sw);
-    if (!op->running || running_copy_guests(op->running, a->guests))
+    if (!op->running || running_copy_guests(op->running, a->guests)) {
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
-    else
-        copy(op);
+        return;
+    }
+    running_copy_adopted(op->running, a->adopt);
+    copy(op);
 }
 
 struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
@@ -230,6 +232,11 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
 void apply_guests(struct apply *a, struct guests *g)
 {
     a->guests = g;
+}
+
+void apply_adopt(struct apply *a, struct adopt *ad)
+{
+    a->adopt = ad;
 }
 
 void apply_end(struct apply *a)

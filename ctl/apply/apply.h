@@ -23,6 +23,7 @@
 #include "ctl/apply/wanted.h"
 #include "switch/switch.h"
 
+struct adopt;
 struct apply;
 struct ev_loop;
 struct guests;
@@ -32,6 +33,8 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
                         const char *state_dir);
 /* Whose guests files may define; NULL: nobody's. */
 void apply_guests(struct apply *a, struct guests *g);
+/* By whom bridges of the kernel's are adopted; NULL: by nobody. */
+void apply_adopt(struct apply *a, struct adopt *ad);
 /* No step is begun any more; before sw_free. */
 void apply_end(struct apply *a);
 /* Gives back what files made of devices and addresses; after sw_free. */

@@ -6,6 +6,7 @@
 #include "ctl/apply/op.h"
 #include "ctl/config/load.h"
 #include "ctl/apply/member.h"
+#include "ctl/guest/guest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,14 +50,24 @@ static int load(struct op *op, struct err *e)
     return conf_load(&op->conf, r->file[0].name, sent_file, r, e);
 }
 
-/* ---- layer 3 ---- */
+/* ---- what a plan asks for ---- */
 
-static int device(void *arg, int netns_fd, const char *name, struct member *m,
-                  struct err *e)
+static int device(void *arg, int netns_fd, const char *name,
+                  const struct port_spec *as, struct member *m, struct err *e)
 {
     (void)arg;
-    return member_get(netns_fd, name, m, e);
+    return member_get(netns_fd, name, as, m, e);
 }
+
+static int guest(void *arg, const struct guest_def *d, bool start, long others,
+                 char *notice, size_t n, struct err *e)
+{
+    const struct op *op = arg;
+
+    return guest_try(op->a->guests, d, start, others, notice, n, e);
+}
+
+/* ---- layer 3 ---- */
 
 /* In a sorted plan, which is short where it is searched. */
 static struct step *step_of(struct plan *p, enum step_kind kind,
@@ -68,8 +79,12 @@ static struct step *step_of(struct plan *p, enum step_kind kind,
     return NULL;
 }
 
-static int begin_l3(struct op *op, struct step *s, struct err *e)
+static int begin_l3(struct op *op, const struct plan_input *in, struct step *s,
+                    struct err *e)
 {
+    const struct conf_pos *pos = &s->wb->conf->pos;
+    int rc;
+
     s->l3 = apply_l3_new(op->a, s->bridge, op->req->netns_fd,
                          plan_renderer(op->want, s->wb));
     if (!s->l3)
@@ -77,7 +92,9 @@ static int begin_l3(struct op *op, struct step *s, struct err *e)
     if (!step_of(&op->plan, STEP_BRIDGE_ADD, s->bridge) ||
         step_of(&op->plan, STEP_BRIDGE_DEL, s->bridge))
         return 0;
-    return want_wrap(e, l3_check(s->l3, e), &s->wb->conf->pos);
+    rc = l3_check(s->l3, e);
+    return rc ? want_wrap(e, rc, pos)
+              : plan_check_interface(in, op->req->netns_fd, s->bridge, pos, e);
 }
 
 /* Without any change around it, what layer 3 says decides. */
@@ -130,14 +147,15 @@ static void plan_moves(struct op *op)
     }
 }
 
-static int plan_all_l3(struct op *op, struct err *e)
+static int plan_all_l3(struct op *op, const struct plan_input *in,
+                       struct err *e)
 {
     struct plan *p = &op->plan;
     int rc = 0;
 
     for (unsigned i = 0; !rc && i < p->n; i++)
         if (p->step[i].kind == STEP_L3_BEGIN)
-            rc = begin_l3(op, &p->step[i], e);
+            rc = begin_l3(op, in, &p->step[i], e);
     for (unsigned i = 0; !rc && i < p->n; i++)
         if (p->step[i].kind == STEP_L3_APPLY)
             rc = plan_l3(op, &p->step[i], e);
@@ -207,6 +225,8 @@ int apply_plan_work(void *arg, struct err *e)
         .may_guest = r->may_name,
         .no_guests = r->missing != 0,
         .device = device,
+        .guest = guest,
+        .arg = op,
     };
     int rc = load(op, e);
 
@@ -218,5 +238,5 @@ int apply_plan_work(void *arg, struct err *e)
     rc = plan_make(&op->plan, &in, e);
     if (!rc)
         rc = say_all_missing(op, e);
-    return rc ? rc : plan_all_l3(op, e);
+    return rc ? rc : plan_all_l3(op, &in, e);
 }

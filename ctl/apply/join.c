@@ -79,6 +79,8 @@ void apply_event(struct apply *a, const struct sw_event *e)
     struct owned_port *p;
     struct op *op;
 
+    if (e->type == SW_EVENT_BRIDGE_DEL && !a->ending)
+        removal_of_adopted(a, e->bridge);
     if (e->type != SW_EVENT_PORT_STATE || a->ending)
         return;
     b = owned_find(&a->owned, e->bridge);

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <string.h>
 
-static int read_device(const char *device, struct member *m, int *ifindex,
-                       struct err *e)
+static int read_device(const char *device, const struct port_spec *as,
+                       struct member *m, int *ifindex, struct err *e)
 {
     struct netdev d;
     int rc = netdev_get(device, 0, &d, e);
 
+    if (!rc && as)
+        rc = netdev_check_port(&d, port_spec_get(as, "adopt") != NULL, e);
     if (rc)
         return rc;
     rc = netdev_wol_get(device);
@@ -30,15 +32,15 @@ static int read_device(const char *device, struct member *m, int *ifindex,
     return 0;
 }
 
-int member_get(int netns_fd, const char *device, struct member *m,
-               struct err *e)
+int member_get(int netns_fd, const char *device, const struct port_spec *as,
+               struct member *m, struct err *e)
 {
     struct netns_scope scope;
     int rc = netns_enter(&scope, netns_fd, e), ifindex;
 
     if (rc)
         return rc;
-    rc = read_device(device, m, &ifindex, e);
+    rc = read_device(device, as, m, &ifindex, e);
     netns_leave(&scope);
     return rc;
 }
@@ -92,10 +94,10 @@ int member_set(int netns_fd, const char *device, const struct member *m,
 
     if (rc)
         return rc;
-    rc = read_device(device, &before, &ifindex, e);
+    rc = read_device(device, NULL, &before, &ifindex, e);
     if (!rc) {
         rc = set_all(device, ifindex, &before, m, e);
-        if (rc && read_device(device, &now, &ifindex, NULL) == 0)
+        if (rc && read_device(device, NULL, &now, &ifindex, NULL) == 0)
             (void)set_all(device, ifindex, &now, &before, NULL);
     }
     netns_leave(&scope);
@@ -117,7 +119,7 @@ void member_restore(int netns_fd, const char *device,
         back.mtu = 0;
     if (said->wakeonlan == CONF_UNSET)
         back.wakeonlan = CONF_UNSET;
-    rc = read_device(device, &now, &ifindex, NULL);
+    rc = read_device(device, NULL, &now, &ifindex, NULL);
     if (!rc)
         rc = set_all(device, ifindex, &now, &back, &e);
     if (!rc && now.up && !before->up)

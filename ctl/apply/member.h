@@ -10,9 +10,12 @@
 
 #include "ctl/apply/owned.h"
 
-/* How it stands.  0 or -errno with a sentence; -ENODEV: there is none. */
-int member_get(int netns_fd, const char *device, struct member *m,
-               struct err *e);
+/*
+ * How it stands.  0 or -errno with a sentence; -ENODEV: there is none.  'as':
+ * the port it is to become, which it may not be fit for; NULL: none.
+ */
+int member_get(int netns_fd, const char *device, const struct port_spec *as,
+               struct member *m, struct err *e);
 
 /*
  * Makes what 'm' says so (MAC and MTU only if given; up only if m->up).  0, or

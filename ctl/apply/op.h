@@ -42,6 +42,7 @@ struct apply {
     struct ev_loop *loop;
     struct sw *sw;
     struct guests *guests; /* NULL: there are none */
+    struct adopt *adopt;   /* likewise */
     char *state_dir;       /* NULL: none */
     struct owned owned;
     struct op_queue queue; /* the first one is under way */
@@ -108,6 +109,9 @@ void op_answer(struct op *op, int rc, const struct err *e);
 /* An operation that applies; the request is its.  NULL: out of memory. */
 struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
                     void *arg);
+
+/* removal.c: a bridge is gone that perhaps was adopted for a file. */
+void removal_of_adopted(struct apply *a, const char *bridge);
 
 /* late.c */
 void late_init(struct late *l, struct apply *a);

@@ -77,7 +77,8 @@ struct owned_bridge {
     uint64_t netns; /* from where it was applied */
     int netns_fd;   /* of that; -1: the daemon's own */
     bool local;
-    struct l3 *l3; /* NULL: none */
+    enum conf_adopt adopt; /* else of our making */
+    struct l3 *l3;         /* NULL: none */
     struct bridge_record record;
     struct owned_ports port[OWNED_BUCKETS];
 };

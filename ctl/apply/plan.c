@@ -144,7 +144,7 @@ static int remake_bridge(struct maker *m, const struct run_bridge *rb)
                          name, rb->info.local ? "with" : "without",
                          hand ? "its port " : "it", hand ? hand->name : "",
                          name);
-    rc = plan_remove_bridge(m, rb);
+    rc = plan_remove_bridge(m, rb, true);
     return rc ? rc : plan_add_bridge(m);
 }
 
@@ -153,13 +153,15 @@ static int want_one(struct maker *m)
     const struct conf_bridge *c = m->wb->conf;
     const struct run_bridge *rb = running_find(m->in->running, c->name);
 
-    if (!rb)
-        return plan_add_bridge(m);
-    if (rb->info.netns != m->in->netns)
+    if (rb && rb->info.netns != m->in->netns)
         return want_fail(m->e, EEXIST, &c->pos,
                          "there is a bridge %s already, in another network "
                          "namespace",
                          c->name);
+    if (c->adopt)
+        return plan_adopt_bridge(m, rb);
+    if (!rb)
+        return plan_add_bridge(m);
     if (rb->info.device[0])
         return want_fail(m->e, EEXIST, &c->pos,
                          "%s is a bridge of the kernel's that was adopted: "
@@ -174,7 +176,8 @@ static int want_one(struct maker *m)
 static int unwanted(struct maker *m, const struct run_bridge *rb)
 {
     if (rb->owned && rb->owned->netns == m->in->netns)
-        return plan_remove_bridge(m, rb);
+        return rb->info.device[0] ? plan_unadopt(m, rb)
+                                  : plan_remove_bridge(m, rb, false);
     if (rb->owned || rb->info.netns != m->in->netns)
         return 0;
     if (rb->info.device[0])
@@ -187,11 +190,10 @@ static int unwanted(struct maker *m, const struct run_bridge *rb)
 int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
 {
     struct maker m = {.p = p, .in = in, .e = e};
-    int rc = 0;
+    int rc;
 
     memset(p, 0, sizeof(*p));
-    if (!in->no_guests)
-        rc = plan_guests(p, in, e);
+    rc = plan_guests(p, in, e);
     for (unsigned i = 0; !rc && i < in->running->n_bridges; i++)
         if (!want_find(in->want, in->running->bridge[i].info.name))
             rc = unwanted(&m, &in->running->bridge[i]);
@@ -199,6 +201,10 @@ int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
         m.wb = &in->want->bridge[i];
         rc = want_one(&m);
     }
+    if (!rc)
+        rc = plan_check_names(p, in, e);
+    if (!rc)
+        rc = plan_check_guests(p, in, e);
     if (rc)
         plan_free(p);
     else

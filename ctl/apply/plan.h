@@ -15,18 +15,23 @@
 /*
  * In the order in which they are carried out; those of one kind belong
  * together and are begun all at once.  Taking back goes the other way.
+ *
+ * What taking back does not make good, a guest's end above all, comes last,
+ * when nothing is left that could fail; unless what is new needs its place.
  */
 enum step_kind {
-    STEP_GUEST_STOP,
+    STEP_GUEST_STOP, /* one whose place is needed */
     STEP_GUEST_UNDEFINE,
     STEP_SETTLE,        /* nothing; back: layer 3 of the bridge as it was */
     STEP_PORT_DEL,      /* back: the port, with its parameters */
     STEP_MEMBER_BACK,   /* the device's settings as they were found */
     STEP_UPLINK_RETURN, /* its addresses return to the device */
     STEP_L3_END,
-    STEP_BRIDGE_DEL,
-    STEP_DISOWN, /* a bridge that stays is its maker's again */
+    STEP_BRIDGE_DEL, /* one whose name is needed */
+    STEP_UNADOPT,    /* it is the kernel's alone again */
+    STEP_DISOWN,     /* a bridge that stays is its maker's again */
     STEP_BRIDGE_ADD,
+    STEP_ADOPT,
     STEP_BRIDGE_OWN, /* a bridge that is there is the file's */
     STEP_STP_OFF,    /* BRIDGE_STP: off before what only then is allowed ... */
     STEP_BRIDGE_SET,
@@ -41,6 +46,9 @@ enum step_kind {
     STEP_L3_APPLY,
     STEP_GUEST_DEFINE,
     STEP_GUEST_START,
+    STEP_GUEST_LEAVE,  /* as GUEST_STOP */
+    STEP_GUEST_FORGET, /* as GUEST_UNDEFINE */
+    STEP_BRIDGE_LEAVE, /* as BRIDGE_DEL */
     STEP_KINDS
 };
 
@@ -87,9 +95,14 @@ struct plan {
     unsigned n_waiting; /* devices that are not there yet */
 };
 
-/* How a device of the namespace 'netns_fd' stands.  -ENODEV: there is none. */
+/* member_get of member.h. */
 typedef int (*plan_device)(void *arg, int netns_fd, const char *device,
-                           struct member *m, struct err *e);
+                           const struct port_spec *as, struct member *m,
+                           struct err *e);
+/* guest_try of ctl/guest/guest.h. */
+struct guest_def;
+typedef int (*plan_guest)(void *arg, const struct guest_def *d, bool start,
+                          long others, char *notice, size_t n, struct err *e);
 struct plan_input {
     struct want *want;       /* ports without a name get one */
     struct running *running; /* of guests, what will become of them */
@@ -97,14 +110,21 @@ struct plan_input {
     uint64_t netns; /* the asker's */
     bool may_wait;  /* a device may be absent */
     bool may_guest; /* define, start and remove guests */
-    bool no_guests; /* leave them alone: it is about something else */
+    bool no_guests; /* but those that wait for a bridge that is adopted now */
     plan_device device;
-    void *arg;
+    plan_guest guest;
+    void *arg; /* of both */
 };
 
 /* 0, or -errno with a sentence that names the place. */
 int plan_make(struct plan *p, const struct plan_input *in, struct err *e);
 void plan_free(struct plan *p);
+
+/* -EEXIST with a sentence: there is such an interface, and it is none of ours,
+ * which may go. */
+int plan_check_interface(const struct plan_input *in, int netns_fd,
+                         const char *name, const struct conf_pos *pos,
+                         struct err *e);
 
 /* What is remembered of a port of the file. */
 void plan_record(const struct want_port *wp, struct port_record *r);

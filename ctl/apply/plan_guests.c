@@ -51,9 +51,9 @@ static int remove_guest(struct guest_maker *m, struct run_guest *g)
     int rc = 0;
 
     if (g->active)
-        rc = step(m, STEP_GUEST_STOP, g->name, NULL, "stop");
+        rc = step(m, STEP_GUEST_LEAVE, g->name, NULL, "stop");
     g->leaves = true;
-    return rc ? rc : step(m, STEP_GUEST_UNDEFINE, g->name, NULL, "undefine");
+    return rc ? rc : step(m, STEP_GUEST_FORGET, g->name, NULL, "undefine");
 }
 
 static int start(struct guest_maker *m, const struct conf_guest *c)
@@ -129,6 +129,41 @@ static const struct conf_guest *named(const struct conf *c, const char *name)
     return NULL;
 }
 
+/* A bridge of the kernel's that came late, perhaps behind its guests. */
+static bool comes_now(const struct plan_input *in, const char *bridge)
+{
+    const struct want_bridge *wb = want_find(in->want, bridge);
+
+    return wb && wb->conf->adopt && !wb->absent &&
+           !running_find(in->running, bridge);
+}
+
+static int late_guest(struct guest_maker *m, const struct run_guest *g,
+                      const struct conf_guest *c)
+{
+    bool waited = false;
+
+    for (unsigned i = 0; i < g->n_ports; i++)
+        waited |= comes_now(m->in, g->port[i].bridge);
+    return waited && !g->active && strcmp(g->def, c->def) == 0 ? start(m, c)
+                                                               : 0;
+}
+
+static int late_guests(struct guest_maker *m)
+{
+    const struct conf *c = m->in->want->conf;
+    int rc = 0;
+
+    for (unsigned i = 0; !rc && i < c->n_guests; i++) {
+        const struct run_guest *g =
+            running_guest(m->in->running, c->guest[i].name);
+
+        if (g)
+            rc = late_guest(m, g, &c->guest[i]);
+    }
+    return rc;
+}
+
 int plan_guests(struct plan *p, const struct plan_input *in, struct err *e)
 {
     struct guest_maker m = {p, in, e};
@@ -136,6 +171,8 @@ int plan_guests(struct plan *p, const struct plan_input *in, struct err *e)
     struct running *r = in->running;
     int rc = 0;
 
+    if (in->no_guests)
+        return late_guests(&m);
     if (c->n_guests && !r->has_guests)
         return want_fail(e, EOPNOTSUPP, &c->guest[0].pos,
                          "this daemon keeps no guests");

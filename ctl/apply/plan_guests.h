@@ -13,4 +13,12 @@
  * -errno with a sentence. */
 int plan_guests(struct plan *p, const struct plan_input *in, struct err *e);
 
+/*
+ * When all steps are known, before they are sorted: what leaves and is in the
+ * way of what comes goes first, and what a guest would be refused for is found
+ * before anything is done.  0 or -errno with a sentence.
+ */
+int plan_check_guests(struct plan *p, const struct plan_input *in,
+                      struct err *e);
+
 #endif

@@ -4,9 +4,11 @@
  *
  *   plan.c        plans, and the whole of making one
  *   plan_bridge.c a bridge of the file
+ *   plan_adopt.c  ... that is the kernel's
  *   plan_ports.c  ... which of its ports run already
  *   plan_port.c   ... and a port of it
  *   plan_leave.c  what is not in the file
+ *   plan_names.c  whether what is new can be called so
  *   plan_words.c  parameters in words
  *
  * All that return int: 0, or -errno with a sentence in the maker's err.
@@ -37,6 +39,10 @@ struct step *maker_add(struct maker *m, enum step_kind kind,
 int plan_add_bridge(struct maker *m);
 int plan_keep_bridge(struct maker *m, const struct run_bridge *rb);
 
+/* plan_adopt.c; rb may be NULL */
+int plan_adopt_bridge(struct maker *m, const struct run_bridge *rb);
+int plan_unadopt(struct maker *m, const struct run_bridge *rb);
+
 /* plan_ports.c */
 int plan_keep_ports(struct maker *m, const struct run_bridge *rb);
 
@@ -48,12 +54,21 @@ int plan_keep_port(struct maker *m, struct want_port *wp,
 /* plan_leave.c */
 int plan_remove_port(struct maker *m, const struct run_bridge *rb,
                      const struct run_port *rp);
-int plan_remove_bridge(struct maker *m, const struct run_bridge *rb);
+/* 'anew': there will be another of its name. */
+int plan_remove_bridge(struct maker *m, const struct run_bridge *rb, bool anew);
 /* NULL: none, but for guests' that leave. */
 const struct run_port *plan_first_by_hand(const struct maker *m,
                                           const struct run_bridge *rb);
 /* Its layer 3, if it has one. */
 int plan_end_l3(struct maker *m, const struct run_bridge *rb);
+
+/* plan_names.c; when all steps are known. */
+bool plan_bridge_goes(const struct plan *p, const char *bridge);
+/* Of a port that is there. */
+bool plan_port_stays(const struct plan *p, const struct plan_input *in,
+                     const char *bridge, const char *port);
+int plan_check_names(const struct plan *p, const struct plan_input *in,
+                     struct err *e);
 
 /* plan_words.c */
 const char *plan_bridge_word(unsigned w);

@@ -71,9 +71,10 @@ int plan_end_l3(struct maker *m, const struct run_bridge *rb)
                : maker_no_memory(m);
 }
 
-int plan_remove_bridge(struct maker *m, const struct run_bridge *rb)
+int plan_remove_bridge(struct maker *m, const struct run_bridge *rb, bool anew)
 {
     const struct run_port *hand = plan_first_by_hand(m, rb);
+    enum step_kind go = anew ? STEP_BRIDGE_DEL : STEP_BRIDGE_LEAVE;
     const char *name = rb->info.name;
     struct step *s;
     int rc = plan_end_l3(m, rb);
@@ -83,7 +84,7 @@ int plan_remove_bridge(struct maker *m, const struct run_bridge *rb)
             rc = plan_remove_port(m, rb, &rb->port[i]);
     if (rc)
         return rc;
-    s = plan_add(m->p, hand ? STEP_DISOWN : STEP_BRIDGE_DEL, name, NULL);
+    s = plan_add(m->p, hand ? STEP_DISOWN : go, name, NULL);
     if (!s)
         return maker_no_memory(m);
     s->force = true;

@@ -49,8 +49,8 @@ static int add_device(struct maker *m, struct want_port *wp)
 {
     struct member now = {0};
     struct step *s;
-    int rc = m->in->device(m->in->arg, wp->spec.netns_fd, wp->spec.target, &now,
-                           m->e);
+    int rc = m->in->device(m->in->arg, wp->spec.netns_fd, wp->spec.target,
+                           &wp->spec, &now, m->e);
 
     if (rc == -ENODEV && m->in->may_wait) {
         m->p->n_waiting++;
@@ -237,8 +237,8 @@ static int keep_member(struct maker *m, struct want_port *wp,
 
     if (!spec_takes(&wp->spec) || (!says_something(&record->member) && !had))
         return 0;
-    if (m->in->device(m->in->arg, wp->spec.netns_fd, wp->spec.target, &now,
-                      NULL))
+    if (m->in->device(m->in->arg, wp->spec.netns_fd, wp->spec.target, NULL,
+                      &now, NULL))
         return 0; /* it is set when the device is back */
     if (had && !c.mac_set && o->record.member.has_mac) {
         c.mac_set = true;

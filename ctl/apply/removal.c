@@ -31,6 +31,30 @@ static void begin_bport_del(struct op *op)
         run_forth(op);
 }
 
+static void begin_adopted(struct op *op)
+{
+    struct apply *a = op->a;
+    struct owned_bridge *b = owned_find(&a->owned, op->name[0]);
+
+    if (b && b->adopt && !bridge_find(a->sw, op->name[0])) {
+        LIST_REMOVE(b, link);
+        owned_bridge_free(b);
+    }
+    op_over(op, false);
+}
+
+/* Nobody waits for it; in its turn, since others may be reading. */
+void removal_of_adopted(struct apply *a, const char *bridge)
+{
+    const struct owned_bridge *b = owned_find(&a->owned, bridge);
+    struct op *op = b && b->adopt ? op_new(a, begin_adopted, NULL) : NULL;
+
+    if (!op)
+        return;
+    snprintf(op->name[0], sizeof(op->name[0]), "%s", bridge);
+    op_queue(op);
+}
+
 static struct op *removal(struct apply *a, void (*begin)(struct op *op),
                           const char *bridge, const char *port, sw_done done,
                           void *arg)

@@ -2,6 +2,7 @@
 #include "ctl/apply/running.h"
 
 #include "base/clock.h"
+#include "ctl/adopt/adopt.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -96,6 +97,27 @@ static struct bport *next_port(struct running *r, struct bridge *b)
     return NULL;
 }
 
+/* One that was adopted for a file is not the one that was made since. */
+static struct owned_bridge *owner(const struct run_bridge *rb,
+                                  const struct owned *o)
+{
+    struct owned_bridge *b = owned_find(o, rb->info.name);
+
+    return b && !b->adopt == !rb->info.device[0] ? b : NULL;
+}
+
+void running_copy_adopted(struct running *r, const struct adopt *all)
+{
+    bool disable;
+
+    for (unsigned i = 0; all && i < r->n_bridges; i++) {
+        struct run_bridge *rb = &r->bridge[i];
+
+        if (rb->info.device[0] && adopt_has(all, rb->info.name, &disable))
+            rb->adopt = disable ? CONF_ADOPT_DISABLE : CONF_ADOPT_YES;
+    }
+}
+
 int running_copy(struct running *r, struct sw *sw, const struct owned *o)
 {
     uint64_t end = clock_now() + SLICE_NS;
@@ -106,7 +128,7 @@ int running_copy(struct running *r, struct sw *sw, const struct owned *o)
         struct bport *p = b ? next_port(r, b) : NULL;
         int rc;
 
-        rb->owned = owned_find(o, rb->info.name);
+        rb->owned = owner(rb, o);
         if (!p) {
             r->at++;
             r->no = 0;

@@ -21,6 +21,7 @@ struct run_port {
 
 struct run_bridge {
     struct bridge_info info;
+    enum conf_adopt adopt;      /* the kernel's, by us */
     struct owned_bridge *owned; /* NULL: made by hand */
     struct run_port *port;
     unsigned n_ports, room;
@@ -63,6 +64,10 @@ void running_free(struct running *r);
 int running_copy(struct running *r, struct sw *sw, const struct owned *o);
 
 struct run_bridge *running_find(const struct running *r, const char *name);
+
+/* Control thread, at once. */
+struct adopt;
+void running_copy_adopted(struct running *r, const struct adopt *all);
 
 /* Control thread, at once; NULL: there are none.  0 or -ENOMEM. */
 struct guests;

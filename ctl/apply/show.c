@@ -58,6 +58,15 @@ static void show_found(const struct bridge_info *i, struct conf_l3 *l3)
     l3->activation_manual = i->local && !i->up;
 }
 
+/* All else is the kernel's, and known there. */
+static void show_adopted(const struct run_bridge *rb, struct conf_bridge *c)
+{
+    memcpy(c->name, rb->info.name, sizeof(c->name));
+    c->adopt = rb->adopt;
+    c->local = true;
+    conf_l3_init(&c->l3);
+}
+
 static int show_bridge(struct conf *conf, const struct running *r,
                        const struct run_bridge *rb, struct conf_bridge *c)
 {
@@ -112,8 +121,10 @@ static int show_all(struct op *op, struct conf *conf)
     if (!conf->bridge)
         return -ENOMEM;
     for (unsigned i = 0; !rc && i < r->n_bridges; i++)
-        if (r->bridge[i].info.netns == op->netns &&
-            !r->bridge[i].info.device[0])
+        if (r->bridge[i].info.netns == op->netns && r->bridge[i].adopt)
+            show_adopted(&r->bridge[i], &conf->bridge[conf->n_bridges++]);
+        else if (r->bridge[i].info.netns == op->netns &&
+                 !r->bridge[i].info.device[0])
             rc = show_bridge(conf, r, &r->bridge[i],
                              &conf->bridge[conf->n_bridges++]);
     return rc ? rc : show_guests(conf, r);
@@ -134,9 +145,6 @@ static char *elsewhere(const struct op *op)
 
         if (b->netns != op->netns)
             fprintf(f, "# %s is in another network namespace\n", b->name);
-        else if (b->device[0])
-            fprintf(f, "# %s is the kernel's (bascule adopt %s)\n", b->name,
-                    b->name);
     }
     fclose(f);
     return text;
@@ -186,10 +194,12 @@ static void copy(struct op *op)
 void apply_show_begin(struct op *op)
 {
     op->running = running_new(op->a->sw);
-    if (op->running && !running_copy_guests(op->running, op->a->guests))
-        copy(op);
-    else
+    if (!op->running || running_copy_guests(op->running, op->a->guests)) {
         show_failed(op);
+        return;
+    }
+    running_copy_adopted(op->running, op->a->adopt);
+    copy(op);
 }
 
 void apply_config(struct apply *a, int netns_fd, apply_text done, void *arg)

@@ -73,8 +73,10 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_UPLINK_RETURN] = &step_uplink_return,
         [STEP_L3_END] = &step_l3_end,
         [STEP_BRIDGE_DEL] = &step_bridge_del,
+        [STEP_UNADOPT] = &step_unadopt,
         [STEP_DISOWN] = &step_disown,
         [STEP_BRIDGE_ADD] = &step_bridge_add,
+        [STEP_ADOPT] = &step_adopt,
         [STEP_BRIDGE_OWN] = &step_bridge_own,
         [STEP_STP_OFF] = &step_bridge_set,
         [STEP_BRIDGE_SET] = &step_bridge_set,
@@ -89,6 +91,9 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_L3_APPLY] = &step_l3_apply,
         [STEP_GUEST_DEFINE] = &step_guest_define,
         [STEP_GUEST_START] = &step_guest_start,
+        [STEP_GUEST_LEAVE] = &step_guest_stop,
+        [STEP_GUEST_FORGET] = &step_guest_undefine,
+        [STEP_BRIDGE_LEAVE] = &step_bridge_del,
     };
 
     return ops[k];
@@ -101,7 +106,8 @@ void step_free(struct step *s)
     free(s->saved_guest);
     if (s->kind == STEP_PORT_DEL)
         owned_port_free(s->owned_port);
-    if (s->kind == STEP_BRIDGE_DEL || s->kind == STEP_DISOWN)
+    if (s->kind == STEP_BRIDGE_DEL || s->kind == STEP_BRIDGE_LEAVE ||
+        s->kind == STEP_UNADOPT || s->kind == STEP_DISOWN)
         owned_bridge_free(s->owned_bridge);
     if (s->kind == STEP_BRIDGE_OWN)
         conf_hold_put(s->bridge_record.conf);

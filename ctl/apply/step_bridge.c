@@ -13,7 +13,7 @@ struct saved_bridge {
     uint32_t param[BRIDGE_PARAMS];
 };
 
-static void record_bridge(struct step *s, struct owned_bridge *b)
+void step_record_bridge(struct step *s, struct owned_bridge *b)
 {
     struct op *op = s->op;
 
@@ -22,6 +22,7 @@ static void record_bridge(struct step *s, struct owned_bridge *b)
     b->record.want = &s->wb->conf->l3;
     b->record.renderer = plan_renderer(op->want, s->wb);
     b->local = s->wb->conf->local;
+    b->adopt = s->wb->conf->adopt;
 }
 
 static void bridge_came(void *arg, int rc, const struct err *e)
@@ -40,7 +41,7 @@ static void bridge_came(void *arg, int rc, const struct err *e)
         step_no_memory(s);
         return;
     }
-    record_bridge(s, b);
+    step_record_bridge(s, b);
     LIST_INSERT_HEAD(&op->a->owned, b, link);
     s->was_owned = true;
     step_done(s, 0, e);
@@ -174,7 +175,7 @@ static void bridge_own(struct step *s)
         LIST_INSERT_HEAD(&op->a->owned, b, link);
     }
     s->bridge_record = b->record; /* with its hold */
-    record_bridge(s, b);
+    step_record_bridge(s, b);
     step_done_at_once(s);
 }
 

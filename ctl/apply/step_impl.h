@@ -42,6 +42,13 @@ extern const struct step_kind_ops step_disown;
 extern const struct step_kind_ops step_bridge_own;
 extern const struct step_kind_ops step_bridge_set;
 
+/* What is remembered of the file's bridge. */
+void step_record_bridge(struct step *s, struct owned_bridge *b);
+
+/* step_adopt.c */
+extern const struct step_kind_ops step_adopt;
+extern const struct step_kind_ops step_unadopt;
+
 /* step_l3.c */
 extern const struct step_kind_ops step_settle;
 extern const struct step_kind_ops step_l3_begin;

@@ -112,7 +112,7 @@ static int take(struct step *s, struct err *e)
     if (s->op->req && s->op->req->may_wait &&
         member_get(s->owned_port ? s->owned_port->netns_fd
                                  : s->op->req->netns_fd,
-                   s->device, &m, NULL) == -ENODEV) {
+                   s->device, NULL, &m, NULL) == -ENODEV) {
         s->idle = true; /* when it is there */
         return 0;
     }

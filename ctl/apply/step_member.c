@@ -17,7 +17,7 @@ static int member_fd(const struct step *s)
 
 static int set_member(struct step *s, struct err *e)
 {
-    int rc = member_get(member_fd(s), s->device, &s->before, e);
+    int rc = member_get(member_fd(s), s->device, NULL, &s->before, e);
 
     if (rc == -ENODEV) {
         s->idle = true; /* it will be set when it comes */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/apply/wanted.h"
 
+#include "ctl/adopt/adopt.h"
 #include "ctl/apply/running.h"
 #include "ports/netdev.h"
 #include "ports/netns.h"
@@ -296,6 +297,33 @@ static int add_ports(struct want *w, struct want_bridge *wb,
     return rc;
 }
 
+/* ---- bridges to adopt ---- */
+
+static bool is_adopted(const struct want_where *where, const char *name)
+{
+    const struct run_bridge *rb = running_find(where->running, name);
+
+    return rb && rb->info.device[0] && rb->info.netns == where->netns;
+}
+
+static int find_bridge(struct want *w, struct want_bridge *wb,
+                       const struct want_where *where, struct err *e)
+{
+    const struct conf_bridge *c = wb->conf;
+    int rc;
+
+    if (!c->adopt || is_adopted(where, c->name))
+        return 0;
+    rc = adopt_try(c->name, where->netns_fd, e);
+    if (rc != -ENODEV || !where->may_wait)
+        return want_wrap(e, rc, &c->pos);
+    wb->absent = true;
+    w->n_missing++;
+    return 0;
+}
+
+/* ---- what is found twice ---- */
+
 static int same_device(const struct want_port *a, const struct want_port *b,
                        struct err *e)
 {
@@ -352,7 +380,9 @@ int want_make(struct want **out, const struct conf *c,
         struct want_bridge *wb = &w->bridge[w->n_bridges++];
 
         wb->conf = &c->bridge[i];
-        rc = add_ports(w, wb, where, e);
+        rc = find_bridge(w, wb, where, e);
+        if (!rc)
+            rc = add_ports(w, wb, where, e);
     }
     if (!rc)
         rc = check_all_found(w, e);

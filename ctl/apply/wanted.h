@@ -37,7 +37,7 @@ struct want_where {
     bool may_name; /* UNIX sockets */
     const struct owned *owned; /* what a `match:` meant before */
     const struct running *running;
-    bool may_wait; /* a `match:` may find nothing yet */
+    bool may_wait; /* a `match:` may find nothing yet, a bridge be absent */
 };
 
 struct want_port {
@@ -51,13 +51,14 @@ struct want_bridge {
     const struct conf_bridge *conf;
     struct want_port *port;
     unsigned n_ports, room;
+    bool absent; /* to be adopted, and not there yet */
 };
 
 struct want {
     const struct conf *conf;
     struct want_bridge *bridge;
     unsigned n_bridges;
-    unsigned n_missing; /* `match:`es that found nothing */
+    unsigned n_missing; /* `match:`es that found nothing, absent bridges */
 };
 
 /* 0, or -errno with a sentence that begins with "FILE:LINE:COLUMN: ". */

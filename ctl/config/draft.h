@@ -37,6 +37,7 @@ struct draft {
     const struct node *l3_seen[L3_KEYS_MAX];
     const struct node *renderer;
     const struct node *local;
+    const struct node *adopt;
     /* netplan's, to be spread over ports when these are known */
     const struct node *path_cost, *port_priority;
 };

@@ -157,7 +157,8 @@ bool conf_port_equal(const struct conf_port *a, const struct conf_port *b)
 bool conf_bridge_equal(const struct conf_bridge *a, const struct conf_bridge *b)
 {
     if (strcmp(a->name, b->name) != 0 || a->local != b->local ||
-        a->n_ports != b->n_ports || !same_text(a->renderer, b->renderer) ||
+        a->adopt != b->adopt || a->n_ports != b->n_ports ||
+        !same_text(a->renderer, b->renderer) ||
         !same_params(a->set, a->param, b->set, b->param, BRIDGE_PARAMS) ||
         !conf_l3_equal(&a->l3, &b->l3))
         return false;

@@ -268,6 +268,25 @@ static int check_local(struct reader *r, const struct draft *d)
     return 0;
 }
 
+/* It is configured by whoever made it in the kernel. */
+static int check_adopted(struct reader *r, const struct draft *d)
+{
+    for (const struct part *p = d->part; d->b->adopt && p; p = p->next) {
+        if (!p->own)
+            return bad(r, p->key,
+                       "it would be made here, and is a bridge of the kernel's "
+                       "by adopt: in %s",
+                       PLACE(d->adopt));
+        node_each (p->key->value, key)
+            if (strcmp(key->text, "adopt") != 0)
+                return bad(r, key,
+                           "%s is a bridge of the kernel's (adopt: in %s), and "
+                           "is configured there",
+                           d->b->name, PLACE(d->adopt));
+    }
+    return 0;
+}
+
 static int read_parts(struct reader *r, struct draft *d, bool own)
 {
     int rc = 0;
@@ -289,26 +308,54 @@ static int read_bridge(struct reader *r, struct draft *d)
     if (!rc)
         rc = read_parts(r, d, true);
     if (!rc)
+        rc = check_adopted(r, d);
+    if (!rc)
         rc = params_settle(r, d);
     return rc ? rc : check_local(r, d);
+}
+
+static bool to_be_adopted(const struct draft *d)
+{
+    bool on = true;
+
+    for (const struct part *p = d->part; p; p = p->next) {
+        const struct node *v =
+            p->own ? node_child(p->key->value, "adopt") : NULL;
+
+        if (v)
+            return !value_is_switch(v, &on) || on;
+    }
+    return false;
+}
+
+/* Those to be adopted last: so they are printed, since `network:` comes first
+ * and has no words for them. */
+static int read_drafts(struct reader *r, bool adopted, unsigned *n)
+{
+    int rc = 0;
+
+    for (struct draft *d = r->draft; d && !rc; d = d->next) {
+        if (to_be_adopted(d) != adopted)
+            continue;
+        d->b = &r->c->bridge[(*n)++];
+        r->c->n_bridges = *n;
+        rc = read_bridge(r, d);
+    }
+    return rc;
 }
 
 static int read_bridges(struct reader *r)
 {
     unsigned n = 0;
-    int rc = 0;
+    int rc;
 
     if (r->n_drafts == 0)
         return 0;
     r->c->bridge = conf_alloc(r->c, r->n_drafts * sizeof(*r->c->bridge));
     if (!r->c->bridge)
         return no_memory(r);
-    for (struct draft *d = r->draft; d && !rc; d = d->next) {
-        d->b = &r->c->bridge[n++];
-        r->c->n_bridges = n;
-        rc = read_bridge(r, d);
-    }
-    return rc;
+    rc = read_drafts(r, false, &n);
+    return rc ? rc : read_drafts(r, true, &n);
 }
 
 /* ---- between bridges ---- */

@@ -138,9 +138,14 @@ struct conf_port {
     struct conf_pos pos;
 };
 
+/* A bridge of the kernel's that is taken over in place (ctl/adopt/adopt.h); it
+ * has a name and nothing else here. */
+enum conf_adopt { CONF_ADOPT_NO, CONF_ADOPT_YES, CONF_ADOPT_DISABLE };
+
 struct conf_bridge {
     char name[PORT_NAME_MAX];
-    bool local; /* own section: `local: false` makes a pure switch */
+    enum conf_adopt adopt; /* own section */
+    bool local;            /* own section: `local: false` makes a pure switch */
     bool set[BRIDGE_PARAMS]; /* which of param[] are written; of BRIDGE_STP
                                 always, see params.c */
     uint32_t param[BRIDGE_PARAMS]; /* the switch's units */

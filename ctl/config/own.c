@@ -245,10 +245,32 @@ static int read_renderer(struct reader *r, const struct node *v, void *to,
     return value_renderer(r, v, &d->b->renderer);
 }
 
+static int read_adopt(struct reader *r, const struct node *v, void *to,
+                      const struct key *k)
+{
+    struct draft *d = to;
+    const char *text;
+    bool on;
+    int rc;
+
+    (void)k;
+    if (d->adopt)
+        return bad_twice(r, v, d->adopt);
+    d->adopt = v;
+    if (value_is_switch(v, &on)) {
+        d->b->adopt = on ? CONF_ADOPT_YES : CONF_ADOPT_NO;
+        return 0;
+    }
+    rc = value_text(r, v, &text);
+    if (!rc && strcmp(text, "disable") != 0)
+        return bad(r, v, "expected yes, no or disable, found %s", SHOW(text));
+    d->b->adopt = CONF_ADOPT_DISABLE;
+    return rc;
+}
+
 static const struct key bridge_keys[] = {
-    {"local", read_local, 0, NULL},
-    {"ports", read_ports, 0, NULL},
-    {"renderer", read_renderer, 0, NULL},
+    {"adopt", read_adopt, 0, NULL}, {"local", read_local, 0, NULL},
+    {"ports", read_ports, 0, NULL}, {"renderer", read_renderer, 0, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -264,6 +264,22 @@ static void put_bridge(struct emit *o, const struct conf_bridge *b)
     emit_map_end(o);
 }
 
+static void put_bridges(struct emit *o, const struct conf *c)
+{
+    bool begun = false;
+
+    for (unsigned b = 0; b < c->n_bridges; b++) {
+        if (c->bridge[b].adopt)
+            continue;
+        if (!begun)
+            emit_key_map(o, "bridges");
+        begun = true;
+        put_bridge(o, &c->bridge[b]);
+    }
+    if (begun)
+        emit_map_end(o);
+}
+
 static void put_network(struct emit *o, const struct conf *c)
 {
     emit_key_map(o, "network");
@@ -271,12 +287,7 @@ static void put_network(struct emit *o, const struct conf *c)
     if (c->renderer)
         emit_key_text(o, "renderer", c->renderer);
     put_ethernets(o, c);
-    if (c->n_bridges) {
-        emit_key_map(o, "bridges");
-        for (unsigned b = 0; b < c->n_bridges; b++)
-            put_bridge(o, &c->bridge[b]);
-        emit_map_end(o);
-    }
+    put_bridges(o, c);
     emit_map_end(o);
 }
 
@@ -286,7 +297,7 @@ static bool own_says(const struct conf_bridge *b)
 {
     unsigned first = prefix(b);
 
-    if (!b->local)
+    if (!b->local || b->adopt)
         return true;
     for (unsigned i = 0; i < BRIDGE_PARAMS; i++)
         if (b->set[i] && only_own(i))
@@ -386,9 +397,13 @@ static void put_own_ports(struct emit *o, const struct conf_bridge *b)
 static void put_own_bridge(struct emit *o, const struct conf_bridge *b)
 {
     emit_key_map(o, b->name);
+    if (b->adopt == CONF_ADOPT_YES)
+        emit_key_bool(o, "adopt", true);
+    else if (b->adopt)
+        emit_key_text(o, "adopt", "disable");
     if (!b->local)
         emit_key_bool(o, "local", false);
-    for (unsigned i = 0; i < BRIDGE_PARAMS; i++)
+    for (unsigned i = 0; !b->adopt && i < BRIDGE_PARAMS; i++)
         if (b->set[i] && only_own(i))
             put_param(o, conf_bridge_param(i), &bridge_param_names[i],
                       b->param[i]);

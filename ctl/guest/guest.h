@@ -133,6 +133,16 @@ unsigned guest_stop_seconds(const struct guest *g);
  * definition does not ask for it. */
 unsigned guest_leave_seconds(const struct guest *g);
 
+/*
+ * Thread: one that may block.  What guest_define would refuse, or with
+ * 'start' guest_start, of what can be seen without doing it: the files of 'd'
+ * and what the host has, not its ports.  'others': MB of huge pages that other
+ * guests take before (below 0: give back).  'notice': what guest_why would
+ * say of it then.  0 or -errno with a sentence.
+ */
+int guest_try(const struct guests *g, const struct guest_def *d, bool start,
+              long others, char *notice, size_t n, struct err *e);
+
 /* ---- how it is ---- */
 
 enum guest_state guest_state(const struct guest *g);

@@ -10,12 +10,15 @@
 
 #include "ctl/guest/def.h"
 
-/* 0; -ENOMEM or -EOPNOTSUPP with a sentence. */
-int hugepages_check(const struct guest_def *d, struct err *e);
+/*
+ * 0; -ENOMEM or -EOPNOTSUPP with a sentence.  'others': MB that guests take
+ * before this one starts; below 0: that they give back.
+ */
+int hugepages_check(const struct guest_def *d, long others, struct err *e);
 
 /* The same by the text of /proc/meminfo; 'overcommit': pages that the kernel
  * makes beyond those reserved. */
-int hugepages_judge(const struct guest_def *d, const char *meminfo,
+int hugepages_judge(const struct guest_def *d, long others, const char *meminfo,
                     unsigned long overcommit, struct err *e);
 
 #endif

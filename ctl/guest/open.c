@@ -380,16 +380,25 @@ static int make_seed(struct launch *l, struct err *e)
     return seed_make(l->def->cloud_init, l->seed, e);
 }
 
-int launch_prepare(void *arg, struct err *e)
+int launch_check_host(struct launch *l, long others, struct err *e)
 {
-    struct launch *l = arg;
-    struct args_host h = {.program = l->program, .run_dir = l->dir};
     int rc = launch_find_qemu(l->program, e);
 
     if (!rc)
         rc = choose_accel(l, e);
     if (!rc)
-        rc = hugepages_check(l->def, e);
+        rc = hugepages_check(l->def, others, e);
+    if (!rc && l->def->cloud_init)
+        rc = seed_check(l->def->cloud_init, e);
+    return rc;
+}
+
+int launch_prepare(void *arg, struct err *e)
+{
+    struct launch *l = arg;
+    struct args_host h = {.program = l->program, .run_dir = l->dir};
+    int rc = launch_check_host(l, 0, e);
+
     if (!rc)
         rc = fresh_dir(l, e);
     if (!rc)

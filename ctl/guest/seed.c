@@ -35,6 +35,29 @@ static const char *maker(void)
     return NULL;
 }
 
+/* The paths of the files that have to be there. */
+static int look(const char *dir, char user[PATH_MAX], char meta[PATH_MAX],
+                struct err *e)
+{
+    int rc = have(dir, "user-data", user, e);
+
+    if (!rc)
+        rc = have(dir, "meta-data", meta, e);
+    if (!rc && !maker())
+        rc = err_set(e, ENOENT,
+                     "--cloud-init %s: nothing here makes such an image: "
+                     "apt-get install genisoimage",
+                     dir);
+    return rc;
+}
+
+int seed_check(const char *dir, struct err *e)
+{
+    char user[PATH_MAX], meta[PATH_MAX];
+
+    return look(dir, user, meta, e);
+}
+
 /* What is in it is for the guest alone: passwords, keys.  Whatever writes to
  * the file finds it closed to others already. */
 static int make_private(const char *image, struct err *e)
@@ -54,19 +77,12 @@ int seed_make(const char *dir, const char *image, struct err *e)
     const char *argv[16] = {maker(),  "-quiet",  "-output", image, "-volid",
                             "cidata", "-joliet", "-rock",   user,  meta};
     struct err none;
-    int rc = have(dir, "user-data", user, e);
+    int rc = look(dir, user, meta, e);
 
-    if (!rc)
-        rc = have(dir, "meta-data", meta, e);
     if (rc)
         return rc;
     if (have(dir, "network-config", network, &none) == 0)
         argv[10] = network;
-    if (!argv[0])
-        return err_set(e, ENOENT,
-                       "--cloud-init %s: nothing here makes such an image: "
-                       "apt-get install genisoimage",
-                       dir);
     rc = make_private(image, e);
     if (rc)
         return rc;

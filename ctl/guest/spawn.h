@@ -76,6 +76,8 @@ int tap_join(const char *name, const char *bridge, struct err *e);
 
 /* ---- cloud-init (seed.c) ---- */
 
+/* Could the image be made?  0 or -errno with a sentence. */
+int seed_check(const char *dir, struct err *e);
 /* Makes the image from the directory's files.  0 or -errno with a sentence. */
 int seed_make(const char *dir, const char *image, struct err *e);
 

@@ -334,4 +334,25 @@ def test_configuration(lab):
     lib.need(sw.json("guest", "list") == [], "a guest is left")
 
 
+def test_its_bridge_comes_late(lab):
+    """A guest on a bridge of the kernel's that the daemon is to adopt."""
+    sw = lab.switch(bridge=None)
+    path = write(lab, "late.yaml", "bascule:\n  bridges: {late: {adopt: yes}}\n  guests:\n"
+                 "    vm1: {memory: 64, nets: [late]}\n    vm2: {memory: 64, nets: [late], start: no}\n")
+    sw.stop()
+    sw.start("--config", path)
+    lab.at_end(lambda: sw.proc and cli(sw, "guest", "kill", "vm1", check=False))
+    lib.wait_until(lambda: len(sw.json("guest", "list")) == 2, 5, "the guests are defined")
+
+    def states():
+        return {g["name"]: g["state"] for g in sw.json("guest", "list")}
+    lib.need(states() == {"vm1": "stopped", "vm2": "stopped"}, str(states()))
+    lib.sh("ip", "-n", sw.ns, "link", "add", "late", "type", "bridge")
+    lib.wait_until(lambda: states() == {"vm1": "running", "vm2": "stopped"}, 10,
+                   lambda: f"vm1 starts when its bridge has come: {states()} {sw.log_tail()}")
+    lib.need("vm1" in [p["name"] for p in sw.json("port", "show", "late")], "no port")
+    cli(sw, "apply", write(lab, "none.yaml", "bascule: {}\n"))
+    lib.need(sw.json("guest", "list") == [] and sw.json("bridge", "show") == [], "what is left")
+
+
 guestlib.main()

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests that are to go, and do not listen to their power button: with the
-file that made them, with their lab, by hand."""
+file that made them, with their lab, by hand; and those that are not to go
+because of a mistake in a file."""
 import json
 import os
 import subprocess
@@ -177,6 +178,70 @@ def test_by_hand(lab):
     lib.need(r.stderr == "" and time.monotonic() - t0 < 3, r.stderr)
     r = sw.cli("guest", "stop", "bare", "--kill", check=False)
     lib.need(r.returncode == 1 and "bare does not run" in r.stderr, r.stderr)
+
+
+def pids(sw):
+    return {g["name"]: sw.json("guest", "show", g["name"]).get("pid")
+            for g in sw.json("guest", "list")}
+
+
+def two_run(lab):
+    sw = begin(lab)
+    two = conf(lab, "two.yaml", guest("web", f"disks: [{disk(lab, 'd1')}], stop-timeout: 1"),
+               guest("db", ""))
+    err = sw.cli("apply", two).stderr
+    lab.at_end(lambda: sw.proc and [sw.cli("guest", "kill", g, check=False)
+                                    for g in ("web", "db", "n1", "www")])
+    why = sw.json("guest", "show", "web")["why"]
+    lib.need(err.count("emulation") == (1 if "emulation" in why else 0), f"{why}: {err}")
+    lib.need("emulation" not in why or f"guest web {why}; so do 1 more" in err, f"{why}: {err}")
+    lib.need("emulation" not in sw.cli("apply", two).stderr, "nothing was started")
+    return sw
+
+
+def test_a_mistake_costs_none(lab):
+    """What can be seen before is; what only QEMU sees comes before any end."""
+    sw = two_run(lab)
+    before = pids(sw)
+    lib.need(len(before) == 2 and all(before.values()), str(before))
+    sw.bridge("br9", "--no-local")
+    sw.cli("addif", "br9", "mem:taken")
+
+    def fails(text, *words, dry=True):
+        path = write(lab, "x.yaml", "bascule:", "  bridges: {br0: {}}", "  guests:",
+                     f"    {text}")
+        for how in ([["--dry-run"]] if dry else []) + [[]]:
+            r = sw.cli("apply", *how, path, check=False)
+            lib.need(r.returncode == 1 and all(w in r.stderr for w in words) and not r.stdout,
+                     f"{how} {text}: {r.stdout} {r.stderr}")
+            lib.need(pids(sw) == before, f"{how} {text}: {before}, now {pids(sw)}")
+    kernel, _ = guestlib.made()
+    for key, option in (("disks: [/nonexist]", "--disk /nonexist"),
+                        ("cdrom: /nonexist", "--cdrom /nonexist"),
+                        ("kernel: /nonexist", "--kernel /nonexist"),
+                        (f"kernel: {kernel}, initrd: /nonexist", "--initrd /nonexist"),
+                        ("cloud-init: /nonexist", "--cloud-init /nonexist")):
+        fails(f"n1: {{nets: [br0], {key}}}", "x.yaml:4:5: guest n1: " + option)
+    fails("n1: {nets: [br7]}", "x.yaml:4:5: guest n1: there is no bridge br7")
+    fails("taken: {nets: [br0]}", "x.yaml:4:5: guest taken: bridge br9 has a port taken already")
+    lib.sh("ip", "-n", sw.ns, "tuntap", "add", "there", "mode", "tap")
+    fails("there: {nets: [br0]}", "x.yaml:4:5: guest there: interface there exists already")
+    fails("n1: {nets: [br0], qemu-args: [-device, nothing]}", "x.yaml:4:5: guest n1: QEMU",
+          "nothing", dry=False)
+
+
+def test_others_come(lab):
+    """They run before those that go are ended; but one disk has one guest."""
+    sw = two_run(lab)
+    r = sw.cli("apply", conf(lab, "n1.yaml", guest("n1", ""), guest("db", "")))
+    lib.need(r.stdout.splitlines() == ["define guest n1", "start guest n1", "stop guest web",
+                                       "undefine guest web"], r.stdout)
+    lib.need(set(pids(sw)) == {"n1", "db"}, str(pids(sw)))
+    sw.cli("apply", conf(lab, "web.yaml", guest("web", f"disks: [{lab.dir}/d1], stop-timeout: 1")))
+    r = sw.cli("apply", conf(lab, "www.yaml", guest("www", f"disks: [{lab.dir}/d1]")))
+    lib.need(r.stdout.splitlines() == ["stop guest web", "undefine guest web", "define guest www",
+                                       "start guest www"], r.stdout)
+    lib.need(pids(sw)["www"], str(pids(sw)))
 
 
 guestlib.main()

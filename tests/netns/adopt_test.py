@@ -225,7 +225,7 @@ def test_there_and_back(lab):
     need(b["device"] == "basc-br0", b)
     need(lib.port_info(net.sw, "br0", "p3")["hairpin"] is True, "hairpin was not taken over")
     text = net.sw.cli("config").stdout
-    need("# br0 is the kernel's" in text and "p1" not in text, text)
+    need("br0:\n      adopt: true" in text and "p1" not in text, text)
     macs = net.sw.cli("fdb", "show", "br", "br0").stdout
     need("02:09:00:00:00:aa dev p2" in macs and "static" in macs, macs)
     shown = sh("brctl", "show", "br0", ns=net.ns, check=False).stdout
@@ -535,6 +535,134 @@ def test_refusals(lab):
     sh("ip", "-n", far, "link", "del", "br7")
     wait_until(lambda: not [b for b in net.sw.json("bridge", "show") if b["name"] == "br7"], 3,
                "the switch's bridge went with the kernel's")
+
+
+def conf(net, text, name="f.yaml"):
+    path = os.path.join(net.lab.dir, name)
+    with open(path, "w") as f:
+        f.write(f"bascule:\n  bridges:\n    {text}\n")
+    return path
+
+
+def test_in_a_file(lab):
+    """`adopt:` of a configuration: there, changed, taken back, gone."""
+    net = Net(lab, hosts=2, vm=False)
+    before = net.snapshot()
+    net.sw.start()
+    apply = lambda *a, **kw: net.sw.cli("apply", *a, **kw)  # noqa: E731
+    yes, none = conf(net, "br0: {adopt: yes}"), conf(net, "{}", "none.yaml")
+
+    def adopted():
+        net.reach_all()
+        return sorted(net.ports()) == ["br0", "p1", "p2"]
+
+    def given_back():
+        need(not net.sw.json("bridge", "show"), "a bridge is left")
+        need(net.same(before), lambda: "left behind:\n" + net.left)
+        net.reach_all()
+    need(apply(yes, "--dry-run").stdout == "adopt bridge br0\n", "dry run")
+    given_back()
+    need(apply(yes).stdout == "adopt bridge br0\n" and adopted(), f"{net.ports()}")
+    need(apply(yes).stdout == "", "applied twice, something changes")
+    text = net.sw.cli("config").stdout
+    need("br0:\n      adopt: true" in text and "p1" not in text, text)
+    with open(os.path.join(lab.dir, "again.yaml"), "w") as f:
+        f.write(text)
+    need(apply(f.name).stdout == "", "config cannot be fed back")
+
+    # the kernel's states: the other way
+    disable = conf(net, "br0: {adopt: disable}", "disable.yaml")
+    said = apply(disable).stdout.splitlines()
+    need(len(said) == 2 and "give bridge br0 back" in said[0] and "disabled" in said[1], said)
+    need(adopted() and "adopt: disable" in net.sw.cli("config").stdout, "not disabled")
+    wait_until(lambda: "state disabled" in net.bridge("link").stdout, 3, "ports are disabled")
+
+    # what leaves goes back; until it is confirmed all can be taken back
+    leaving = "give bridge br0 back to the kernel\n"
+    need(apply(none, "--dry-run").stdout == leaving and adopted(), "dry run of leaving")
+    apply("--confirm", "60", none)
+    given_back()
+    net.sw.cli("confirm", "--revert")
+    need(adopted() and "adopt: disable" in net.sw.cli("config").stdout, "not taken back")
+    need(apply(none).stdout == leaving, "the bridge was not the file's any more")
+    given_back()
+    apply("--confirm", "60", yes)
+    need(adopted(), "with --confirm")
+    net.sw.cli("confirm", "--revert")
+    given_back()
+    bad = conf(net, "{br0: {adopt: yes}, br1: {ports: ['stream:/no/dir/s,listen=on']}}", "bad.yaml")
+    r = apply(bad, check=False)
+    need(r.returncode == 1 and "/no/dir" in r.stderr, r.stderr)
+    need("taking" in net.sw.log_tail(), "it was not adopted and given back")
+    given_back()
+
+    # by hand meanwhile
+    net.adopt()
+    need("by hand" in apply(yes).stderr, "not said whose it was")
+    net.adopt("--undo")
+    need(apply(none).stdout == "", "it was given back by hand")
+    net.adopt()
+    need(apply(none).stdout == "" and adopted(), "what was adopted by hand is given back")
+    r = apply(disable, check=False)
+    need(r.returncode == 1 and "disable.yaml:3:5: br0 was adopted by hand" in r.stderr, r.stderr)
+    net.adopt("--undo")
+    apply(yes)
+    net.ip("link", "del", "br0")
+    wait_until(lambda: not net.sw.json("bridge", "show"), 3, "it went with the kernel's")
+    wait_until(lambda: net.sw.cli("addbr", "br0", "--no-local", check=False).returncode == 0, 3,
+               "another br0 is made")
+    need(apply(none).stdout == "" and net.sw.json("bridge", "show"), "that br0 is another one")
+
+
+def test_files_refused(lab):
+    """What contradicts, or is not there, has its line and column."""
+    net = Net(lab, hosts=1, vm=False)
+    net.sw.start()
+    for text, words in (
+            ("br0: {adopt: maybe}", "f.yaml:3:18: adopt: expected yes, no or disable"),
+            ("br0: {adopt: yes, ageing: 30}", "f.yaml:3:23: ageing: br0 is a bridge of the kernel"),
+            ("br0: {ports: [p1], adopt: yes}", "f.yaml:3:11: ports: br0 is"),
+            ("br0: {adopt: yes, addresses: [10.0.0.1/8]}", "f.yaml:3:23: addresses: br0 is"),
+            ("br0: {adopt: yes, local: no}", "f.yaml:3:23: local: br0 is"),
+            ("br0: {adopt: yes}\nnetwork: {bridges: {br0: {}}}", "f.yaml:4:21: br0: it would be made"),
+            ("br5: {adopt: yes}", "f.yaml:3:5: no interface br5"),
+            ("p1: {adopt: yes}", "f.yaml:3:5: p1 is not a bridge"),
+            ("br0: {}", "f.yaml:3:5: br0 is a bridge of the kernel")):
+        for how in (["--dry-run"], []):
+            r = net.sw.cli("apply", *how, conf(net, text), check=False)
+            need(r.returncode == 1 and words in r.stderr, f"{text}: {r.stderr}")
+    net.ip("link", "set", "br0", "type", "bridge", "stp_state", "1")
+    r = net.sw.cli("apply", "--dry-run", conf(net, "br0: {adopt: yes}"), check=False)
+    need(r.returncode == 1 and "f.yaml:3:5: br0 has the kernel's spanning tree" in r.stderr, r.stderr)
+    need(not net.sw.json("bridge", "show"), "a bridge is left")
+
+
+def test_from_the_beginning(lab):
+    """basculed --config: at once, after a crash, and when the bridge comes late."""
+    net = Net(lab, hosts=2, vm=False)
+    before = net.snapshot()
+    path = conf(net, "{br0: {adopt: yes}, late: {adopt: yes}}")
+
+    def adopted(name="br0"):
+        return name in [b["name"] for b in net.sw.json("bridge", "show")]
+    net.sw.start("--config", path)
+    wait_until(lambda: "late waits for the kernel's bridge" in net.sw.log_tail(), 5,
+               "it is said what is waited for")
+    need(adopted(), net.sw.log_tail())
+    net.reach_all()
+    net.sw.stop(signal.SIGKILL)
+    wait_until(lambda: net.same(before), 3, lambda: "all is put back:\n" + net.left)
+    net.sw.start("--config", path)
+    wait_until(adopted, 5, "br0 is adopted again")
+    net.reach_all()
+    need(sorted(net.ports()) == ["br0", "p1", "p2"], f"{net.ports()}")
+    need(not adopted("late"), "there is no such bridge")
+    net.ip("link", "add", "late", "type", "bridge")
+    wait_until(lambda: adopted("late"), 5, "the late bridge is adopted")
+    net.reach_all()
+    need(net.sw.stop() == 0, "the daemon failed")
+    net.ip("link", "del", "late")
+    need(net.same(before), lambda: "left behind:\n" + net.left)
 
 
 if lib.KERNEL:

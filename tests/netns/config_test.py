@@ -329,8 +329,13 @@ def test_failure_takes_all_back(lab):
     need(f"lab.yaml:{line}:" in err, err)
     need(w.dump() == before, f"not as before: {w.dump()} {before}")
     reaches(w.out, "192.168.7.1")
+    w.refused(bridge(["lo"]), "lo is the loopback interface")
+    need(not w.sw.log_tail().count("taking"), "ports had gone before it was seen")
     w.refused(bridge(["ens33", "nosuch"]), "lab.yaml:", "no interface nosuch")
     w.refused(bridge(["ens33"], name="kbr"), "kbr is a bridge of the kernel", "ip link delete kbr")
+    w.refused(bridge(["ens33"], name="slave"), "interface slave exists already")
+    w.refused(bridge(["ens33"], name="brx") + "bascule: {bridges: {brx: {ports: [tap:slave]}}}\n",
+              "interface slave exists already")
     w.refused(LAB + "  bonds: {b: {}}\n  nonsense: 1\n", "lab.yaml:", "nonsense")
     need(w.dump() == before, "something is left of a file that was refused")
     need(w.apply(LAB) == [], "the first file is no longer in force")

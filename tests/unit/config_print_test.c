@@ -455,6 +455,28 @@ static void random_ones(void **state)
 
 /* ---- comparing sees every difference ---- */
 
+/* How a bridge is adopted is a difference, too. */
+static void adopted(void **state)
+{
+    static const char *const how[] = {"yes", "disable", "no"};
+    struct conf *c[3];
+    char text[80];
+    struct err e = {""};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(text, sizeof(text), "bascule: {bridges: {br0: {adopt: %s}}}",
+                 how[i]);
+        if (conf_load_text(&c[i], text, strlen(text), &e))
+            fail_msg("%s", e.text);
+        assert_int_equal(c[i]->bridge[0].adopt, (i + 1) % 3);
+        same_again(c[i]);
+    }
+    assert_false(conf_equal(c[0], c[1]) || conf_equal(c[0], c[2]));
+    for (unsigned i = 0; i < 3; i++)
+        conf_free(c[i]);
+}
+
 static void differences(void **state)
 {
     static const char *const change[][2] = {
@@ -535,10 +557,10 @@ static void differences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fixtures),    cmocka_unit_test(lab),
-        cmocka_unit_test(empty),       cmocka_unit_test(quoting),
-        cmocka_unit_test(order),       cmocka_unit_test(random_ones),
-        cmocka_unit_test(differences),
+        cmocka_unit_test(fixtures), cmocka_unit_test(lab),
+        cmocka_unit_test(empty),    cmocka_unit_test(quoting),
+        cmocka_unit_test(order),    cmocka_unit_test(random_ones),
+        cmocka_unit_test(adopted),  cmocka_unit_test(differences),
     };
 
     alarm(60);

@@ -336,6 +336,13 @@ static void own_section(void **state)
     refused("bascule: {bridge: {}}", "1:11: bridge: ", "did you mean bridges?");
     refused(OWN_ "port: []\n", "4:7: port: ", "did you mean ports?");
     refused(OWN_ "local: maybe\n", "4:14: local: ", "yes or no");
+    refused(OWN_ "adopt: maybe\n",
+            "4:14: adopt: ", "expected yes, no or disable, found maybe");
+    refused(OWN_ "adopt: yes\n      ageing: 30\n", "5:7: ageing: ",
+            "br0 is a bridge of the kernel's (adopt: in text:4:14), and");
+    refused("network: {bridges: {br0: {}}}\n"
+            "bascule: {bridges: {br0: {adopt: yes}}}\n",
+            "1:21: br0: ", "by adopt: in text:2:34");
     refused(OWN_ "local: no\n      mtu: 1500\n",
             "5:7: mtu: ", "br0 has no interface (local: no, in text:4:14)");
     refused(OWN_ "force-version: mstp\n",

@@ -466,16 +466,22 @@ static void is_cut(void **state)
     guest_def_free(d);
 }
 
-static void judged(const char *text, const char *meminfo,
-                   unsigned long overcommit, const char *wanted)
+static void judged_with(const char *text, long others, const char *meminfo,
+                        unsigned long overcommit, const char *wanted)
 {
     struct guest_def *d = def(text);
     struct err e = {""};
 
-    (void)hugepages_judge(d, meminfo, overcommit, &e);
+    (void)hugepages_judge(d, others, meminfo, overcommit, &e);
     if (strcmp(e.text, wanted) != 0)
         fail_msg("%s: \"%s\", not \"%s\"", text, e.text, wanted);
     guest_def_free(d);
+}
+
+static void judged(const char *text, const char *meminfo,
+                   unsigned long overcommit, const char *wanted)
+{
+    judged_with(text, 0, meminfo, overcommit, wanted);
 }
 
 static void huge_pages(void **state)
@@ -498,6 +504,13 @@ static void huge_pages(void **state)
            "--hugepages: 17 huge pages of 2048 kB are needed and 10 are free; "
            "sysctl vm.nr_hugepages=26 reserves enough");
     judged(g, some, 8, "");
+    judged_with(g, -13, some, 0, "");
+    judged_with(g, -12, some, 0,
+                "--hugepages: 17 huge pages of 2048 kB are needed and 16 are "
+                "free; sysctl vm.nr_hugepages=20 reserves enough");
+    judged_with(g, 1, some, 8,
+                "--hugepages: 17 huge pages of 2048 kB are needed and 9 are "
+                "free; sysctl vm.nr_hugepages=27 reserves enough");
     judged("{'name':'g','hugepages':true,'memory':20}", some, 0, "");
     judged("{'name':'g','hugepages':true,'memory':20,'cpus':2,'numa':["
            "{'node':0,'cpus':'0','memory':9},{'node':1,'cpus':'1','memory':11}]"

@@ -6,6 +6,7 @@
 #include "ctl/apply/plan.h"
 
 #include "ctl/config/load.h"
+#include "ctl/guest/def.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -27,16 +28,33 @@ static struct owned owned;
 static struct plan plan;
 static struct err err;
 
-/* Every device is there but those named "no..."; each has an MTU of 1500. */
-static int device(void *arg, int netns_fd, const char *name, struct member *m,
-                  struct err *e)
+/* The devices "eth..." are there, and this one; each has an MTU of 1500. */
+static const char *device_there = "";
+static int device(void *arg, int netns_fd, const char *name,
+                  const struct port_spec *as, struct member *m, struct err *e)
 {
     (void)arg;
     (void)netns_fd;
+    (void)as;
     *m = (struct member){
         .has_mac = true, .mtu = 1500, .wakeonlan = CONF_UNSET, .up = true};
-    return strncmp(name, "no", 2) == 0
+    return strncmp(name, "eth", 3) != 0 && strcmp(name, device_there) != 0
                ? err_set(e, ENODEV, "no interface %s here", name)
+               : 0;
+}
+
+/* Files of the directory /no are not there; what is called "kvm..." is fast. */
+static long hugepages;
+static int look(void *arg, const struct guest_def *d, bool start, long others,
+                char *notice, size_t n, struct err *e)
+{
+    (void)arg;
+    snprintf(notice, n, "%s",
+             start && strncmp(d->name, "kvm", 3) != 0 ? "is slow" : "");
+    hugepages = others;
+    return d->n_disks && strncmp(d->disk[0].path, "/no/", 4) == 0
+               ? err_set(e, ENOENT, "guest %s: --disk %s", d->name,
+                         d->disk[0].path)
                : 0;
 }
 
@@ -126,13 +144,18 @@ static bool may_guest = true;
 
 static int make(const char *text, bool may_wait)
 {
-    struct want_where where = {.netns_fd = -1, .netns = NETNS, .owned = &owned};
+    struct want_where where = {.netns_fd = -1,
+                               .netns = NETNS,
+                               .owned = &owned,
+                               .running = &run,
+                               .may_wait = may_wait};
     struct plan_input in = {.running = &run,
                             .owned = &owned,
                             .netns = NETNS,
                             .may_wait = may_wait,
                             .may_guest = may_guest,
-                            .device = device};
+                            .device = device,
+                            .guest = look};
     int rc;
 
     drop();
@@ -142,6 +165,23 @@ static int make(const char *text, bool may_wait)
     if (rc)
         return rc;
     in.want = want;
+    return plan_make(&plan, &in, &err);
+}
+
+/* The same file again, when an interface has come. */
+static int make_late(void)
+{
+    struct plan_input in = {.want = want,
+                            .running = &run,
+                            .owned = &owned,
+                            .netns = NETNS,
+                            .may_wait = true,
+                            .may_guest = true,
+                            .no_guests = true,
+                            .device = device,
+                            .guest = look};
+
+    plan_free(&plan);
     return plan_make(&plan, &in, &err);
 }
 
@@ -342,6 +382,71 @@ static void names_are_made_up_once(void **state)
     assert_string_equal(want->bridge[0].port[1].spec.name, "dgram2");
 }
 
+static void refused(const char *text, int code, const char *words)
+{
+    assert_int_equal(make(text, false), -code);
+    if (!strstr(err.text, words))
+        fail_msg("%s", err.text);
+}
+
+/* Found before anything is done. */
+static void names_are_taken(void **state)
+{
+    struct run_bridge *b = running("br9", false);
+
+    (void)state;
+    by_hand(b, "mem:a");
+    refused(OWN("[mem:a]"), EBUSY, ":5:15: port a is in bridge br9 already");
+    refused(OWN("['mem:x,name=br9']"), EEXIST, "br9 is the name of a bridge");
+    device_there = "there";
+    refused(OWN("['tap:there']"), EEXIST, "interface there exists already");
+    /* what goes leaves its name */
+    b = running("br8", true);
+    has(b, "tap:there");
+    assert_int_equal(make(OWN("['tap:there']"), false), 0);
+    assert_int_equal(make("bascule: {bridges: {br8: {local: no}, "
+                          "br7: {local: no, ports: ['mem:x,name=there']}}}\n",
+                          false),
+                     0);
+    device_there = "";
+}
+
+/* Of those that are adopted already: others would be asked for. */
+static void adopted(void **state)
+{
+    struct run_bridge *b = running("br0", true);
+
+    (void)state;
+    snprintf(b->info.device, sizeof(b->info.device), "basc-br0");
+    b->adopt = b->owned->adopt = CONF_ADOPT_YES;
+    by_hand(b, "packet:eth1");
+    assert_int_equal(make("bascule: {bridges: {br0: {adopt: yes}}}\n", false),
+                     0);
+    assert_string_equal(said(), "");
+    assert_int_equal(plan.n_notes, 0);
+    assert_int_equal(
+        make("bascule: {bridges: {br0: {adopt: disable}}}\n", false), 0);
+    assert_string_equal(said(), "give bridge br0 back to the kernel\n"
+                                "adopt bridge br0, its ports disabled for the "
+                                "kernel\n");
+    assert_int_equal(make("bascule: {bridges: {}}\n", false), 0);
+    assert_string_equal(said(), "give bridge br0 back to the kernel\n");
+    refused("bascule: {bridges: {br0: {}}}\n", EEXIST, "that was adopted");
+    b->owned = NULL; /* by hand */
+    assert_int_equal(make("bascule: {bridges: {br0: {adopt: yes}}}\n", false),
+                     0);
+    assert_true(noted("br0 was adopted by hand and is the file's"));
+    refused("bascule: {bridges: {br0: {adopt: disable}}}\n", EEXIST,
+            "adopted by hand, and in another way");
+    assert_int_equal(make("bascule: {bridges: {}}\n", false), 0);
+    assert_string_equal(said(), "");
+    assert_int_equal(make("bascule: {bridges: {nobr: {adopt: yes}}}\n", true),
+                     0);
+    assert_string_equal(said(), "");
+    assert_int_equal(want->n_missing, 1);
+    refused("bascule: {bridges: {nobr: {adopt: yes}}}\n", ENODEV, ":1:21: ");
+}
+
 /* ---- guests ---- */
 
 #define GUEST(body)                                                            \
@@ -352,7 +457,7 @@ static struct run_guest *guest(const char *text, bool from_file, bool active)
 {
     struct run_guest *g;
 
-    assert_int_equal(make(text, false), 0);
+    assert_int_equal(make(text, true), 0);
     run.guest = calloc(2, sizeof(*run.guest));
     assert_non_null(run.guest);
     g = &run.guest[run.n_guests++];
@@ -427,6 +532,7 @@ static void guests_leave(void **state)
     assert_string_equal(said(), "stop guest vm1\n"
                                 "undefine guest vm1\n"
                                 "remove bridge br0\n");
+    assert_int_equal(plan.step[0].kind, STEP_GUEST_LEAVE);
     g->from_file = g->leaves = false;
     assert_int_equal(make("network: {version: 2}\n", false), 0);
     assert_string_equal(said(), "br0 is the configuration's no more\n");
@@ -435,6 +541,132 @@ static void guests_leave(void **state)
     b->owned->netns = NETNS + 1;
     assert_int_equal(make("network: {version: 2}\n", false), 0);
     assert_string_equal(said(), "");
+}
+
+/* Those that waited for a bridge start when it comes, others are left alone. */
+static void guests_come_late(void **state)
+{
+    static const char *const text =
+        "bascule:\n  bridges: {br0: {adopt: yes}}\n"
+        "  guests: {vm1: {nets: [br0]}, vm2: {nets: [br0], start: no}}\n";
+
+    (void)state;
+    run.has_guests = true;
+    guest(text, true, false);
+    want->bridge[0].absent = false;
+    assert_int_equal(make_late(), 0);
+    assert_string_equal(said(), "adopt bridge br0\nstart guest vm1\n");
+    want->bridge[0].absent = true;
+    assert_int_equal(make_late(), 0);
+    assert_string_equal(said(), "");
+    assert_true(noted("br0 waits for the kernel's bridge"));
+    want->bridge[0].absent = false;
+    run.guest->active = true;
+    assert_int_equal(make_late(), 0);
+    assert_string_equal(said(), "adopt bridge br0\n");
+}
+
+#define LEAVES(vm1, body)                                                      \
+    guest_leaves("bascule:\n  guests:\n    vm1: " vm1 "\n",                    \
+                 "bascule:\n  bridges: {br0: {local: no}}\n  guests:\n    "    \
+                 "kvm2: " body "\n")
+
+/* vm1 is there, the file has others; are they started before vm1 ends? */
+static bool guest_leaves(const char *before, const char *after)
+{
+    unsigned stop = 0, start = 0;
+
+    running_free_guests(&run);
+    run.n_guests = 0;
+    run.guest = NULL;
+    guest(before, true, true);
+    run.guest->n_ports = 0;
+    if (make(after, false))
+        fail_msg("%s", err.text);
+    for (unsigned i = 0; i < plan.n; i++) {
+        if (plan.step[i].kind == STEP_GUEST_STOP ||
+            plan.step[i].kind == STEP_GUEST_LEAVE)
+            stop = i;
+        if (plan.step[i].kind == STEP_GUEST_START)
+            start = i;
+    }
+    return start < stop;
+}
+
+/* Last, unless what comes needs what it has. */
+static void guests_make_place(void **state)
+{
+    (void)state;
+    run.has_guests = true;
+    assert_true(LEAVES("{}", "{}"));
+    assert_true(LEAVES("{nets: [br0]}", "{nets: [br0]}"));
+    assert_true(LEAVES("{disks: [/a]}", "{disks: [/b]}"));
+    assert_false(LEAVES("{disks: [/a]}", "{disks: [/b, /a]}"));
+    assert_false(LEAVES("{nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}",
+                        "{nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}"));
+    assert_true(LEAVES("{vnc: yes}", "{vnc: yes}"));
+    assert_false(LEAVES("{vnc: 127.0.0.1:1}", "{vnc: 127.0.0.1:1}"));
+    assert_true(LEAVES("{qemu-args: [-bios, /x]}", "{qemu-args: [-bios, /x]}"));
+    assert_false(LEAVES("{qemu-args: [-serial, tcp::9]}",
+                        "{qemu-args: [-serial, tcp::9]}"));
+    assert_false(
+        LEAVES("{hugepages: yes, memory: 64}", "{hugepages: yes, memory: 32}"));
+    assert_int_equal(hugepages, -64);
+    /* a port of the file's */
+    assert_true(LEAVES("{nets: [br0]}", "{}"));
+    assert_int_equal(make(OWN("[mem:vm1]"), false), 0);
+    assert_int_equal(plan.step[0].kind, STEP_GUEST_STOP);
+    assert_int_equal(make(OWN("[mem:vm]"), false), 0);
+    assert_int_equal(plan.step[0].kind, STEP_BRIDGE_ADD);
+}
+
+/* To whoever applies it; when the daemon begins, it is no fault of its own. */
+static void guest_refused(const char *text, int code, const char *words)
+{
+    refused(text, code, words);
+    assert_int_equal(make(text, true), 0);
+}
+
+/* Before anything is done. */
+static void guests_are_looked_at(void **state)
+{
+    static const char *const mine = GUEST("{nets: [br0]}");
+    struct run_bridge *b;
+
+    (void)state;
+    run.has_guests = true;
+    guest_refused(GUEST("{disks: [/no/disk], start: no}"), ENOENT,
+                  "text:4:5: guest vm1: --disk /no/disk");
+    guest_refused(GUEST("{disks: [/no/disk]}"), ENOENT, "--disk /no/disk");
+    guest_refused(GUEST("{nets: [br1]}"), ENODEV,
+                  "vm1: there is no bridge br1");
+    assert_int_equal(make(GUEST("{nets: [br1], start: no}"), false), 0);
+    b = running("br1", true);
+    guest_refused(GUEST("{nets: [br1]}"), ENODEV,
+                  "br1 is not in the file any more");
+    guest_refused("bascule:\n  bridges: {br0: {local: no, ports: [mem:vm1]}}\n"
+                  "  guests: {vm1: {nets: [br0]}}\n",
+                  EEXIST, "would be called vm1, as the one in text:2:38");
+    by_hand(b, "mem:vm1"); /* so that br1 stays */
+    guest_refused(mine, EEXIST, "bridge br1 has a port vm1 already");
+    b->n_ports = 0;
+    device_there = "vm1";
+    guest_refused(mine, EEXIST, "interface vm1 exists already");
+    device_there = "";
+    assert_int_equal(make(mine, false), 0);
+    assert_true(noted("guest vm1 is slow"));
+    assert_false(noted("more"));
+    guest(GUEST("{nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}"), false,
+          false);
+    guest_refused(
+        "bascule:\n  bridges: {br0: {local: no}}\n"
+        "  guests: {vm2: {nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}}",
+        EEXIST,
+        "text:3:12: guest vm2: --net, mac= 52:54:00:00:00:01: "
+        "guest vm1 has that address");
+    assert_int_equal(
+        make("bascule:\n  guests: {a: {}, kvm: {}, b: {}, c: {}}\n", false), 0);
+    assert_true(noted("guest a is slow; so do 2 more"));
 }
 
 int main(void)
@@ -451,9 +683,14 @@ int main(void)
         T(defaults_by_device),
         T(another_specification_is_another_port),
         T(names_are_made_up_once),
+        T(names_are_taken),
+        T(adopted),
         T(guests_come),
         T(guests_change),
         T(guests_leave),
+        T(guests_come_late),
+        T(guests_make_place),
+        T(guests_are_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
