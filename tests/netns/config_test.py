@@ -399,7 +399,9 @@ def test_from_the_beginning(lab):
     text = bridge(["ens33", "late0"])
     w.sw.start("--config", w.write(text))
     reaches(w.out, "192.168.7.9")
-    need(w.ports()["late0"]["failed"], "a port without its interface")
+    # until it has taken over, ens33 answers by itself
+    wait_until(lambda: "br0" in w.bridges() and w.ports().get("late0", {}).get("failed"), 10,
+               "a port without its interface")
     c = lab.ns("c")
     sh("ip", "-n", w.ns, "link", "add", "late0", "type", "veth", "peer", "name", "eth0",
        "netns", c)  # down
@@ -411,7 +413,6 @@ def test_from_the_beginning(lab):
                lambda: f"the address back on ens33: {w.addresses('ens33')}")
     w.sw.start("--config", w.file)
     reaches(w.out, "192.168.7.9")
-    # until it has taken over, ens33 answers by itself
     wait_until(lambda: "br0" in w.bridges() and sorted(w.ports()) == ["ens33", "late0"],
                10, "both ports")
     need(w.apply(text) == [], "the file the daemon began with differs from what runs")
