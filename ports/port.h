@@ -81,9 +81,10 @@ struct port_losses {
 
 /* What 'port show' prints of a port's device. */
 struct port_desc {
-    char device[64];  /* "veth0 in namespace lab", a path, ... */
-    char detail[224]; /* kind's own words: "tcx, 8 MB socket buffer" */
-    int ifindex;      /* 0 if it is no netdev */
+    char device[64];              /* "veth0 in namespace lab", a path, ... */
+    char detail[PORT_DETAIL_MAX]; /* kind's own words: "tcx, 8 MB socket buffer"
+                                   */
+    int ifindex;                  /* 0 if it is no netdev */
     struct port_losses losses;
 };
 

@@ -18,9 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PORT_NAME_MAX 16 /* 15 characters and NUL, as IFNAMSIZ */
-#define SPEC_KEYS_MAX 16
-#define SPEC_TEXT_MAX 512
+#define PORT_NAME_MAX   16  /* 15 characters and NUL, as IFNAMSIZ */
+#define PORT_DETAIL_MAX 224 /* what a kind says of a port in its own words */
+#define SPEC_KEYS_MAX   16
+#define SPEC_TEXT_MAX   512
 
 struct spec_key {
     const char *key;

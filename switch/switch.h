@@ -257,7 +257,7 @@ struct bport_info {
     bool link;
     bool vnet, tx_csum, tx_tso4, tx_tso6, tx_uso;
     char device[64];
-    char detail[192];
+    char detail[PORT_DETAIL_MAX];
     int ifindex;
     uint32_t fdb_learned;
 };

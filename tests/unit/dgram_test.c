@@ -136,7 +136,7 @@ static bool link_of(const struct portrig *rig)
     return port_caps_now(rig->port).link;
 }
 
-static void detail(char text[192])
+static void detail(char text[PORT_DETAIL_MAX])
 {
     struct port_desc d = {0};
 
@@ -246,7 +246,7 @@ static void odd_datagrams(void **state)
 static void full_queue(void **state)
 {
     unsigned sent = 0, slow = 0;
-    char text[192];
+    char text[PORT_DETAIL_MAX];
     int fd = qemu();
 
     (void)state;
@@ -364,7 +364,7 @@ static void dies_with_a_full_queue(void **state)
 
 static void comes_later(void **state)
 {
-    char text[192];
+    char text[PORT_DETAIL_MAX];
     int fd;
 
     (void)state;
@@ -581,7 +581,7 @@ static void udp_refused(void **state)
 static void udp_learns(void **state)
 {
     unsigned no[2];
-    char text[192];
+    char text[PORT_DETAIL_MAX];
     int fd, late;
 
     (void)state;
