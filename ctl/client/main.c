@@ -138,6 +138,26 @@ static const char *unknown_option(const struct command *cmd, int argc,
     return NULL;
 }
 
+/* Commands that only show: how they are to print may stand behind them, too.
+ * How many words are left. */
+static int printing(struct client *c, const struct command *cmd, int argc,
+                    char **argv)
+{
+    int n = 0;
+
+    if (cmd->flags & (CMD_CHANGE | CMD_CLIENT))
+        return argc;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "-j") == 0)
+            c->json = true;
+        else if (strcmp(argv[i], "-d") == 0)
+            c->details = true;
+        else
+            argv[n++] = argv[i];
+    }
+    return n;
+}
+
 static int command_main(struct client *c, int argc, char **argv)
 {
     const struct command *cmd;
@@ -156,8 +176,8 @@ static int command_main(struct client *c, int argc, char **argv)
     if (!cmd)
         return complain(c, "%s: there is no such command; see bascule help",
                         argv[0]);
-    argc -= used;
     argv += used;
+    argc = printing(c, cmd, argc - used, argv);
     option = cmd->flags & CMD_CLIENT ? NULL : unknown_option(cmd, argc, argv);
     if (option)
         return complain(c, "%s: there is no option %s", cmd->name, option);

@@ -25,12 +25,18 @@ struct run {
 
 /* ---- the network's text ---- */
 
+/* NULL, with errno. */
 static char *read_all(FILE *f, size_t *len)
 {
     char *text = malloc(TEXT_LIMIT);
 
-    if (text)
-        *len = fread(text, 1, TEXT_LIMIT, f);
+    if (!text)
+        return NULL;
+    *len = fread(text, 1, TEXT_LIMIT, f);
+    if (ferror(f)) { /* a folder, say */
+        free(text);
+        return NULL;
+    }
     return text;
 }
 

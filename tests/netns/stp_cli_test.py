@@ -4,6 +4,7 @@
 daemon, joined by two cables."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -89,10 +90,11 @@ def test_show(lab):
     need(b1["vector"]["bridge"] == root["id"] and b1["vector"]["port"] == "8002", f"{b1}")
     need(b1["designated"]["bridge"] == other["id"] and b1["received"] and b1["p2p"], f"{b1}")
     need(b1["counters"]["rx_rst"] > 0 and set(b1["bad"].values()) == {0}, f"{b1}")
-    for args in (("stp", "show"), ("-d", "stp", "show")):
+    for args in (("stp", "show"), ("-d", "stp", "show"), ("stp", "show", "-d")):
         text = t.sw.cli(*args).stdout
         need(max(map(len, text.splitlines())) <= 100, text)
         need("by port b0" in text and "root         this bridge" in text, text)
+    need(json.loads(t.sw.cli("stp", "show", "br1", "-j").stdout)[0]["root"] == root["id"], "-j")
     need("RST BPDUs received" in text and "auto-edge" in text, text)
     text = t.sw.cli("showstp", "br1").stdout
     for line in (f" designated root\t{root['id']}\n", " root port\t\t   1\t\t\tpath cost\t\t   2\n",
@@ -223,6 +225,22 @@ def test_errors(lab):
                "set path cost failed: Numerical result out of range\n")
     sw.cli("stp", "br0", "on")
     need(t.tree("br0")["version"] == "rstp", "on is rstp")
+
+
+def test_simulator(lab):
+    """The manual's example is what comes; what is no network is refused."""
+    del lab
+
+    def sim(network):
+        return lib.sh(os.path.join(lib.BUILD, "bascule"), "sim", network, check=False)
+    with open(os.path.join(lib.ROOT, "docs", "sim.md"), encoding="utf-8") as f:
+        network, example = re.search(r"    bascule sim '(.*)'\n\n((?:    .*\n)+)", f.read()).groups()
+    lines = iter(sim(network).stdout.splitlines())
+    for line in example.splitlines():
+        line = line[4:]
+        need(line == "..." or line in lines, f"not in the simulation, or not there: {line}")
+    r = sim(lib.ROOT)
+    need(r.returncode == 1 and "Is a directory" in r.stderr, r.stderr)
 
 
 def test_off_again(lab):
