@@ -87,19 +87,19 @@ static int check_clash(struct checker *c, const struct step *s)
     return rc ? refuse(c, s, err_wrap(c->e, rc, "guest %s", s->port)) : 0;
 }
 
-static int check_bridge(struct checker *c, const struct step *s,
+static int check_bridge(struct checker *c, const struct conf_guest *g,
                         const char *bridge)
 {
     if (want_find(c->in->want, bridge))
         return 0;
     if (!running_find(c->in->running, bridge))
-        return want_fail(c->e, ENODEV, &s->guest->pos,
-                         "guest %s: there is no bridge %s", s->port, bridge);
+        return want_fail(c->e, ENODEV, &g->pos,
+                         "guest %s: there is no bridge %s", g->name, bridge);
     if (plan_bridge_goes(c->p, bridge))
-        return want_fail(c->e, ENODEV, &s->guest->pos,
+        return want_fail(c->e, ENODEV, &g->pos,
                          "guest %s: bridge %s is not in the file any more, and "
                          "would be removed",
-                         s->port, bridge);
+                         g->name, bridge);
     return 0;
 }
 
@@ -177,7 +177,7 @@ static int check_net(struct checker *c, const struct step *s,
                      const struct guest_net *n)
 {
     bool found = false;
-    int rc = check_bridge(c, s, n->bridge);
+    int rc = check_bridge(c, s->guest, n->bridge);
 
     if (!rc)
         rc = check_there(c, s, n, &found);
@@ -217,10 +217,32 @@ static int check_define(struct checker *c, const struct step *s)
     return rc ? refuse(c, s, rc) : 0;
 }
 
+/* One that runs as it was before: its new definition waits for its end, and a
+ * mistake in that need not. */
+static int check_waiting(struct checker *c, unsigned i)
+{
+    const struct conf_guest *g = &c->in->want->conf->guest[i];
+    const struct run_guest *now = running_guest(c->in->running, g->name);
+    const struct guest_def *d = c->wanted[i];
+    char notice[sizeof(c->notice)];
+    int rc;
+
+    if (!now || !now->active || strcmp(now->def, g->def) == 0)
+        return 0;
+    rc = c->in->guest(c->in->arg, d, false, 0, notice, sizeof(notice), c->e);
+    if (rc)
+        return want_wrap(c->e, rc, &g->pos);
+    for (unsigned k = 0; !rc && k < d->n_nets; k++)
+        rc = check_bridge(c, g, d->net[k].bridge);
+    return rc;
+}
+
 static int check_all(struct checker *c)
 {
     int rc = 0;
 
+    for (unsigned i = 0; !rc && i < c->in->want->conf->n_guests; i++)
+        rc = check_waiting(c, i);
     for (unsigned i = 0; !rc && i < c->p->n; i++) {
         const struct step *s = &c->p->step[i];
 

@@ -490,6 +490,13 @@ static void guests_come(void **state)
     may_guest = true;
 }
 
+/* To whoever applies it; when the daemon begins, it is no fault of its own. */
+static void guest_refused(const char *text, int code, const char *words)
+{
+    refused(text, code, words);
+    assert_int_equal(make(text, true), 0);
+}
+
 static void guests_change(void **state)
 {
     struct run_guest *g;
@@ -503,6 +510,10 @@ static void guests_change(void **state)
     assert_int_equal(make(GUEST("{memory: 101}"), false), 0);
     assert_string_equal(said(), "");
     assert_true(noted("vm1 needs a restart"));
+    guest_refused(GUEST("{disks: [/no/disk]}"), ENOENT, /* also if it waits */
+                  "text:4:5: guest vm1: --disk /no/disk");
+    guest_refused(GUEST("{nets: [br1]}"), ENODEV,
+                  "vm1: there is no bridge br1");
     g->active = false;
     assert_int_equal(make(GUEST("{memory: 101}"), false), 0);
     assert_string_equal(said(), "define guest vm1 anew\nstart guest vm1\n");
@@ -618,13 +629,6 @@ static void guests_make_place(void **state)
     assert_int_equal(plan.step[0].kind, STEP_GUEST_STOP);
     assert_int_equal(make(OWN("[mem:vm]"), false), 0);
     assert_int_equal(plan.step[0].kind, STEP_BRIDGE_ADD);
-}
-
-/* To whoever applies it; when the daemon begins, it is no fault of its own. */
-static void guest_refused(const char *text, int code, const char *words)
-{
-    refused(text, code, words);
-    assert_int_equal(make(text, true), 0);
 }
 
 /* Before anything is done. */
