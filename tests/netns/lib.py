@@ -592,7 +592,8 @@ def bridge_fdb(sw, br):
 
 class Lag:
     """The control loop's longest turn in a stretch of work, and how late the
-    machine itself was meanwhile: on a busy one nobody keeps 10 ms."""
+    machine itself was meanwhile, for us or for the daemon's thread: on a busy one
+    nobody keeps 10 ms."""
 
     def __init__(self, sw):
         self.sw, self.late, self.over = sw, 0.0, threading.Event()
@@ -600,11 +601,20 @@ class Lag:
         self.t = threading.Thread(target=self._watch)
         self.t.start()
 
+    def _waited(self):
+        """ms that the control thread has been ready to run and had no processor."""
+        pid = self.sw.proc.pid
+        with open(f"/proc/{pid}/task/{pid}/schedstat") as f:
+            return int(f.read().split()[1]) / 1e6
+
     def _watch(self):
+        before = self._waited()
         while not self.over.is_set():
             t0 = time.monotonic()
             time.sleep(0.002)
-            self.late = max(self.late, (time.monotonic() - t0) * 1e3 - 2)
+            now = self._waited()
+            self.late = max(self.late, (time.monotonic() - t0) * 1e3 - 2, now - before)
+            before = now
 
     def end(self, what, limit=10):
         self.over.set()
