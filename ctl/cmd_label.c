@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Labels: strings that others want remembered of a port, such as which guest
- * of libvirt is behind it.  Bascule gives them no meaning, writes them nowhere
- * and forgets them with the port.
+ * of libvirt is behind it.  Bascule writes them nowhere, forgets them with the
+ * port, and gives them no meaning but one: the tap of a virtual machine ends
+ * with that machine.
  */
 #include "ctl/call.h"
 #include "ctl/object.h"
@@ -14,6 +15,9 @@
 #define LABELS_MAX 64
 #define KEY_MAX    63
 #define VALUE_MAX  1024
+
+/* Names the virtual machine; libvirt calls it so. */
+#define MACHINE "vm-id"
 
 json_t *object_labels(const struct bport *p)
 {
@@ -119,5 +123,6 @@ void rpc_port_label(struct call *c)
         return;
     }
     bport_set_note(p, labels, release);
+    bport_expect_end(p, json_object_get(labels, MACHINE) != NULL);
     call_ok(c, object_labels(p));
 }

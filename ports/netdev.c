@@ -217,7 +217,7 @@ int netdev_check_port(const struct netdev *d, bool adopted, struct err *e)
     if (d->master && !adopted)
         return err_set(e, EBUSY,
                        "%s belongs to a bridge or bond of the kernel: release "
-                       "it first (ip link set %s nomaster)",
+                       "it first (ip link set dev %s nomaster)",
                        d->name, d->name);
     return 0;
 }

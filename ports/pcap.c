@@ -99,7 +99,7 @@ static int no_handle(pcap_t *h, int rc, const char *name, struct err *e)
     if (rc == PCAP_ERROR_IFACE_NOT_UP)
         return err_set(e, ENETDOWN,
                        "interface %s is down, and libpcap opens none that is: "
-                       "ip link set %s up",
+                       "ip link set dev %s up",
                        name, name);
     return err_set(e, rc == PCAP_ERROR_NO_SUCH_DEVICE ? ENODEV : EIO,
                    "libpcap on %s: %s", name,

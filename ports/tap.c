@@ -134,10 +134,11 @@ static int check_name(const char *name, struct err *e)
 
 static int exists(const char *name, struct err *e)
 {
-    return err_set(e, EEXIST,
-                   "interface %s exists already: delete it (ip link del %s) or "
-                   "take it over as packet:%s",
-                   name, name, name);
+    return err_set(
+        e, EEXIST,
+        "interface %s exists already: delete it (ip link del dev %s) or "
+        "take it over as packet:%s",
+        name, name, name);
 }
 
 /* Makes the netdev 'name' in our own namespace. */
@@ -200,7 +201,7 @@ static void take_caps(struct tap *t, const struct netdev *d)
     c->mac = d->mac;
     c->link = d->flags & IFF_UP;
     /* The carrier of the bridge's own interface is what the bridge says it
-     * is; of any other it is the user's (ip link set ... carrier off). */
+     * is; of any other it is the user's (ip link set dev ... carrier off). */
     if (!t->port.spec.local)
         c->link = c->link && (d->flags & IFF_RUNNING);
     memcpy(t->ifname, d->name, sizeof(t->ifname));

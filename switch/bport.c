@@ -277,6 +277,11 @@ void bport_hush(struct bport *p)
     p->hushed = true;
 }
 
+void bport_expect_end(struct bport *p, bool expected)
+{
+    p->end_expected = expected;
+}
+
 /* ---- parameters ---- */
 
 static const struct limits {

@@ -324,8 +324,8 @@ void bridge_del(struct sw *sw, const char *name, bool force, sw_done done,
         return;
     }
     if (!force && b->port[BRIDGE_LOCAL] && bridge_up(b)) {
-        err_set(&e, EBUSY, "bridge %s is still up (ip link set %s down)", name,
-                name);
+        err_set(&e, EBUSY, "bridge %s is still up (ip link set dev %s down)",
+                name, name);
         sw_answer(sw, done, arg, -EBUSY, &e);
         return;
     }

@@ -98,6 +98,7 @@ struct bport {
     bool edge_set;             /* ... nor whether it is an edge port */
     bool watch_set;            /* ... nor whether addresses are watched for */
     bool hushed;               /* somebody else tells of its device's end */
+    bool end_expected;         /* ... which is nothing to warn of */
     bool ready;                /* READY came while it could not be used */
     struct netwatch_ns *watch; /* NULL: no netdev */
     bool from_link;            /* a link change waits for a job to end */

@@ -545,12 +545,22 @@ void life_delete(struct bport *p)
 
 /* ---- what the device says ---- */
 
+static void tell_failed(const struct bport *p)
+{
+    const char *bridge = p->b->name, *name = p->port->spec.name;
+
+    if (p->hushed)
+        return;
+    if (p->end_expected)
+        log_info("bridge %s: port %s: %s", bridge, name, p->why);
+    else
+        log_warn("bridge %s: port %s failed: %s", bridge, name, p->why);
+}
+
 static void on_failed(struct bport *p, const char *reason)
 {
     text_copy(p->why, sizeof(p->why), reason);
-    if (!p->hushed)
-        log_warn("bridge %s: port %s failed: %s", p->b->name,
-                 p->port->spec.name, reason);
+    tell_failed(p);
     if (p->life == LIFE_RUNNING)
         detach(p);
 }

@@ -180,6 +180,12 @@ void bport_del(struct bridge *b, const char *name, sw_done done, void *arg);
  */
 void bport_hush(struct bport *p);
 
+/*
+ * Its device may well end, as the tap of a virtual machine that somebody else
+ * runs does: of that the log informs, and does not warn.
+ */
+void bport_expect_end(struct bport *p, bool expected);
+
 struct bport *bport_find(struct bridge *b, const char *name);
 /* In port number order, the local port not among them. */
 struct bport *bport_next(struct bridge *b, struct bport *prev);

@@ -291,7 +291,7 @@ static void note_stp(struct adoption *ad, const struct kbridge *k)
         log_warn("bridge %s: the kernel's spanning tree was switched on, which "
                  "hears and sends nothing by the ports that are adopted, and "
                  "may keep the host off for half a minute: switch it off (ip "
-                 "link set %s type bridge stp_state 0)",
+                 "link set dev %s type bridge stp_state 0)",
                  ad->name, k->name);
     ad->told_stp = k->stp != 0;
 }

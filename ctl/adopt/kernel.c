@@ -32,18 +32,20 @@
 static int check(const struct kbridge *k, struct err *e)
 {
     if (k->stp)
-        return err_set(e, EBUSY,
-                       "%s has the kernel's spanning tree on, which then owns "
-                       "the states of its ports: switch it off first (ip link "
-                       "set %s type bridge stp_state 0); ours can be switched "
-                       "on afterwards (bascule stp %s on)",
-                       k->name, k->name, k->name);
+        return err_set(
+            e, EBUSY,
+            "%s has the kernel's spanning tree on, which then owns "
+            "the states of its ports: switch it off first (ip link "
+            "set dev %s type bridge stp_state 0); ours can be switched "
+            "on afterwards (bascule stp %s on)",
+            k->name, k->name, k->name);
     if (k->vlan_filtering)
-        return err_set(e, EOPNOTSUPP,
-                       "%s filters VLANs, which is not taken over: switch it "
-                       "off first (ip link set %s type bridge vlan_filtering "
-                       "0)",
-                       k->name, k->name);
+        return err_set(
+            e, EOPNOTSUPP,
+            "%s filters VLANs, which is not taken over: switch it "
+            "off first (ip link set dev %s type bridge vlan_filtering "
+            "0)",
+            k->name, k->name);
     /* whatever the bridge was called then */
     for (unsigned i = 0; i < k->n_ports; i++)
         if (strncmp(k->port[i].name, TAP_PREFIX, strlen(TAP_PREFIX)) == 0)

@@ -169,7 +169,7 @@ static int check_interface(struct checker *c, const struct step *s,
         return 0;
     return want_fail(c->e, EEXIST, &s->guest->pos,
                      "guest %s: interface %s exists already: delete it (ip "
-                     "link del %s) or give the guest another name",
+                     "link del dev %s) or give the guest another name",
                      s->port, n->port, n->port);
 }
 

@@ -63,10 +63,11 @@ int plan_check_interface(const struct plan_input *in, int netns_fd,
     if (is_ours(in->running, name) ||
         in->device(in->arg, netns_fd, name, NULL, &m, &none))
         return 0;
-    return want_fail(e, EEXIST, pos,
-                     "interface %s exists already: delete it (ip link del %s) "
-                     "or take it over as packet:%s",
-                     name, name, name);
+    return want_fail(
+        e, EEXIST, pos,
+        "interface %s exists already: delete it (ip link del dev %s) "
+        "or take it over as packet:%s",
+        name, name, name);
 }
 
 static int check_port(const struct plan *p, const struct plan_input *in,

@@ -69,6 +69,43 @@ static void drop(json_t *list, const json_t *record)
             json_array_remove(list, i);
 }
 
+/* The guests that Bascule has launched with cards in the bridge, each once. */
+static json_t *guests_in(const struct ovs *o, const char *bridge)
+{
+    json_t *guests = json_object(), *p;
+    size_t i;
+
+    json_array_foreach(o->ports, i, p)
+    {
+        if (strcmp(ovs_text(p, "bridge"), bridge) == 0 && *ovs_text(p, "guest"))
+            json_object_set_new(guests, ovs_text(p, "guest"), json_null());
+    }
+    return guests;
+}
+
+/* Their ports leave with them, as del-port says. */
+static int spare_guests(struct ovs *o, const char *bridge)
+{
+    json_t *guests = guests_in(o, bridge), *v;
+    char names[ERR_TEXT_MAX] = "";
+    size_t len = 0;
+    const char *name;
+
+    json_object_foreach(guests, name, v)
+    {
+        if (len < sizeof(names))
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+                                    len ? ", " : "", name);
+    }
+    json_decref(guests);
+    if (!len)
+        return 0;
+    return ovs_fail(o,
+                    "bridge %s has ports of guests that run, which leave "
+                    "with them (bascule guest kill): %s",
+                    bridge, names);
+}
+
 static int ovs_run_del_br(struct ovs *o, const struct ovs_command *c)
 {
     json_t *b = ovs_find_bridge(o, c->argv[0]);
@@ -78,6 +115,8 @@ static int ovs_run_del_br(struct ovs *o, const struct ovs_command *c)
         return 0;
     if (!b)
         return need_bridge(o, c->argv[0]) ? 0 : -1;
+    if (spare_guests(o, c->argv[0]) < 0)
+        return -1;
     rc = ovs_add_step(o, OVS_DEL_BRIDGE, b);
     for (size_t i = json_array_size(o->ports); i-- > 0;)
         if (strcmp(ovs_text(json_array_get(o->ports, i), "bridge"),

@@ -29,7 +29,7 @@ static int explain(const char *name, int rc, struct err *e)
     if (rc == EBUSY || rc == EEXIST)
         return err_set(e, EEXIST,
                        "interface %s exists already: delete it (ip link del "
-                       "%s) or give the guest another name",
+                       "dev %s) or give the guest another name",
                        name, name);
     return err_sys(e, rc, "making the interface %s", name);
 }

@@ -198,7 +198,7 @@ int l3_check(struct l3 *l, struct err *e)
         return err_set(e, EEXIST,
                        "%s is a bridge of the kernel; take it out of what "
                        "makes it (netplan, /etc/network/interfaces, "
-                       "NetworkManager) and remove it: ip link delete %s",
+                       "NetworkManager) and remove it: ip link delete dev %s",
                        l->ifname, l->ifname);
     return l3_owner(l) == L3_NETWORKD ? networkd_netdev(l->ifname, e) : 0;
 }

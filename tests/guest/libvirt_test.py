@@ -257,6 +257,7 @@ def test_network(lab):
         if again:
             lv.virsh("start", "vm1", "--paused")
             lib.need(g.device() in port_names(lab.sw), "started again, it is no port")
+    guestlib.no_warnings(lab.sw)
 
 
 def test_as_printed(lab):
@@ -377,6 +378,7 @@ def hook_of_vnet(lv, host):
         lv.virsh("metadata", "vm2", "urn:bascule", "--live", "--key", "bascule", "--set", "<nix/>")
         g.off()
         lib.need(port_names(sw) == [host.port, "mine"], f"ports left: {port_names(sw)}")
+    guestlib.no_warnings(sw)  # of taps that went with the guest
     sw.delif("br0", "mine")
 
     for meta, words in (
@@ -417,6 +419,95 @@ def test_hook(lab):
     lib.need(port_names(lab.sw) == [host.port], f"ports left: {port_names(lab.sw)}")
 
 
+PORT = "<b:port xmlns:b='urn:bascule' bridge='br0'/>"
+
+
+def ethernet(dev, managed="yes"):
+    return f"<interface type='ethernet'><target dev='{dev}' managed='{managed}'/>"
+
+
+def links(sw):
+    return [x["ifname"] for x in json.loads(lib.sh("ip", "-n", sw.ns, "-j", "link").stdout)]
+
+
+def launched(lab, name, more=""):
+    """A guest that Bascule runs."""
+    lab.sw.cli("guest", "define", name, "--memory", "32", "--net", f"br0{more}", "--qemu-arg", "-S")
+    lab.sw.cli("guest", "start", name)
+    lab.at_end(lambda: lab.sw.cli("guest", "kill", name, check=False))
+
+
+def test_hook_of_others(lab):
+    """A port of the interface's name that stands on something else is not the hook's to
+    take, nor to take away."""
+    lv = lab_with_libvirt(lab, hook=True)
+    sw = lab.sw
+    launched(lab, "st", ",kind=stream")
+    launched(lab, "web")
+    for spec in ("mem:hkm", "mem:vnet0", "tap:own"):
+        sw.addif("br0", spec)
+    before, there = sorted(port_names(sw)), links(sw)
+    for dev, managed, words in (
+            ("st", "yes", "port st of br0 is guest st's"),
+            ("web", "no", "port web of br0 is guest web's"),
+            ("hkm", "yes", "port hkm of br0 is of kind mem, not on the guest's interface hkm"),
+            ("hkm", "no", "port hkm of br0 is of kind mem"),
+            ("vnet0", None, "port vnet0 of br0 is of kind mem"),  # libvirt chooses that name
+            ("own", "no", "port own of br0 is of kind tap")):
+        g = Guest(lv, f"v{dev}{managed}",
+                  ethernet(dev, managed) if managed else "<interface type='ethernet'>", PORT)
+        said = lv.fails("start", g.name)
+        lib.need(words in said, said)
+        lib.need(sorted(port_names(sw)) == before and links(sw) == there,
+                 f"{dev}: {port_names(sw)}, {links(sw)}")
+        lib.need(lib.port_info(sw, "br0", dev)["labels"] == {}, f"{dev} is labelled")
+    for name in ("st", "web"):
+        lib.need(sw.json("guest", "show", name)["nets"][0]["attached"], f"{name} has no port")
+
+
+def test_hook_of_the_users(lab):
+    """A port that the user has put on the guest's interface serves it, and stays."""
+    lv = lab_with_libvirt(lab, hook=True)
+    sw = lab.sw
+    lib.sh("ip", "-n", sw.ns, "tuntap", "add", "dev", "u1", "mode", "tap", "vnet_hdr")
+    sw.addif("br0", "packet:u1,name=mine")
+    g = Guest(lv, "vm12", ethernet("u1", "no"), PORT.replace("/>", " isolated='yes'/>"))
+    lv.virsh("start", "vm12", "--paused")
+    info = lib.port_info(sw, "br0", "mine")
+    lib.need(port_names(sw) == ["mine"] and info["isolated"] and info["labels"] == {}, f"{info}")
+    g.off()
+    lib.need(port_names(sw) == ["mine"] and "u1" in links(sw), f"{port_names(sw)}, {links(sw)}")
+    # by a name of a device's that is a word of ip's
+    for dev in ("up", "type"):
+        g = Guest(lv, f"v{dev}", ethernet(dev, "no"), PORT)
+        lv.virsh("start", g.name, "--paused")
+        lib.need(dev in port_names(sw), f"{dev} is no port")
+        g.off()
+        lib.need(port_names(sw) == ["mine"] and dev not in links(sw), f"{dev} is left")
+    guestlib.no_warnings(sw)
+
+
+def test_hook_undoes(lab):
+    """What was made for a guest that then cannot start is gone again, and what another
+    guest has stays."""
+    lv = lab_with_libvirt(lab, hook=True)
+    sw = lab.sw
+    g = Guest(lv, "vm13", ethernet("t1", "no"), PORT)
+    lv.virsh("start", "vm13", "--paused")
+    # the tap is made, and its address refused
+    bad = Guest(lv, "vm14", ethernet("t1", "no") + f"<mac address='{g.mac[:-2]}e1'/></interface>" +
+                ethernet("t2", "no"), PORT)
+    path = lv.write("ip", "#!/bin/sh\ncase $* in *address*) echo refused; exit 1;; esac\n"
+                    f"exec {shutil.which('ip')} \"$@\"\n", 0o755)
+    os.symlink(path, os.path.join(lv.bin, "ip"))
+    lib.need("refused" in lv.fails("start", "vm14"), "the hook's sentence is not shown")
+    lib.need(port_names(sw) == ["t1"] and "t1" in links(sw) and "t2" not in links(sw),
+             f"{bad.name}: {port_names(sw)}, {links(sw)}")
+    os.unlink(os.path.join(lv.bin, "ip"))
+    g.off()
+    lib.need(port_names(sw) == [] and "t1" not in links(sw), f"{port_names(sw)}, {links(sw)}")
+
+
 def test_script(lab):
     """Without a hook: a script of two lines each way."""
     lv = lab_with_libvirt(lab)
@@ -436,14 +527,15 @@ def test_same_name(lab):
     fails, and cleans up nothing that is not its own."""
     lv = lab_with_libvirt(lab)
     sw = lab.sw
-    sw.cli("guest", "define", "web", "--memory", "32", "--net", "br0", "--qemu-arg", "-S")
-    sw.cli("guest", "start", "web")
-    lab.at_end(lambda: sw.cli("guest", "kill", "web", check=False))
+    launched(lab, "web")
     Guest(lv, "vm11", "<interface type='bridge'><source bridge='br0'/>"
           "<virtualport type='openvswitch'/><target dev='web'/>")
     lv.fails("start", "vm11")
     lib.need(sw.json("guest", "show", "web")["nets"][0]["attached"] and
              port_names(sw) == ["web"], f"ports: {port_names(sw)}")
+    r = sw_vsctl(lv, "del-br", "br0", check=False)
+    lib.need(r.returncode == 1 and r.stderr.strip().endswith("guest kill): web") and
+             port_names(sw) == ["web"], f"{r}")
     sw.cli("guest", "kill", "web")
     lib.need(port_names(sw) == [], f"ports left: {port_names(sw)}")
     lv.virsh("start", "vm11", "--paused")

@@ -332,7 +332,7 @@ def test_failure_takes_all_back(lab):
     w.refused(bridge(["lo"]), "lo is the loopback interface")
     need(not w.sw.log_tail().count("taking"), "ports had gone before it was seen")
     w.refused(bridge(["ens33", "nosuch"]), "lab.yaml:", "no interface nosuch")
-    w.refused(bridge(["ens33"], name="kbr"), "kbr is a bridge of the kernel", "ip link delete kbr")
+    w.refused(bridge(["ens33"], name="kbr"), "kbr is a bridge of the kernel", "ip link delete dev kbr")
     w.refused(bridge(["ens33"], name="slave"), "interface slave exists already")
     w.refused(bridge(["ens33"], name="brx") + "bascule: {bridges: {brx: {ports: [tap:slave]}}}\n",
               "interface slave exists already")

@@ -977,7 +977,7 @@ def test_networkd_has_a_kernel_bridge(lab):
     l3.do("check")
     sh("ip", "-n", lab.ns("sw"), "link", "add", "br0", "type", "bridge")
     _, err = l3.ask("check")
-    need(err and "bridge of the kernel" in err and "ip link delete br0" in err, err)
+    need(err and "bridge of the kernel" in err and "ip link delete dev br0" in err, err)
 
 
 NM_CONF = "[main]\nplugins=keyfile\ndns=none\nno-auto-default=*\n"

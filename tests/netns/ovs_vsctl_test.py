@@ -71,6 +71,20 @@ def test_taken_back(lab):
     lib.need(names(v.sw) == ["e1"], "--dry-run did something")
 
 
+def test_end_of_a_machine(lab):
+    """Its tap goes with it, which is nothing to be warned of."""
+    v = Vsctl(lab)
+    v.run("add-port", "br0", "e1", "--", "set", "Interface", "e1", 'external-ids:vm-id="1"')
+    v.run("add-port", "br0", "e2", "--", "set", "Interface", "e2", 'external-ids:vm-id="1"', "--",
+          "remove", "Interface", "e2", "external_ids", "vm-id")
+    for dev in ("e1", "e2"):
+        lib.sh("ip", "-n", v.sw.ns, "link", "del", "dev", dev)
+    lib.wait_until(lambda: "port e2 failed: interface e2 was deleted" in v.sw.log_tail(), 5,
+                   lambda: v.sw.log_tail())
+    told = [x for x in v.sw.log_tail().splitlines() if "port e1" in x]
+    lib.need(told == ["basculed: info: bridge br0: port e1: interface e1 was deleted"], str(told))
+
+
 def test_nobody_answers(lab):
     v = Vsctl(lab)
     v.sw.proc.send_signal(signal.SIGSTOP)

@@ -147,7 +147,7 @@ def test_filter_and_errors(lab):
     need(r.returncode == 1 and "syntax error" in r.stderr, r.stderr)
     lib.sh("ip", "-n", sw.ns, "link", "set", "v9", "down")
     r = sw.cli("addif", "br0", "pcap:v9", check=False)
-    need(r.returncode == 1 and "ip link set v9 up" in r.stderr, r.stderr)
+    need(r.returncode == 1 and "ip link set dev v9 up" in r.stderr, r.stderr)
 
 
 def configuration(lab, capture, out):
@@ -193,7 +193,7 @@ def test_configured_at_start(lab):
     capture, out = (os.path.join(lab.dir, n) for n in ("c.pcap", "out.pcap"))
     write_pcap(capture, [numbered(i) for i in range(30)])
     sw = lab.switch("--config", configuration(lab, capture, out), bridge=None, quiet=True)
-    wait_until(lambda: "ip link set v1 up" in lib.port_state(sw, "br0", "v1")[1], 5,
+    wait_until(lambda: "ip link set dev v1 up" in lib.port_state(sw, "br0", "v1")[1], 5,
                "the port says what it waits for")
     lib.sh("ip", "-n", sw.ns, "link", "set", "v1", "up")
     sw.wait_forwarding("v1")

@@ -28,7 +28,11 @@
 /* A guest that Bascule has launched. */
 #define GUESTS                                                                 \
     "[{\"name\":\"web\",\"bridge\":\"br0\",\"no\":2,\"kind\":\"packet\","      \
-    "\"spec\":\"web\",\"guest\":\"web\",\"labels\":{}}]"
+    "\"spec\":\"web\",\"guest\":\"web\",\"labels\":{}},"                       \
+    "{\"name\":\"web-2\",\"bridge\":\"br0\",\"no\":3,\"kind\":\"packet\","     \
+    "\"spec\":\"web-2\",\"guest\":\"web\",\"labels\":{}},"                     \
+    "{\"name\":\"st\",\"bridge\":\"br0\",\"no\":4,\"kind\":\"stream\","        \
+    "\"spec\":\"stream:/s\",\"guest\":\"st\",\"labels\":{}}]"
 #define BRIDGES                                                                \
     "[{\"name\":\"br0\",\"stp_state\":false},{\"name\":\"br1\","               \
     "\"stp_state\":false}]"
@@ -132,6 +136,17 @@ static void a_guests_port_stays(void **state)
     run(&r, "ovs-vsctl -- --may-exist add-port br0 web", GUESTS);
     assert_int_equal(r.rc, -1);
     assert_non_null(strstr(r.e.text, "guest web's, which runs: choose"));
+    run_end(&r);
+    /* nor does it go with its bridge */
+    run(&r, "ovs-vsctl -- --if-exists del-br br0", GUESTS);
+    assert_int_equal(r.rc, -1);
+    assert_int_equal(r.o.n, 0);
+    assert_string_equal(r.e.text,
+                        "bridge br0 has ports of guests that run, which leave "
+                        "with them (bascule guest kill): web, st");
+    run_end(&r);
+    run(&r, "ovs-vsctl del-br br1", GUESTS);
+    assert_int_equal(r.rc, 0);
     run_end(&r);
 }
 
@@ -385,7 +400,8 @@ static void labels_change(void **state)
     fails("ovs-vsctl set Port vnet0 protected=maybe", "true or false");
     fails("ovs-vsctl set Bridge br0 external_ids:a=b", "not of bridges");
     fails("ovs-vsctl set Bridge br0 fail_mode=secure", "no OpenFlow");
-    fails("ovs-vsctl set Interface vnet0 mtu_request=9000", "ip link set");
+    fails("ovs-vsctl set Interface vnet0 mtu_request=9000",
+          "ip link set dev DEV");
     fails("ovs-vsctl add Port vnet0 tag 5=5", "no VLAN filtering");
     fails("ovs-vsctl clear Port vnet0 name", "cannot be cleared");
     says("ovs-vsctl set Bridge br0 stp_enable=true", "", 1);

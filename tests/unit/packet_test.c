@@ -335,7 +335,7 @@ static void unfit_devices_are_refused(void **state)
     refused("packet:lo", -EINVAL, "loopback");
     refused("packet:t0", -EINVAL, "not an Ethernet");
     refused("packet:br0", -ELOOP, "bridge itself");
-    refused("packet:v0", -EBUSY, "ip link set v0 nomaster");
+    refused("packet:v0", -EBUSY, "ip link set dev v0 nomaster");
     refused("packet:nosuch", -ENODEV, "no interface nosuch");
     refused("packet:v1,batch=0", -EINVAL, "batch=0");
     refused("packet:v1,batch=65", -EINVAL, "from 1 to 64");

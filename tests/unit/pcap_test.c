@@ -432,7 +432,7 @@ static void unfit_devices_are_refused(void **state)
     assert_non_null(strstr(e.text, "not an Ethernet interface"));
     netrig_do(-1, "ip link add v0 type veth peer name v1");
     assert_int_equal(netrig_try(&port, "pcap:v0", -1, &e), -ENETDOWN);
-    assert_non_null(strstr(e.text, "ip link set v0 up"));
+    assert_non_null(strstr(e.text, "ip link set dev v0 up"));
 }
 
 static void down_up_deleted_and_back(void **state)
