@@ -315,6 +315,33 @@ def test_ports_by_hand(lab):
     sw.delif("br1", "m1")
 
 
+def test_stream_moves(lab):
+    """The card of a stream guest is no interface, and has its port's name all the same."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.bridge("br3")
+
+    def net():
+        return sw.json("guest", "show", "st")["nets"][0]
+    refused(lab, "interface st does not exist", "addif", "br3", "st")
+    sw.cli("guest", "define", "st", "--memory", "32", "--net", "br0,kind=stream", *PAUSED)
+    refused(lab, "interface st does not exist", "addif", "br3", "st")
+    sw.cli("guest", "start", "st")
+    for br, where in (("br3", "br3"), ("br0", ""), ("br0", "")):
+        sw.delif(net()["elsewhere"] or "br0", "st")
+        lib.need(not net()["attached"], str(net()))
+        sw.addif(br, "st")
+        n = net()
+        lib.need(n["attached"] and n["elsewhere"] == where and n["port"] == "st", str(n))
+        sw.wait_forwarding("st")
+    refused(lab, "already a member", "addif", "br3", "st")
+    sw.delif("br0", "st")
+    sw.addif("br3", "st")
+    sw.cli("guest", "kill", "st")
+    lib.need(not [p for p in sw.json("port", "show", "br3") if p["no"]], "its port stays")
+    refused(lab, "interface st does not exist", "addif", "br3", "st")
+
+
 def test_refusals(lab):
     need_qemu()
     sw = lab.switch(quiet=True)
