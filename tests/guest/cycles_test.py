@@ -315,6 +315,22 @@ def test_ports_by_hand(lab):
     sw.delif("br1", "m1")
 
 
+def test_tap_deleted(lab):
+    """Somebody deletes a running guest's interface: whoever looks at it sees that."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "t1", "--memory", "32", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "t1")
+    lib.need(sw.json("guest", "show", "t1")["nets"][0]["why"] == "", "it is well")
+    lib.sh("ip", "-n", sw.ns, "link", "del", "t1")
+    lib.wait_until(lambda: sw.json("guest", "show", "t1")["nets"][0]["why"] ==
+                   "interface t1 was deleted", 3,
+                   lambda: f"why: {sw.json('guest', 'show', 't1')['nets']}")
+    shown = sw.cli("guest", "show", "t1").stdout
+    lib.need("tap: no link, interface t1 was deleted" in shown, shown)
+    sw.cli("guest", "kill", "t1")
+
+
 def test_stream_moves(lab):
     """The card of a stream guest is no interface, and has its port's name all the same."""
     need_qemu()
