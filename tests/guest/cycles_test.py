@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 import xml.etree.ElementTree
@@ -313,6 +314,47 @@ def test_ports_by_hand(lab):
     sw.cli("guest", "kill", "m1")
     lib.need(ports("br1") == ["m1"], f"{ports('br1')}")
     sw.delif("br1", "m1")
+
+
+def test_console_full(lab):
+    """What the guest says cannot be written: no silent end."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    # a firmware that speaks on the serial line, again and again
+    sw.cli("guest", "define", "cf", "--memory", "32", "--qemu-arg", "-machine", "--qemu-arg",
+           "graphics=off", "--qemu-arg", "-boot", "--qemu-arg", "reboot-timeout=100")
+    sw.cli("guest", "start", "cf")
+    with open("/dev/full", "w") as full:
+        p = subprocess.Popen(["ip", "netns", "exec", sw.ns, os.path.join(lib.BUILD, "bascule"), "-S",
+                              sw.sock, "guest", "console", "cf"], stdin=subprocess.PIPE,
+                             stdout=full, stderr=subprocess.PIPE, text=True)
+    try:
+        said = p.stderr.read()  # until it ends
+        lib.need(p.wait(30) == 1 and said ==
+                 "bascule: console of cf: standard output: No space left on device\n",
+                 f"exit {p.returncode}: {said!r}")
+    finally:
+        p.kill()
+        p.communicate()
+    sw.cli("guest", "kill", "cf")
+
+
+def test_reset_loop(lab):
+    """A guest that finds nothing to boot from and starts anew does not fill the log."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "rl", "--memory", "32", "--qemu-arg", "-boot", "--qemu-arg",
+           "reboot-timeout=100")
+    sw.cli("guest", "start", "rl")
+
+    def lines():
+        return [x for x in sw.log_tail(400).splitlines() if "guest rl was reset" in x]
+    lib.wait_until(lines, 30, "it was reset")
+    lib.wait_until(lambda: len(lines()) > 1, 70, "more is told of")
+    time.sleep(3)
+    lib.need(len(lines()) == 2 and re.search(r"was reset \d+ times in the last 60 s$", lines()[1]),
+             f"the log: {lines()}")
+    sw.cli("guest", "kill", "rl")
 
 
 def test_tap_deleted(lab):
