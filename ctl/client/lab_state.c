@@ -134,28 +134,36 @@ static int there_already(const struct lab_state *s, struct err *e)
 
 /* ---- writing ---- */
 
-/* Complete or not at all; 'fresh': only if there is none. */
+/* The file of this name becomes the state's; 'fresh': only if there is none. */
+static int put_in_place(const struct lab_state *s, const char *tmp, bool fresh,
+                        struct err *e)
+{
+    if ((fresh ? link(tmp, s->path) : rename(tmp, s->path)) == 0)
+        return 0;
+    return fresh && errno == EEXIST ? there_already(s, e)
+                                    : err_sys(e, errno, "%s", s->path);
+}
+
+/* Complete or not at all. */
 static int save(const struct lab_state *s, bool fresh, struct err *e)
 {
-    char tmp[PATH_MAX + 8];
+    char tmp[PATH_MAX + 24];
     char *text = json_dumps(s->o, JSON_INDENT(1));
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_EXCL : O_TRUNC);
-    const char *path = fresh ? s->path : tmp;
     int fd, rc;
 
-    snprintf(tmp, sizeof(tmp), "%s.new", s->path);
-    fd = text ? open(path, flags, 0600) : -1;
+    snprintf(tmp, sizeof(tmp), "%s.%d.new", s->path, (int)getpid());
+    fd = text ? open(tmp, O_WRONLY | O_CREAT | O_CLOEXEC | O_TRUNC, 0600) : -1;
     if (!text)
         rc = err_set(e, ENOMEM, "out of memory");
-    else if (fd < 0 && errno == EEXIST)
-        rc = there_already(s, e);
     else
-        rc = fd < 0 ? err_sys(e, errno, "%s", path)
-                    : write_text(fd, path, text, e);
-    if (fd >= 0)
+        rc = fd < 0 ? err_sys(e, errno, "%s", tmp)
+                    : write_text(fd, tmp, text, e);
+    if (!rc)
+        rc = put_in_place(s, tmp, fresh, e);
+    if (fd >= 0) {
         close(fd);
-    if (!rc && !fresh && rename(tmp, s->path) < 0)
-        rc = err_sys(e, errno, "%s", s->path);
+        (void)unlink(tmp); /* unless it was renamed */
+    }
     free(text);
     return rc;
 }
