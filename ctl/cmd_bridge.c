@@ -4,6 +4,7 @@
  */
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
+#include "ctl/guest/guest.h"
 #include "ctl/object.h"
 
 #include <errno.h>
@@ -62,6 +63,25 @@ static int take_descriptors(struct call *c, struct port_spec *spec)
     return 0;
 }
 
+/* A guest's card that is no interface has a name nevertheless. */
+static int be_guests_card(const struct call *c, struct port_spec *spec,
+                          struct err *e)
+{
+    struct guests *all = c->server->guests;
+    int rc = -ENOENT;
+
+    if (all && strcmp(rpc_string(c->params, "port"), spec->name) == 0) {
+        struct port_spec card;
+
+        rc = guest_card_spec(all, spec->name, &card, e);
+        if (!rc) {
+            close_descriptors(spec);
+            rc = port_spec_copy(spec, &card);
+        }
+    }
+    return rc == -ENOENT ? 0 : rc;
+}
+
 void rpc_addif(struct call *c)
 {
     struct bridge *b = call_bridge(c), *owner;
@@ -97,6 +117,12 @@ void rpc_addif(struct call *c)
     }
     if (take_descriptors(c, &spec) < 0)
         return;
+    rc = be_guests_card(c, &spec, &e);
+    if (rc < 0) {
+        close_descriptors(&spec);
+        call_fail(c, rc, "port", "%s", e.text);
+        return;
+    }
     owner = spec.name[0] ? bport_owner(c->server->sw, spec.name) : NULL;
     c->what = owner ? "member" : "port";
     bport_add(b, &spec, call_done, c);

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ctl/listen.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG       64
-#define LOCK_WAIT_MS  2000
+#define LOCK_WAIT_MS  4000 /* a busy machine takes seconds to delete taps */
 #define LOCK_PAUSE_MS 20
 
 static int connects(const struct sockaddr_un *addr)
@@ -30,19 +32,69 @@ static int connects(const struct sockaddr_un *addr)
 }
 
 /*
- * One that was killed answers nobody, and its guard, which puts back what it
- * had changed, has the lock for a moment longer.
+ * Is a daemon there?  That a connection is made says nothing: a process that
+ * was killed and takes its devices down still has its listening socket, and the
+ * kernel queues whoever comes.  Only an answer does.
  */
-static int lock_soon(int fd, const struct sockaddr_un *addr)
+static int ask(const struct sockaddr_un *addr)
 {
-    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
-    int rc;
+    static const char ping[] =
+        "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}\n";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    for (int ms = 0; (rc = flock(fd, LOCK_EX | LOCK_NB)) < 0 &&
-                     ms < LOCK_WAIT_MS && connects(addr) != 0;
-         ms += LOCK_PAUSE_MS)
-        (void)nanosleep(&pause, NULL);
-    return rc;
+    if (fd >= 0 &&
+        connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 &&
+        send(fd, ping, sizeof(ping) - 1, MSG_NOSIGNAL) > 0)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Waits LOCK_PAUSE_MS for it, or until there is one; fd -1: just that long. */
+static bool answered(int *fd)
+{
+    struct pollfd p = {.fd = *fd, .events = POLLIN};
+    char c;
+
+    if (poll(&p, 1, LOCK_PAUSE_MS) <= 0)
+        return false;
+    if (read(*fd, &c, 1) == 1)
+        return true;
+    close(*fd); /* it has gone without a word */
+    *fd = -1;
+    return false;
+}
+
+/*
+ * Until 'tried' is true, for a while, unless a daemon answers meanwhile.  One
+ * that was killed needs a moment for its devices, and its guard, which puts
+ * back what it had changed, has the lock for a moment longer.
+ */
+static bool soon(bool (*tried)(const struct listener *, int), int lock,
+                 const struct listener *l)
+{
+    uint64_t end = clock_now() + LOCK_WAIT_MS * NSEC_PER_MSEC;
+    bool done = tried(l, lock);
+    int fd = done ? -1 : ask(&l->addr);
+
+    while (!done && clock_now() < end && !answered(&fd))
+        done = tried(l, lock);
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+static bool locked(const struct listener *l, int lock)
+{
+    (void)l;
+    return flock(lock, LOCK_EX | LOCK_NB) == 0;
+}
+
+static bool deserted(const struct listener *l, int lock)
+{
+    (void)lock;
+    return connects(&l->addr) == -ECONNREFUSED;
 }
 
 /*
@@ -62,7 +114,7 @@ static int take_lock(struct listener *l, struct err *e)
                            "cannot make the control socket's lock %s; give "
                            "another place with --socket",
                            l->lock_path);
-        if (lock_soon(fd, &l->addr) < 0) {
+        if (!soon(locked, fd, l)) {
             close(fd);
             return err_set(e, EADDRINUSE,
                            "another basculed has the control socket %s; end it "
@@ -92,7 +144,7 @@ static int replace_stale(const struct listener *l, struct err *e)
                        "%s exists and is not a socket; remove it or give "
                        "another place with --socket",
                        path);
-    if (connects(&l->addr) != -ECONNREFUSED)
+    if (!soon(deserted, -1, l))
         return err_set(e, EADDRINUSE,
                        "somebody else listens on the control socket %s; end it "
                        "or give another place with --socket",

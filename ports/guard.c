@@ -8,12 +8,15 @@
  */
 #include "ports/guard.h"
 
+#include "base/log.h"
 #include "ports/ingress.h"
 #include "ports/netns.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,6 +211,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int guard = -1;         /* our end of the socket */
 static pid_t guard_pid;        /* whose guard that is: a fork of us has none */
 static int guard_process = -1; /* a pidfd */
+static unsigned guard_number;  /* which one: there may have been others */
+static struct watched *told;   /* what the guard knows, for the next one */
 
 /*
  * The kernel lets go of a dead process's files in reverse order of their
@@ -233,15 +238,96 @@ static int last_number(int fd)
     return high;
 }
 
-static int start(struct err *e)
+/* ---- should it end before us ---- */
+
+static bool present(void)
+{
+    return guard >= 0 && guard_pid == getpid();
+}
+
+struct watcher {
+    int process; /* a pidfd */
+    unsigned number;
+};
+
+static int start(struct err *e);
+
+/* Whoever starts a thread is perhaps in a device's namespace, which that would
+ * keep; the next guard would, too. */
+static void go_home(void)
+{
+    int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)setns(fd, CLONE_NEWNET);
+        close(fd);
+    }
+}
+
+static int lose(int rc);
+
+/* It may have been replaced already. */
+static void replace(unsigned number)
+{
+    struct err e = {""};
+
+    if (number == guard_number && present())
+        lose(0);
+    if (!told || start(&e) == 0)
+        log_warn("the guard, which puts interfaces back should basculed be "
+                 "killed, was ended%s",
+                 told ? "; there is a new one" : "");
+    else
+        log_error("the guard was ended, and there is no new one (%s): should "
+                  "basculed be killed, interfaces are left as they are",
+                  e.text);
+}
+
+static void *watch_guard(void *arg)
+{
+    struct watcher *w = arg;
+    struct pollfd p = {.fd = w->process, .events = POLLIN};
+
+    go_home();
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+    close(w->process);
+    pthread_mutex_lock(&lock);
+    replace(w->number);
+    pthread_mutex_unlock(&lock);
+    free(w);
+    return NULL;
+}
+
+/* Without a watcher, whoever next tells the guard something notices. */
+static void watch(void)
+{
+    struct watcher *w = malloc(sizeof(*w));
+    sigset_t all, before;
+    pthread_t t;
+    int fd = fcntl(guard_process, F_DUPFD_CLOEXEC, 0);
+
+    if (w)
+        *w = (struct watcher){fd, guard_number};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (w && fd >= 0 && pthread_create(&t, NULL, watch_guard, w) == 0) {
+        (void)pthread_detach(t);
+    } else {
+        free(w);
+        if (fd >= 0)
+            close(fd);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static int fork_guard(struct err *e)
 {
     /* It answers in microseconds; a stopped one must not stop us. */
     const struct timeval limit = {.tv_sec = 2};
     int pair[2];
     pid_t pid;
 
-    if (guard >= 0 && guard_pid == getpid())
-        return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return err_sys(e, errno, "starting the guard of devices");
     pid = fork();
@@ -261,12 +347,14 @@ static int start(struct err *e)
     guard_process = (int)syscall(SYS_pidfd_open, pid, 0);
     guard = pair[0];
     guard_pid = getpid();
+    guard_number++;
+    watch();
     return 0;
 }
 
 /* Gives the guard up: it was ended, or does not answer.  There is a new one
- * next time.  One that was merely stopped must not take it for our end later
- * and open what we have shut. */
+ * soon, of its watcher's, or next time.  One that was merely stopped must not
+ * take it for our end later and open what we have shut. */
 static int lose(int rc)
 {
     if (guard_process >= 0) {
@@ -321,6 +409,44 @@ static int say(const struct message *m, const int *fd)
     return ok ? 0 : -ENOMEM;
 }
 
+static struct message message(int what, const struct guard_device *d)
+{
+    struct message m;
+
+    memset(&m, 0, sizeof(m)); /* its padding is sent, too */
+    m.what = what;
+    m.device = *d;
+    return m;
+}
+
+/* There is one afterwards, and it knows what the last one knew. */
+static int start(struct err *e)
+{
+    int rc;
+
+    if (present())
+        return 0;
+    rc = fork_guard(e);
+    for (const struct watched *w = told; w && !rc; w = w->next) {
+        struct message m = message(ADD, &w->device);
+
+        rc = say(&m, w->fd);
+        if (rc)
+            err_sys(e, rc, "telling the guard of devices");
+    }
+    return rc;
+}
+
+/* For the next guard.  Without memory it will not know. */
+static void note(const struct guard_device *d, const int fd[FDS])
+{
+    int own[FDS];
+
+    for (int i = 0; i < FDS; i++)
+        own[i] = fd[i] < 0 ? -1 : fcntl(fd[i], F_DUPFD_CLOEXEC, 0);
+    (void)keep(&told, d, own);
+}
+
 static int add(const struct message *m, int lock_fd, int gate_fd, struct err *e)
 {
     int fd[FDS] = {-1, lock_fd, gate_fd};
@@ -332,6 +458,8 @@ static int add(const struct message *m, int lock_fd, int gate_fd, struct err *e)
     if (fd[NETNS_FD] < 0)
         return err_sys(e, errno, "telling the guard of devices");
     rc = say(m, fd);
+    if (!rc)
+        note(&m->device, fd);
     close(fd[NETNS_FD]);
     return rc ? err_sys(e, rc, "telling the guard of devices") : 0;
 }
@@ -339,12 +467,9 @@ static int add(const struct message *m, int lock_fd, int gate_fd, struct err *e)
 int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
               struct err *e)
 {
-    struct message m;
+    struct message m = message(ADD, d);
     int rc;
 
-    memset(&m, 0, sizeof(m));
-    m.what = ADD;
-    m.device = *d;
     pthread_mutex_lock(&lock);
     rc = add(&m, lock_fd, gate_fd, e);
     pthread_mutex_unlock(&lock);
@@ -353,14 +478,12 @@ int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
 
 void guard_remove(uint64_t netns, int ifindex)
 {
-    struct message m;
+    const struct guard_device d = {.netns = netns, .ifindex = ifindex};
+    struct message m = message(REMOVE, &d);
 
-    memset(&m, 0, sizeof(m));
-    m.what = REMOVE;
-    m.device.netns = netns;
-    m.device.ifindex = ifindex;
     pthread_mutex_lock(&lock);
-    if (guard >= 0 && guard_pid == getpid())
+    forget(&told, &d);
+    if (present())
         (void)say(&m, NULL);
     pthread_mutex_unlock(&lock);
 }

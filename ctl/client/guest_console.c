@@ -82,17 +82,23 @@ static bool from_terminal(int sock, bool *open)
            !leave;
 }
 
-static bool from_guest(int sock)
+/* 1; 0: it has ended; or -errno: what it says has nowhere to go. */
+static int from_guest(int sock)
 {
     char buf[4096];
     ssize_t n = read(sock, buf, sizeof(buf));
 
     if (n < 0 && errno == EINTR)
-        return true;
-    return n > 0 && write_all(STDOUT_FILENO, buf, (size_t)n);
+        return 1;
+    if (n <= 0)
+        return 0;
+    if (write_all(STDOUT_FILENO, buf, (size_t)n))
+        return 1;
+    return told ? 0 : -errno;
 }
 
-static void talk(int sock)
+/* 0, or -errno of standard output. */
+static int talk(int sock)
 {
     bool open = true;
 
@@ -104,14 +110,16 @@ static void talk(int sock)
         int n = poll(p, 2, open ? -1 : SILENCE);
 
         if (n == 0)
-            return;
+            return 0;
         if (n < 0)
             continue;
-        if (p[0].revents && !from_guest(sock))
-            return;
+        n = p[0].revents ? from_guest(sock) : 1;
+        if (n <= 0)
+            return n;
         if (p[1].revents && !from_terminal(sock, &open))
-            return;
+            return 0;
     }
+    return 0;
 }
 
 /* ---- one at a time ---- */
@@ -195,6 +203,7 @@ static int attach(struct client *c, const char *name, const char *path)
 {
     int fd = connect_to(c, name, path);
     bool raw;
+    int rc;
 
     if (fd < 0)
         return 1;
@@ -205,13 +214,15 @@ static int attach(struct client *c, const char *name, const char *path)
     if (isatty(STDIN_FILENO))
         fprintf(stderr, "console of %s; Ctrl-] leaves it\n", name);
     raw = make_raw();
-    talk(fd);
+    rc = talk(fd);
     if (raw) {
         restore();
         fprintf(stderr, "\n");
     }
     close(fd);
-    return 0;
+    return rc ? complain(c, "console of %s: standard output: %s", name,
+                         strerror(-rc))
+              : 0;
 }
 
 int run_guest_console(struct client *c, int argc, char **argv)

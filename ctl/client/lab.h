@@ -27,6 +27,7 @@ struct lab_state {
     char name[LAB_NAME_MAX];
     char path[PATH_MAX]; /* of the file */
     /* {"lab", "file", "daemon": its process, "boot", "netns": where links are,
+     * "maker": the `up` that makes it, until all is made,
      * "made": [{"what", "name", ...}]};
      * what: bridge, link, netns, uplink, guest */
     json_t *o;
@@ -40,6 +41,11 @@ int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
 /* That of the lab 'word' means, a file or a name.  -ENOENT: it is not up. */
 int lab_state_find(const struct client *c, struct lab_state *s,
                    const char *word, struct err *e);
+/* All is made. */
+int lab_state_complete(struct lab_state *s, struct err *e);
+/* Or is it still being made, or was that interrupted? */
+enum lab_made { LAB_UP, LAB_BEING_MADE, LAB_INTERRUPTED };
+enum lab_made lab_state_made(const struct lab_state *s);
 /* Has the machine not been booted since? */
 bool lab_state_fresh(const struct lab_state *s);
 /* The names of labs that are up; 'each' borrows them. */
@@ -59,13 +65,18 @@ json_t *lab_made(const struct lab_state *s);
 #define LAB_IP(e, ...) lab_ip(e, (const char *const[]){__VA_ARGS__, NULL})
 int lab_ip(struct err *e, const char *const *word);
 
+/* ---- processes, in lab_command.c ---- */
+
+/* Notes "pid" and "began", by which it is known again. */
+void lab_process_put(json_t *o, pid_t pid);
+bool lab_process_runs(const json_t *o);
+
 /* ---- lab_command.c; 'host' is what is written down of it ---- */
 
 /* Starts it in the background; what it says goes to the file "log".  Notes
- * "pid" and "began", what the kernel says of when it did. */
+ * the process. */
 int lab_command(const char *netns, const char *command, json_t *host,
                 struct err *e);
-bool lab_command_runs(const json_t *host);
 /* For who started it: has it ended by now, and not well?  Notes "ended",
  * how. */
 bool lab_command_ended(json_t *host);

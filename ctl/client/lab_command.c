@@ -52,6 +52,12 @@ static json_int_t began(pid_t pid)
     return at ? strtoll(at, NULL, 10) : 0;
 }
 
+void lab_process_put(json_t *o, pid_t pid)
+{
+    json_object_set_new(o, "pid", json_integer(pid));
+    json_object_set_new(o, "began", json_integer(began(pid)));
+}
+
 int lab_command(const char *netns, const char *command, json_t *host,
                 struct err *e)
 {
@@ -67,18 +73,16 @@ int lab_command(const char *netns, const char *command, json_t *host,
     close(fd);
     if (pid < 0)
         return err_sys(e, errno, "command of %s", netns);
-    json_object_set_new(host, "pid", json_integer(pid));
-    json_object_set_new(host, "began", json_integer(began(pid)));
+    lab_process_put(host, pid);
     return 0;
 }
 
-bool lab_command_runs(const json_t *host)
+bool lab_process_runs(const json_t *o)
 {
-    json_int_t when = json_integer_value(json_object_get(host, "began"));
+    json_int_t when = json_integer_value(json_object_get(o, "began"));
 
     return when &&
-           when ==
-               began((pid_t)json_integer_value(json_object_get(host, "pid")));
+           when == began((pid_t)json_integer_value(json_object_get(o, "pid")));
 }
 
 bool lab_command_ended(json_t *host)

@@ -35,11 +35,14 @@ static bool is(const json_t *what, const char *kind)
     return strcmp(lab_text(what, "what"), kind) == 0;
 }
 
+static const char *const made_word[] = {"up", "being made", "interrupted"};
+
 /* {"bridges", "guests", "hosts", "links", "uplink"}, as things are. */
 static json_t *gather(struct client *c, const struct lab_state *s)
 {
-    json_t *o = json_pack("{s:s,s:O,s:[],s:[],s:[],s:[],s:[]}", "lab", s->name,
-                          "file", json_object_get(s->o, "file"), "bridges",
+    json_t *o = json_pack("{s:s,s:O,s:s,s:[],s:[],s:[],s:[],s:[]}", "lab",
+                          s->name, "file", json_object_get(s->o, "file"),
+                          "state", made_word[lab_state_made(s)], "bridges",
                           "guests", "hosts", "links", "uplinks");
     json_t *what, *v;
     size_t i;
@@ -68,7 +71,7 @@ static json_t *gather(struct client *c, const struct lab_state *s)
                 json_boolean(!is(what, "netns") || lab_netns_exists(name)));
             if (json_object_get(what, "log"))
                 json_object_set_new(v, "runs",
-                                    json_boolean(lab_command_runs(what)));
+                                    json_boolean(lab_process_runs(what)));
             json_array_append_new(json_object_get(o, to), v);
         }
     }
@@ -191,6 +194,18 @@ static bool any_bridge_or_guest(const struct lab_state *s)
     return false;
 }
 
+static void print_made(const struct lab_state *s)
+{
+    enum lab_made how = lab_state_made(s);
+
+    if (how == LAB_INTERRUPTED)
+        printf("  its making was interrupted: bascule lab down %s takes it "
+               "away\n",
+               s->name);
+    else if (how == LAB_BEING_MADE)
+        printf("  it is being made\n");
+}
+
 int lab_show(struct client *c, const struct lab_state *s)
 {
     struct err e = {""};
@@ -203,6 +218,7 @@ int lab_show(struct client *c, const struct lab_state *s)
         print_json(o);
     } else {
         printf("lab %s, %s\n", s->name, lab_text(o, "file"));
+        print_made(s);
         print_each(o, "bridges", print_bridge);
         print_each(o, "guests", print_guest);
         print_each(o, "hosts", print_host);

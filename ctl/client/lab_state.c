@@ -72,66 +72,23 @@ static int forbidden(const char *dir, struct err *e)
                    dir);
 }
 
-/* Complete or not at all; 'fresh': only if there is none. */
-static int save(const struct lab_state *s, bool fresh, struct err *e)
-{
-    char tmp[PATH_MAX + 8];
-    char *text = json_dumps(s->o, JSON_INDENT(1));
-    int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (fresh ? O_EXCL : O_TRUNC);
-    const char *path = fresh ? s->path : tmp;
-    int fd, rc;
+/* ---- is it whole? ---- */
 
-    snprintf(tmp, sizeof(tmp), "%s.new", s->path);
-    fd = text ? open(path, flags, 0600) : -1;
-    if (!text)
-        rc = err_set(e, ENOMEM, "out of memory");
-    else if (fd < 0 && errno == EEXIST)
-        rc = err_set(e, EEXIST,
-                     "it is up already: bascule lab show %s, bascule lab down "
-                     "%s",
-                     s->name, s->name);
-    else
-        rc = fd < 0 ? err_sys(e, errno, "%s", path)
-                    : write_text(fd, path, text, e);
-    if (fd >= 0)
-        close(fd);
-    if (!rc && !fresh && rename(tmp, s->path) < 0)
-        rc = err_sys(e, errno, "%s", s->path);
-    free(text);
-    return rc;
+enum lab_made lab_state_made(const struct lab_state *s)
+{
+    const json_t *maker = json_object_get(s->o, "maker");
+
+    if (!maker)
+        return LAB_UP;
+    return lab_state_fresh(s) && lab_process_runs(maker) ? LAB_BEING_MADE
+                                                         : LAB_INTERRUPTED;
 }
 
-int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
-                  const char *file, json_int_t daemon, struct err *e)
+int lab_state_complete(struct lab_state *s, struct err *e)
 {
-    char dir[PATH_MAX], full[PATH_MAX], boot[64];
-    struct lab_ns here;
-    int rc = folder(c, dir, e);
-
-    memset(s, 0, sizeof(*s));
-    snprintf(s->name, sizeof(s->name), "%s", lab);
-    if (!rc && mkdir(dir, 0700) < 0 && errno != EEXIST)
-        rc = errno == EACCES ? forbidden(dir, e) : err_sys(e, errno, "%s", dir);
-    if (!rc && access(dir, R_OK | W_OK | X_OK) < 0)
-        rc = forbidden(dir, e);
-    if (!rc && snprintf(s->path, sizeof(s->path), "%s/%s.json", dir, lab) >=
-                   (int)sizeof(s->path))
-        rc = err_set(e, ENAMETOOLONG, "%.80s: too long", dir);
-    if (rc)
-        return rc;
-    boot_id(boot);
-    s->o = json_pack("{s:s,s:s,s:I,s:s,s:[]}", "lab", lab, "file",
-                     realpath(file, full) ? full : file, "daemon", daemon,
-                     "boot", boot, "made");
-    if (lab_ns_of(-1, &here))
-        lab_ns_put(s->o, &here);
-    rc = save(s, true, e);
-    if (rc)
-        lab_state_free(s);
-    return rc;
+    json_object_del(s->o, "maker");
+    return lab_state_save(s, e);
 }
-
-/* ---- finding ---- */
 
 static bool load(struct lab_state *s, const char *dir, const char *file)
 {
@@ -149,6 +106,103 @@ static bool load(struct lab_state *s, const char *dir, const char *file)
     lab_state_free(s);
     return false;
 }
+
+/* The file of 's' is. */
+static int there_already(const struct lab_state *s, struct err *e)
+{
+    const char *file = strrchr(s->path, '/');
+    char dir[PATH_MAX];
+    struct lab_state old;
+    enum lab_made how = LAB_UP;
+
+    snprintf(dir, sizeof(dir), "%.*s", (int)(file - s->path), s->path);
+    if (load(&old, dir, file + 1)) {
+        how = lab_state_made(&old);
+        lab_state_free(&old);
+    }
+    if (how == LAB_INTERRUPTED)
+        return err_set(e, EEXIST,
+                       "its making was interrupted: bascule lab down %s takes "
+                       "it away",
+                       s->name);
+    if (how == LAB_BEING_MADE)
+        return err_set(e, EEXIST, "it is being made already");
+    return err_set(e, EEXIST,
+                   "it is up already: bascule lab show %s, bascule lab down %s",
+                   s->name, s->name);
+}
+
+/* ---- writing ---- */
+
+/* The file of this name becomes the state's; 'fresh': only if there is none. */
+static int put_in_place(const struct lab_state *s, const char *tmp, bool fresh,
+                        struct err *e)
+{
+    if ((fresh ? link(tmp, s->path) : rename(tmp, s->path)) == 0)
+        return 0;
+    return fresh && errno == EEXIST ? there_already(s, e)
+                                    : err_sys(e, errno, "%s", s->path);
+}
+
+/* Complete or not at all. */
+static int save(const struct lab_state *s, bool fresh, struct err *e)
+{
+    char tmp[PATH_MAX + 24];
+    char *text = json_dumps(s->o, JSON_INDENT(1));
+    int fd, rc;
+
+    snprintf(tmp, sizeof(tmp), "%s.%d.new", s->path, (int)getpid());
+    fd = text ? open(tmp, O_WRONLY | O_CREAT | O_CLOEXEC | O_TRUNC, 0600) : -1;
+    if (!text)
+        rc = err_set(e, ENOMEM, "out of memory");
+    else
+        rc = fd < 0 ? err_sys(e, errno, "%s", tmp)
+                    : write_text(fd, tmp, text, e);
+    if (!rc)
+        rc = put_in_place(s, tmp, fresh, e);
+    if (fd >= 0) {
+        close(fd);
+        (void)unlink(tmp); /* unless it was renamed */
+    }
+    free(text);
+    return rc;
+}
+
+int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
+                  const char *file, json_int_t daemon, struct err *e)
+{
+    char dir[PATH_MAX], full[PATH_MAX], boot[64];
+    struct lab_ns here;
+    json_t *maker;
+    int rc = folder(c, dir, e);
+
+    memset(s, 0, sizeof(*s));
+    snprintf(s->name, sizeof(s->name), "%s", lab);
+    if (!rc && mkdir(dir, 0700) < 0 && errno != EEXIST)
+        rc = errno == EACCES ? forbidden(dir, e) : err_sys(e, errno, "%s", dir);
+    if (!rc && access(dir, R_OK | W_OK | X_OK) < 0)
+        rc = forbidden(dir, e);
+    if (!rc && snprintf(s->path, sizeof(s->path), "%s/%s.json", dir, lab) >=
+                   (int)sizeof(s->path))
+        rc = err_set(e, ENAMETOOLONG, "%.80s: too long", dir);
+    if (rc)
+        return rc;
+    boot_id(boot);
+    maker = json_object();
+    s->o = json_pack("{s:s,s:s,s:I,s:s,s:[]}", "lab", lab, "file",
+                     realpath(file, full) ? full : file, "daemon", daemon,
+                     "boot", boot, "made");
+    lab_process_put(maker, getpid());
+    json_object_set_new(s->o, "maker", maker);
+    if (lab_ns_of(-1, &here))
+        lab_ns_put(s->o, &here);
+    rc = save(s, true, e);
+    if (rc)
+        lab_state_free(s);
+    return rc;
+}
+
+/* ---- finding ---- */
 
 static bool is_meant(const struct lab_state *s, const char *word,
                      const char *full, const char *lab)

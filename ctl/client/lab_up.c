@@ -590,6 +590,8 @@ static int make(struct maker *m, const char *file)
     if (!rc)
         rc = make_all(m);
     if (!rc)
+        rc = lab_state_complete(m->s, m->e);
+    if (!rc)
         return 0;
     why = *m->e;
     if (lab_remove(m->c, m->s, &left))

@@ -77,6 +77,14 @@ bool guest_missing_bridges(const struct guest *g, char *out, size_t n);
 const char *guest_behind(struct guests *g, const char *bridge,
                          const char *port);
 
+/*
+ * The port that leads to the card of this port's name, if it is one of a guest
+ * that runs, has no port now, and is no interface that could be added by its
+ * name.  0; -ENOENT: there is none; another -errno with a sentence.
+ */
+int guest_card_spec(struct guests *g, const char *name, struct port_spec *spec,
+                    struct err *e);
+
 /* ---- life ---- */
 
 /*

@@ -67,6 +67,9 @@ struct guest {
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */
 
+    ev_timer resets_line; /* until more of them are told of */
+    unsigned resets;      /* ... since the last line */
+
     bool untold;     /* asked to power down, but QEMU does not know */
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
@@ -190,6 +193,7 @@ void cable_init(struct guest *g);
 void cable_lost(struct guest *g);
 
 /* talk.c */
+void talk_init(struct guest *g);
 void talk_open(struct guest *g);
 void talk_close(struct guest *g);
 /* Implemented by life.c: QEMU has said how it is. */

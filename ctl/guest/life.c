@@ -458,6 +458,7 @@ void life_init(struct guest *g)
     ev_timer_init(&g->again, on_again, 0., 0.);
     ports_watch_losses(g);
     cable_init(g);
+    talk_init(g);
     g->exit.data = g->timer.data = g->again.data = g;
 }
 

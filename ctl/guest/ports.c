@@ -162,6 +162,24 @@ static int make_spec(const struct guest_port *p, bool member,
     return port_spec_parse(spec, text, e);
 }
 
+int guest_card_spec(struct guests *all, const char *name,
+                    struct port_spec *spec, struct err *e)
+{
+    struct guest *g;
+
+    TAILQ_FOREACH(g, &all->list, link)
+    {
+        for (unsigned i = 0; g->pid && i < g->def->n_nets; i++) {
+            const struct guest_port *p = &g->port[i];
+
+            if (p->state == NET_AWAY && net_of(p)->kind == GUEST_STREAM &&
+                strcmp(net_of(p)->port, name) == 0)
+                return make_spec(p, false, spec, e);
+        }
+    }
+    return -ENOENT;
+}
+
 /* Somebody else has added it.  What adoption has added goes with the tap. */
 static void take_place(struct guest_port *p, const char *bridge,
                        const struct bport *at)

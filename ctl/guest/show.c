@@ -62,6 +62,16 @@ static int put_traffic(json_t *o, struct bport *p)
     return rc;
 }
 
+/* Why it has no port, or one that does not work. */
+static json_t *net_why(const struct guest_port *p, const struct bport *at)
+{
+    struct bport_info i = {.failed = false};
+
+    if (at && !p->why[0])
+        bport_info(at, &i);
+    return text_value(i.failed ? i.why : p->why);
+}
+
 static json_t *net_object(const struct guest *g, unsigned i)
 {
     const struct guest_net *n = &g->def->net[i];
@@ -70,13 +80,13 @@ static json_t *net_object(const struct guest *g, unsigned i)
     const char *elsewhere =
         bp && strcmp(p->bridge, n->bridge) != 0 ? p->bridge : "";
     char mac[MAC_TEXT_MAX];
-    json_t *o = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:b,s:o,s:b,s:o,s:o}", "port",
-        bp ? p->name : n->port, "bridge", n->bridge, "kind",
-        guest_kind_word(n->kind), "mac", mac_format(&n->mac, mac), "queues",
-        (int)n->queues, "attached", bp != NULL, "elsewhere",
-        text_value(elsewhere), "cable", !p->down, "why", text_value(p->why),
-        "addresses", guest_addresses(bp, &n->mac));
+    json_t *o =
+        json_pack("{s:s,s:s,s:s,s:s,s:i,s:b,s:o,s:b,s:o,s:o}", "port",
+                  bp ? p->name : n->port, "bridge", n->bridge, "kind",
+                  guest_kind_word(n->kind), "mac", mac_format(&n->mac, mac),
+                  "queues", (int)n->queues, "attached", bp != NULL, "elsewhere",
+                  text_value(elsewhere), "cable", !p->down, "why",
+                  net_why(p, bp), "addresses", guest_addresses(bp, &n->mac));
 
     if (o && bp && put_traffic(o, bp) != 0) {
         json_decref(o);

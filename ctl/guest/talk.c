@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY 1. /* s, when the connection was lost */
+#define RETRY       1. /* s, when the connection was lost */
+#define RESETS_LINE 60 /* s: so often is told of resets */
 
 static void set_status(struct guest *g, const char *word)
 {
@@ -48,6 +49,39 @@ static void on_shutdown(struct guest *g, const json_t *data)
                reason ? ": " : "", reason ? reason : "");
 }
 
+/* A guest that cannot boot may reset many times a second, for weeks. */
+static void on_reset(struct guest *g)
+{
+    if (ev_is_active(&g->resets_line)) {
+        g->resets++;
+        return;
+    }
+    guest_tell(g, "reset", "guest %s was reset", g->def->name);
+    g->resets = 0;
+    ev_timer_set(&g->resets_line, RESETS_LINE, 0.);
+    ev_timer_start(g->all->loop, &g->resets_line);
+}
+
+static void on_resets_line(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    struct guest *g = w->data;
+
+    (void)revents;
+    if (!g->resets)
+        return;
+    guest_tell(g, "reset", "guest %s was reset %u time%s in the last %d s",
+               g->def->name, g->resets, g->resets == 1 ? "" : "s", RESETS_LINE);
+    g->resets = 0;
+    ev_timer_set(w, RESETS_LINE, 0.);
+    ev_timer_start(loop, w);
+}
+
+void talk_init(struct guest *g)
+{
+    ev_timer_init(&g->resets_line, on_resets_line, 0., 0.);
+    g->resets_line.data = g;
+}
+
 static void on_event(void *arg, const char *name, const json_t *data)
 {
     struct guest *g = arg;
@@ -55,7 +89,7 @@ static void on_event(void *arg, const char *name, const json_t *data)
     if (strcmp(name, "SHUTDOWN") == 0) {
         on_shutdown(g, data);
     } else if (strcmp(name, "RESET") == 0) {
-        guest_tell(g, "reset", "guest %s was reset", g->def->name);
+        on_reset(g);
     } else if (strcmp(name, "STOP") == 0 && !g->farewell) {
         set_status(g, "paused");
         guest_tell(g, "paused", "guest %s is paused", g->def->name);
@@ -99,6 +133,7 @@ void talk_open(struct guest *g)
 void talk_close(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->again);
+    ev_timer_stop(g->all->loop, &g->resets_line);
     qmp_close(g->qmp);
     g->qmp = NULL;
     cable_lost(g);

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 import xml.etree.ElementTree
@@ -313,6 +314,90 @@ def test_ports_by_hand(lab):
     sw.cli("guest", "kill", "m1")
     lib.need(ports("br1") == ["m1"], f"{ports('br1')}")
     sw.delif("br1", "m1")
+
+
+def test_console_full(lab):
+    """What the guest says cannot be written: no silent end."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    # a firmware that speaks on the serial line, again and again
+    sw.cli("guest", "define", "cf", "--memory", "32", "--qemu-arg", "-machine", "--qemu-arg",
+           "graphics=off", "--qemu-arg", "-boot", "--qemu-arg", "reboot-timeout=100")
+    sw.cli("guest", "start", "cf")
+    with open("/dev/full", "w") as full:
+        p = subprocess.Popen(["ip", "netns", "exec", sw.ns, os.path.join(lib.BUILD, "bascule"), "-S",
+                              sw.sock, "guest", "console", "cf"], stdin=subprocess.PIPE,
+                             stdout=full, stderr=subprocess.PIPE, text=True)
+    try:
+        said = p.stderr.read()  # until it ends
+        lib.need(p.wait(30) == 1 and said ==
+                 "bascule: console of cf: standard output: No space left on device\n",
+                 f"exit {p.returncode}: {said!r}")
+    finally:
+        p.kill()
+        p.communicate()
+    sw.cli("guest", "kill", "cf")
+
+
+def test_reset_loop(lab):
+    """A guest that finds nothing to boot from and starts anew does not fill the log."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "rl", "--memory", "32", "--qemu-arg", "-boot", "--qemu-arg",
+           "reboot-timeout=100")
+    sw.cli("guest", "start", "rl")
+
+    def lines():
+        return [x for x in sw.log_tail(400).splitlines() if "guest rl was reset" in x]
+    lib.wait_until(lines, 30, "it was reset")
+    lib.wait_until(lambda: len(lines()) > 1, 70, "more is told of")
+    time.sleep(3)
+    lib.need(len(lines()) == 2 and re.search(r"was reset \d+ times in the last 60 s$", lines()[1]),
+             f"the log: {lines()}")
+    sw.cli("guest", "kill", "rl")
+
+
+def test_tap_deleted(lab):
+    """Somebody deletes a running guest's interface: whoever looks at it sees that."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "t1", "--memory", "32", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "t1")
+    lib.need(sw.json("guest", "show", "t1")["nets"][0]["why"] == "", "it is well")
+    lib.sh("ip", "-n", sw.ns, "link", "del", "t1")
+    lib.wait_until(lambda: sw.json("guest", "show", "t1")["nets"][0]["why"] ==
+                   "interface t1 was deleted", 3,
+                   lambda: f"why: {sw.json('guest', 'show', 't1')['nets']}")
+    shown = sw.cli("guest", "show", "t1").stdout
+    lib.need("tap: no link, interface t1 was deleted" in shown, shown)
+    sw.cli("guest", "kill", "t1")
+
+
+def test_stream_moves(lab):
+    """The card of a stream guest is no interface, and has its port's name all the same."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.bridge("br3")
+
+    def net():
+        return sw.json("guest", "show", "st")["nets"][0]
+    refused(lab, "interface st does not exist", "addif", "br3", "st")
+    sw.cli("guest", "define", "st", "--memory", "32", "--net", "br0,kind=stream", *PAUSED)
+    refused(lab, "interface st does not exist", "addif", "br3", "st")
+    sw.cli("guest", "start", "st")
+    for br, where in (("br3", "br3"), ("br0", ""), ("br0", "")):
+        sw.delif(net()["elsewhere"] or "br0", "st")
+        lib.need(not net()["attached"], str(net()))
+        sw.addif(br, "st")
+        n = net()
+        lib.need(n["attached"] and n["elsewhere"] == where and n["port"] == "st", str(n))
+        sw.wait_forwarding("st")
+    refused(lab, "already a member", "addif", "br3", "st")
+    sw.delif("br0", "st")
+    sw.addif("br3", "st")
+    sw.cli("guest", "kill", "st")
+    lib.need(not [p for p in sw.json("port", "show", "br3") if p["no"]], "its port stays")
+    refused(lab, "interface st does not exist", "addif", "br3", "st")
 
 
 def test_refusals(lab):

@@ -209,6 +209,48 @@ def lives_in(pid, inode):
         return False
 
 
+def test_interrupted(lab):
+    """`lab up` is killed half-way: nobody takes what is there for the lab."""
+    sw, name, path = small(lab)
+    before = devices(sw)
+    state = os.path.join(sw.sock.replace(".sock", ".labs"), f"{name}.json")
+
+    def begun():
+        try:
+            with open(state) as f:
+                return json.load(f)["made"]
+        except (OSError, ValueError):
+            return False
+    p = subprocess.Popen(["nsenter", f"--net=/run/netns/{sw.ns}",
+                          os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "lab", "up", path],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        lib.wait_until(begun, 10, "something is made", 0.001)
+        p.send_signal(signal.SIGSTOP)
+        r = cli(sw, "lab", "show", name)
+        lib.need("it is being made" in r.stdout, r.stdout)
+        r = cli(sw, "lab", "up", path, check=False)
+        lib.need(r.returncode == 1 and "is being made already" in r.stderr, r.stderr)
+    finally:
+        p.kill()
+        p.wait()
+    r = cli(sw, "lab", "show", name)
+    advice = f"its making was interrupted: bascule lab down {name} takes it away"
+    lib.need(advice in r.stdout, r.stdout)
+    lib.need(json.loads(cli(sw, "-j", "lab", "show", name).stdout)["state"] == "interrupted", "json")
+    r = cli(sw, "lab", "up", path, check=False)
+    lib.need(r.returncode == 1 and advice in r.stderr, r.stderr)
+    cli(sw, "lab", "down", name)
+    nothing_left(sw, name, before)
+    cli(sw, "lab", "up", path)
+    r = cli(sw, "lab", "show", name)
+    lib.need("being made" not in r.stdout and "interrupted" not in r.stdout, r.stdout)
+    r = cli(sw, "lab", "up", path, check=False)
+    lib.need("it is up already" in r.stderr, r.stderr)
+    cli(sw, "lab", "down", name)
+    nothing_left(sw, name, before)
+
+
 def test_places(lab):
     """Up and down from other namespaces than the daemon's."""
     sw, name, path = small(lab)

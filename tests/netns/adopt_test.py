@@ -408,6 +408,28 @@ def test_killed_with_guard(lab):
     net.reach_all()
 
 
+def guards(net):
+    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
+    return [p for p in pids if open(f"/proc/{p}/comm").read().strip() == "bascule-guard"]
+
+
+def test_guard_killed(lab):
+    """There is a new one, which knows what the last one knew, and the log says so."""
+    net = Net(lab)
+    net.sw.start()
+    net.adopt()
+    for _ in range(3):
+        old = guards(net)
+        os.kill(old[0], signal.SIGKILL)
+        wait_until(lambda: len(guards(net)) == 1 and guards(net) != old, 5, "a new guard")
+    wait_until(lambda: net.sw.log_tail().count("there is a new one") == 3, 3, "the log says so")
+    s = Streams(net)
+    net.sw.stop(signal.SIGKILL)
+    s.end("killed, with the fourth guard")
+    net.reach_all()
+    wait_until(lambda: not guards(net), 5, "it ends")
+
+
 def test_guard_stopped(lab):
     """A guard that does not answer is replaced, and opens nothing when it goes on."""
     net = Net(lab)

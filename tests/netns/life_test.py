@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import lib
@@ -283,6 +284,56 @@ def test_daemon_killed(lab):
     # and what the second life changed is put back as it was before the first
     sw.delif("br0", a.port)
     stack_hears(sw.ns, a.port, a)
+
+
+def start_at_once(sw):
+    """kill -9, and the next daemon while the dying one still takes its devices down.
+    What a machine that is busy with others needs for that is not the daemon's."""
+    old, ended = sw.proc, []
+
+    def watch():
+        old.wait()
+        ended.append(time.monotonic())
+    t = threading.Thread(target=watch)
+    t0 = time.monotonic()
+    old.kill()
+    t.start()
+    try:
+        sw.start()
+    except lib.Failed:
+        t.join()
+        need(ended[0] - t0 > 3, f"refused, though it was gone after {ended[0] - t0:.1f} s")
+        raise lib.Skip(f"the kernel took {ended[0] - t0:.1f} s to end a process")
+    t.join()
+    return time.monotonic() - t0
+
+
+def test_killed_and_started_at_once(lab):
+    """A service manager, or a hand, is quicker than the kernel with its bridges' taps."""
+    ours_only()
+    sw = lab.switch(bridge=None)
+    longest = 0
+    for _ in range(10):
+        for br in ("br0", "br1"):
+            sw.bridge(br)
+            for t in range(3):
+                sw.addif(br, f"tap:{br}t{t}")
+        longest = max(longest, start_at_once(sw))
+    print(f"     the longest start took {longest:.2f} s")
+    # the same with a bridge of the kernel's that is adopted
+    lib.sh("ip", "-n", sw.ns, "link", "add", "kbr", "type", "bridge")
+    lib.sh("ip", "-n", sw.ns, "link", "set", "kbr", "up")
+    lab.veth("p9", lab.ns("z"))
+    lib.Host(lab, "z", "packet", 99, "p9").configure(True, 1500)
+    lib.sh("ip", "-n", sw.ns, "link", "set", "p9", "master", "kbr")
+    before = snapshot(sw.ns, "p9")
+    for _ in range(5):
+        sw.bridge("br0")
+        sw.addif("br0", "tap:t0")
+        sw.cli("adopt", "kbr")
+        sw.wait_forwarding("p9")
+        start_at_once(sw)
+    unchanged(before, sw.ns, "p9", "after kill -9")
 
 
 def test_tap_moves(lab):
