@@ -28,44 +28,11 @@ static void end(struct step *s, sw_done done)
     adopt_undo(s->op->a->adopt, s->bridge, done, s);
 }
 
-static void forget(struct step *s)
-{
-    struct owned_bridge *b = step_owned_bridge(s);
-
-    if (!b)
-        return;
-    LIST_REMOVE(b, link);
-    owned_bridge_free(b);
-}
-
 /* ---- there ---- */
-
-static void came(void *arg, int rc, const struct err *e)
-{
-    struct step *s = arg;
-    struct op *op = s->op;
-    struct owned_bridge *b;
-
-    if (rc) {
-        step_done(s, rc, e);
-        return;
-    }
-    forget(s); /* an earlier one, whose bridge the kernel has deleted */
-    b = owned_bridge_new(s->bridge, op->netns, op->req->netns_fd);
-    if (!b) {
-        s->done = true;
-        step_no_memory(s);
-        return;
-    }
-    step_record_bridge(s, b);
-    LIST_INSERT_HEAD(&op->a->owned, b, link);
-    s->was_owned = true;
-    step_done(s, 0, e);
-}
 
 static void adopt(struct step *s)
 {
-    begin(s, s->op->req->netns_fd, s->wb->conf->adopt, came);
+    begin(s, s->op->req->netns_fd, s->wb->conf->adopt, step_bridge_came);
 }
 
 static void went(void *arg, int rc, const struct err *e)
@@ -73,7 +40,7 @@ static void went(void *arg, int rc, const struct err *e)
     struct step *s = arg;
 
     if (!rc || rc == -ENXIO)
-        forget(s);
+        step_forget_bridge(s);
     step_done(s, rc == -ENXIO ? 0 : rc, e);
 }
 
@@ -109,7 +76,7 @@ static void came_back(void *arg, int rc, const struct err *e)
     struct step *s = arg;
 
     if (!rc) {
-        forget(s);
+        step_forget_bridge(s);
         LIST_INSERT_HEAD(&s->op->a->owned, s->owned_bridge, link);
         s->owned_bridge = NULL;
     }

@@ -25,7 +25,17 @@ void step_record_bridge(struct step *s, struct owned_bridge *b)
     b->adopt = s->wb->conf->adopt;
 }
 
-static void bridge_came(void *arg, int rc, const struct err *e)
+void step_forget_bridge(struct step *s)
+{
+    struct owned_bridge *b = step_owned_bridge(s);
+
+    if (!b)
+        return;
+    LIST_REMOVE(b, link);
+    owned_bridge_free(b);
+}
+
+void step_bridge_came(void *arg, int rc, const struct err *e)
 {
     struct step *s = arg;
     struct op *op = s->op;
@@ -35,6 +45,7 @@ static void bridge_came(void *arg, int rc, const struct err *e)
         step_done(s, rc, e);
         return;
     }
+    step_forget_bridge(s); /* an earlier one, whose bridge is gone */
     b = owned_bridge_new(s->bridge, op->netns, op->req->netns_fd);
     if (!b) {
         s->done = true;
@@ -53,18 +64,15 @@ static void add_bridge(struct step *s)
                               .netns_fd = s->op->req->netns_fd};
 
     memcpy(c.name, s->bridge, sizeof(c.name));
-    bridge_add(s->op->a->sw, &c, bridge_came, s);
+    bridge_add(s->op->a->sw, &c, step_bridge_came, s);
 }
 
 static void bridge_went(void *arg, int rc, const struct err *e)
 {
     struct step *s = arg;
-    struct owned_bridge *b = rc ? NULL : step_owned_bridge(s);
 
-    if (b) {
-        LIST_REMOVE(b, link);
-        owned_bridge_free(b);
-    }
+    if (!rc)
+        step_forget_bridge(s);
     step_done(s, rc == -ENXIO ? 0 : rc, e);
 }
 

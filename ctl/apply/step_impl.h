@@ -44,6 +44,10 @@ extern const struct step_kind_ops step_bridge_set;
 
 /* What is remembered of the file's bridge. */
 void step_record_bridge(struct step *s, struct owned_bridge *b);
+/* No file's any more, if it was one's. */
+void step_forget_bridge(struct step *s);
+/* A sw_done: it is there, and the file's; the step is done. */
+void step_bridge_came(void *arg, int rc, const struct err *e);
 
 /* step_adopt.c */
 extern const struct step_kind_ops step_adopt;

@@ -53,91 +53,82 @@ static void list_params(FILE *out, const struct param_name *p)
     "shutdown, guest-panicked, io-error, internal-error, watchdog"
 
 /* What one line does not hold. */
-static const char *more_help(const struct command *c)
-{
-    switch (command_id_of(c)) {
-    case CMD_ID_addbr:
-        return "--no-local makes it without an interface for the host";
-    case CMD_ID_delbr:
-        return "--force removes it although its interface is up";
-    case CMD_ID_addif:
-        return "<device> is KIND:NAME[,key=value]... or an interface's name; "
-               "the kinds are tap, packet, pcap, pcapfile, stream, dgram and "
-               "mem, and basculed(8) has their keys";
-    case CMD_ID_stp:
-        return "on is rstp: force-version rstp, and the spanning tree on; stp "
-               "makes an old bridge of it, which knows no RSTP (called as "
-               "brctl, on leaves the version as it is)";
-    case CMD_ID_stp_mcheck:
-        return "a port that has heard an STP bridge speaks STP until then, or "
-               "until its link goes down; guards are bpdu-guard and others "
-               "(port set)";
-    case CMD_ID_port_addresses:
-        return "libvirt shows them, too, where the service "
-               "bascule-libvirt-leases@BRIDGE runs";
-    case CMD_ID_apply:
-        return "<file> is YAML as in basculed.conf(5), - reads standard input; "
-               "--dry-run says each step and takes none; --confirm takes all "
-               "back after 1 to 86400 seconds unless bascule confirm is run";
-    case CMD_ID_adopt:
-        return "The kernel's bridge stays what all tools know, its ports go "
-               "through the switch; who joins or leaves it later is followed. "
-               "--disable: the kernel shows its ports as disabled and makes no "
-               "copies for them. --undo gives everything back";
-    case CMD_ID_confirm:
-        return "--revert does not wait until the seconds of apply --confirm "
-               "are over";
-    case CMD_ID_config:
-        return "prints what Bascule was told, by files and commands, in the "
-               "words of basculed.conf(5); addresses that ip(8) gave to a "
-               "bridge's interface are not in it";
-    case CMD_ID_guest_define:
-        return "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
-               "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
-               "[,queues=N]; <size> is in MB, or as in 2G; <node> is "
-               "NODE:CPUS:SIZE; "
-               "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
-               "user-data and meta-data; --stop-timeout is what guest stop and "
-               "whoever removes the guest wait for it, 30 unless it is said.  "
-               "The name comes first";
-    case CMD_ID_guest_start:
-        return "answers when QEMU runs, or with what it said when it ended";
-    case CMD_ID_guest_stop:
-        return "as its power button would; a guest that does not listen to "
-               "it runs on when the seconds are over, or with --kill is "
-               "killed, at once if it has neither --stop-timeout nor a disk "
-               "that could suffer";
-    case CMD_ID_guest_console:
-        return "what is typed goes to the guest as it is, Ctrl-C too; a "
-               "second console of the same guest is refused.  When standard "
-               "input is a file or pipe and has ended, the console ends once "
-               "the guest has been silent for a second: bascule guest console "
-               "web <commands";
-    case CMD_ID_guest_list:
-    case CMD_ID_guest_show:
-        return GUEST_STATES_HELP;
-    case CMD_ID_guest_xml:
-        return "for a guest that libvirt is to run: taps as members of a "
-               "network, and in a comment by libvirt-hook; streams by TCP, "
-               "since libvirt knows no others";
-    case CMD_ID_lab_up:
-        return "<file> is YAML with bridges, guests, hosts, links and uplink, "
-               "as basculed.conf(5) says; all of it is made, or nothing.  Not "
-               "from inside ip netns exec, where new namespaces would not be "
-               "seen outside: nsenter --net=/run/netns/NAME does";
-    case CMD_ID_lab_down:
-        return "also after a crash of the daemon or of a guest; guests are "
-               "ended as by guest stop --kill";
-    case CMD_ID_sim:
-        return "<file> describes a network as docs/sim.md says, - reads "
-               "standard input; what names no file is the network itself: "
-               "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
-               "change; --seed decides which frames are lost; exit 1 if there "
-               "was a loop or the tree is wrong; no daemon is needed";
-    default:
-        return NULL;
-    }
-}
+static const char *const more_help[COMMAND_COUNT] = {
+    [CMD_ID_addbr] = "--no-local makes it without an interface for the host",
+    [CMD_ID_delbr] = "--force removes it although its interface is up",
+    [CMD_ID_addif] =
+        "<device> is KIND:NAME[,key=value]... or an interface's name; "
+        "the kinds are tap, packet, pcap, pcapfile, stream, dgram and "
+        "mem, and basculed(8) has their keys",
+    [CMD_ID_stp] =
+        "on is rstp: force-version rstp, and the spanning tree on; stp "
+        "makes an old bridge of it, which knows no RSTP (called as "
+        "brctl, on leaves the version as it is)",
+    [CMD_ID_stp_mcheck] =
+        "a port that has heard an STP bridge speaks STP until then, or "
+        "until its link goes down; guards are bpdu-guard and others "
+        "(port set)",
+    [CMD_ID_port_addresses] = "libvirt shows them, too, where the service "
+                              "bascule-libvirt-leases@BRIDGE runs",
+    [CMD_ID_apply] =
+        "<file> is YAML as in basculed.conf(5), - reads standard input; "
+        "--dry-run says each step and takes none; --confirm takes all "
+        "back after 1 to 86400 seconds unless bascule confirm is run",
+    [CMD_ID_adopt] =
+        "The kernel's bridge stays what all tools know, its ports go "
+        "through the switch; who joins or leaves it later is followed. "
+        "--disable: the kernel shows its ports as disabled and makes no "
+        "copies for them. --undo gives everything back",
+    [CMD_ID_confirm] =
+        "--revert does not wait until the seconds of apply --confirm "
+        "are over",
+    [CMD_ID_config] =
+        "prints what Bascule was told, by files and commands, in the "
+        "words of basculed.conf(5); addresses that ip(8) gave to a "
+        "bridge's interface are not in it",
+    [CMD_ID_guest_define] =
+        "<disk> is PATH[,format=raw|qcow2][,bus=virtio|scsi|ide]"
+        "[,readonly=on]; <net> is BRIDGE[,kind=tap|stream][,mac=MAC]"
+        "[,queues=N]; <size> is in MB, or as in 2G; <node> is "
+        "NODE:CPUS:SIZE; "
+        "--vnc alone makes a socket, else HOST:DISPLAY; <dir> holds "
+        "user-data and meta-data; --stop-timeout is what guest stop and "
+        "whoever removes the guest wait for it, 30 unless it is said.  "
+        "The name comes first",
+    [CMD_ID_guest_start] =
+        "answers when QEMU runs, or with what it said when it ended",
+    [CMD_ID_guest_stop] =
+        "as its power button would; a guest that does not listen to "
+        "it runs on when the seconds are over, or with --kill is "
+        "killed, at once if it has neither --stop-timeout nor a disk "
+        "that could suffer",
+    [CMD_ID_guest_console] =
+        "what is typed goes to the guest as it is, Ctrl-C too; a "
+        "second console of the same guest is refused.  When standard "
+        "input is a file or pipe and has ended, the console ends once "
+        "the guest has been silent for a second: bascule guest console "
+        "web <commands",
+    [CMD_ID_guest_list] = GUEST_STATES_HELP,
+    [CMD_ID_guest_show] = GUEST_STATES_HELP,
+    [CMD_ID_guest_xml] =
+        "for a guest that libvirt is to run: taps as members of a "
+        "network, and in a comment by libvirt-hook; streams by TCP, "
+        "since libvirt knows no others",
+    [CMD_ID_lab_up] =
+        "<file> is YAML with bridges, guests, hosts, links and uplink, "
+        "as basculed.conf(5) says; all of it is made, or nothing.  Not "
+        "from inside ip netns exec, where new namespaces would not be "
+        "seen outside: nsenter --net=/run/netns/NAME does",
+    [CMD_ID_lab_down] =
+        "also after a crash of the daemon or of a guest; guests are "
+        "ended as by guest stop --kill",
+    [CMD_ID_sim] =
+        "<file> describes a network as docs/sim.md says, - reads "
+        "standard input; what names no file is the network itself: "
+        "bascule sim 'B1-B2-B3-B1'; --step waits for Enter at each "
+        "change; --seed decides which frames are lost; exit 1 if there "
+        "was a loop or the tree is wrong; no daemon is needed",
+};
 
 /* In lines of a terminal. */
 static void put_folded(FILE *out, const char *text)
@@ -160,8 +151,8 @@ static void one_command(FILE *out, const struct command *c)
 
     fprintf(out, "bascule %s\n    %s\n", command_usage(c, usage, sizeof(usage)),
             c->help);
-    if (more_help(c))
-        put_folded(out, more_help(c));
+    if (more_help[command_id_of(c)])
+        put_folded(out, more_help[command_id_of(c)]);
     if (command_id_of(c) == CMD_ID_bridge_set)
         list_params(out, bridge_param_names);
     if (command_id_of(c) == CMD_ID_port_set)
@@ -212,9 +203,9 @@ static void roff_commands(FILE *out, const char *title, unsigned mask,
         roff(out, command_usage(c, usage, sizeof(usage)));
         fprintf(out, "\n");
         roff(out, c->help);
-        if (more_help(c)) {
+        if (more_help[command_id_of(c)]) {
             fputs("; ", out);
-            roff(out, more_help(c));
+            roff(out, more_help[command_id_of(c)]);
         }
         if (c->flags & CMD_CHANGE)
             fputs(".  Needs authority", out);

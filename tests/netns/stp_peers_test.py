@@ -12,9 +12,9 @@ from stplib import MAX_AGE, STP_LIMIT, lib
 # What RSTP may take where it needs no timer: milliseconds, but a port that has no BPDU
 # left (TxHoldCount) says what it has to with the next hello.
 RSTP_LIMIT = STP_LIMIT if lib.KERNEL else 2 * stplib.HELLO + 1
-# Where there is an Open vSwitch, see Watch.clean(): half a second of frames.  A loop
-# makes that many in a moment, and more than MOST of each.
-TURNED, MOST = 250, 3
+# Where there is an Open vSwitch, see Watch.clean().  A loop makes that many in a
+# moment, and more than MOST of each.
+TURNED, MOST = 60, 3
 
 
 def outage(w, what, host, limit, stream=stplib.BROADCAST):
