@@ -17,6 +17,21 @@ from lib import need, wait_until
 PROGRAM = os.path.join(lib.ROOT, "packaging", "libvirt", "leases")
 
 
+# Python reads it when it starts: the program gets SIGTERM as the call returns (and one
+# that would never come to it before, one second after its start).
+TERMINATED = """
+import os, signal, tempfile
+real = {name}
+def call(*args, **kw):
+    got = real(*args, **kw)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return got
+{name} = call
+signal.signal(signal.SIGALRM, lambda *a: os.kill(os.getpid(), signal.SIGTERM))
+signal.alarm(1)
+"""
+
+
 class Leases:
     """The program, and the file it keeps for a bridge."""
 
@@ -194,6 +209,19 @@ def test_daemon(lab):
         lv.shows()
     need(lv.said().count("\n") <= 3, f"says it again and again: {lv.said()}")
     need(lv.stop() == 0 and lv.entries() is None, lv.said())
+
+
+def test_ended_while_writing(lab):
+    """Its end is asked for at the worst moments: nothing is left, nothing is said."""
+    lv = Leases(lab)
+    lab.switch()
+    env = dict(os.environ, PYTHONPATH=lab.dir)
+    for name in "tempfile.mkstemp", "os.replace", "os.unlink":
+        with open(os.path.join(lab.dir, "sitecustomize.py"), "w") as f:
+            f.write(TERMINATED.format(name=name))
+        r = subprocess.run(lv.command(), capture_output=True, text=True, timeout=10, env=env)
+        need((r.returncode, r.stderr, os.listdir(lv.dir)) == (0, "", []),
+             f"SIGTERM in {name}: {r} {os.listdir(lv.dir)}")
 
 
 def test_misspelt(lab):
