@@ -49,7 +49,7 @@ struct guest {
     char why[ERR_TEXT_MAX];
 
     struct launch *launch; /* while it is starting */
-    unsigned pending;      /* ports on their way in or out, and jobs */
+    unsigned pending;      /* ports on their way in or out */
     struct err failure;    /* of the start that is under way */
     int failure_rc;
     bool failed; /* it is being taken back */
@@ -156,6 +156,8 @@ int ports_check(const struct guest *g, struct err *e);
  * tried, perhaps from inside. */
 void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
+/* Leaves them where they are; ports_done follows when none is on its way. */
+void ports_settle(struct guest *g);
 /* Are there some to be detached? */
 bool ports_left(const struct guest *g);
 void ports_watch(struct guests *all);

@@ -135,17 +135,24 @@ static void clean_up(struct guest *g)
         cleaned(g, clean(g, &e), &e); /* without memory it blocks us */
 }
 
-/* Takes back what there is; the launch has its files, the switch its ports. */
+/* Takes back what there is; the launch has its files, the switch its ports.
+ * One of these may still be on its way in: the next start begins behind it. */
 void life_end(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     guest_move(g, GUEST_ENDING);
-    if (g->will_again && !g->launch)
-        ended(g); /* its directory tells the next daemon of it */
-    else if (g->will_again || g->restart)
-        clean_up(g); /* its ports wait for it */
+    if (g->will_again || g->restart)
+        ports_settle(g); /* they wait for it */
     else
         ports_detach(g);
+}
+
+static void ports_over(struct guest *g)
+{
+    if (g->will_again && !g->launch)
+        ended(g); /* its directory tells the next daemon of it */
+    else
+        clean_up(g);
 }
 
 static bool is_end_for_policy(const struct guest *g, bool clean_end)
@@ -320,7 +327,7 @@ void ports_done(struct guest *g)
     struct err e = {""};
 
     if (g->state == GUEST_ENDING) {
-        clean_up(g);
+        ports_over(g);
         return;
     }
     if (g->state != GUEST_STARTING || !g->launch)

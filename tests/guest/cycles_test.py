@@ -169,6 +169,37 @@ def test_restart_policy(lab):
     sw.cli("guest", "kill", "p1")
 
 
+def test_bridge_back(lab):
+    """Its bridge comes back at the moment at which it ends to be started again."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    sw.bridge("br0", "--no-local")
+    sw.cli("guest", "define", "b1", "--memory", "32", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "b1")
+    for _ in range(16):
+        sw.cli("delbr", "br0")
+        ask = {"addbr": {"bridge": "br0", "local": False}, "guest.restart": {"name": "b1"}}
+        asked = []
+        for method, params in ask.items():
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(20)
+            s.connect(sw.sock)
+            s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                                  "params": params}).encode() + b"\n")
+            asked.append(s)
+        for s in asked:
+            a = json.loads(s.makefile().readline())
+            lib.need("result" in a, f"{a} {sw.log_tail(12)}")
+            s.close()
+        lib.need(state(lab, "b1") == "prelaunch", sw.log_tail(12))
+        lib.need(sw.json("guest", "show", "b1")["nets"][0]["attached"], sw.log_tail(12))
+    qemus = [p for p in lib.sh("ip", "netns", "pids", sw.ns).stdout.split()
+             if b"qemu" in open(f"/proc/{p}/cmdline", "rb").read()]
+    lib.need(len(qemus) == 1, f"these run: {qemus}")
+    lib.need("no way" not in sw.log_tail(1000), sw.log_tail(40))
+    sw.cli("guest", "kill", "b1")
+
+
 def test_stop_wins(lab):
     """Whoever stops a guest whose QEMU has just died has stopped it."""
     need_qemu()
