@@ -38,8 +38,8 @@ void qmp_close(struct qmp *q);
  */
 typedef void (*qmp_answer)(void *arg, const json_t *result, const char *text);
 
-/* 'arguments' is taken over; NULL: none.  'answer' may be NULL.  -errno: it
- * could not be sent. */
+/* 'arguments' is taken over; NULL: none.  'answer' may be NULL.  What comes
+ * before it takes commands is sent then.  -errno: it could not be sent. */
 int qmp_command(struct qmp *q, const char *name, json_t *arguments,
                 qmp_answer answer, void *arg);
 
