@@ -197,6 +197,8 @@ void cable_lost(struct guest *g);
 /* talk.c */
 void talk_init(struct guest *g);
 void talk_open(struct guest *g);
+/* Its process has ended: what it had said, which nobody has read yet. */
+void talk_last_words(struct guest *g);
 void talk_close(struct guest *g);
 /* Implemented by life.c: QEMU has said how it is. */
 void talk_running(struct guest *g);

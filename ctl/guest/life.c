@@ -250,10 +250,13 @@ static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct guest *g = w->data;
     struct err why = {""};
-    bool well = explain(g, &why);
+    bool well;
 
     (void)loop;
     (void)revents;
+    if (g->state != GUEST_STARTING) /* which would not have failed then */
+        talk_last_words(g);
+    well = explain(g, &why);
     forget_process(g);
     if (g->state == GUEST_STARTING) {
         fail_start(g, g->killed ? -EINTR : -EIO, &why);

@@ -51,8 +51,7 @@ static void fail(struct qmp *q)
 
 static int put(struct qmp *q, const char *text, size_t n)
 {
-    ssize_t sent =
-        send(q->readable.fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = send(q->readable.fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     if (sent == (ssize_t)n)
         return 0;
@@ -177,7 +176,8 @@ static bool take_line(struct qmp *q, const char *line, size_t n)
     return false;
 }
 
-static void take_lines(struct qmp *q)
+/* False: the connection is gone, q with it perhaps. */
+static bool take_lines(struct qmp *q)
 {
     size_t at = 0;
     char *end;
@@ -186,11 +186,12 @@ static void take_lines(struct qmp *q)
         size_t n = (size_t)(end - q->buf) - at;
 
         if (!take_line(q, q->buf + at, n))
-            return;
+            return false;
         at += n + 1;
     }
     memmove(q->buf, q->buf + at, q->len - at);
     q->len -= at;
+    return true;
 }
 
 static bool make_room(struct qmp *q)
@@ -208,26 +209,30 @@ static bool make_room(struct qmp *q)
     return true;
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+bool qmp_hear(struct qmp *q)
 {
-    struct qmp *q = w->data;
     ssize_t n;
 
-    (void)loop;
-    (void)revents;
     if (!make_room(q)) {
         fail(q);
-        return;
+        return false;
     }
-    n = recv(w->fd, q->buf + q->len, q->cap - q->len, MSG_DONTWAIT);
+    n = recv(q->readable.fd, q->buf + q->len, q->cap - q->len, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (n <= 0) {
         fail(q);
-        return;
+        return false;
     }
     q->len += (size_t)n;
-    take_lines(q);
+    return take_lines(q);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    (void)qmp_hear(w->data);
 }
 
 int qmp_open(struct qmp **out, struct ev_loop *loop, const char *path,

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct ev_loop;
 struct qmp;
@@ -31,6 +32,10 @@ int qmp_open(struct qmp **q, struct ev_loop *loop, const char *path,
              const struct qmp_user *user, struct err *e);
 /* No answer comes any more.  NULL is fine. */
 void qmp_close(struct qmp *q);
+
+/* Takes what has come, without waiting for the loop.  False: there was nothing,
+ * or it is closed. */
+bool qmp_hear(struct qmp *q);
 
 /*
  * 'result' NULL: it said no, 'text' is its sentence.  Not called when the

@@ -200,6 +200,44 @@ def test_bridge_back(lab):
     sw.cli("guest", "kill", "b1")
 
 
+def test_next_daemon(lab):
+    """One that finds a guest and is slow, or whose guest is."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "n1", "--memory", "32", "--net", "br0", "--restart", "on-failure",
+           *PAUSED)
+    sw.cli("guest", "start", "n1")
+    pid = sw.json("guest", "show", "n1")["pid"]
+    sw.stop()
+    os.kill(pid, signal.SIGSTOP)
+    sw.start()
+    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "link", "n1", "down",
+                  ns=sw.ns, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)  # it asks at once; that QEMU has not answered yet is the point
+    os.kill(pid, signal.SIGCONT)
+    _, said = p.communicate(timeout=10)
+    lib.need(p.returncode == 0, f"its cable: {said!r}")
+    # it ends while nobody looks, as it should
+    ours = daemon(lab)
+    os.kill(ours, signal.SIGSTOP)
+    os.kill(pid, signal.SIGTERM)
+    lib.wait_until(lambda: pid_state(pid) in "Z-", 5, "QEMU has ended")
+    os.kill(ours, signal.SIGCONT)
+    lib.wait_until(lambda: state(lab, "n1") in ("stopped", "waiting"), 5, "its end is seen")
+    g = sw.json("guest", "show", "n1")
+    lib.need(g["state"] == "stopped" and g["why"] == "", str(g))
+    guestlib.no_warnings(sw)
+
+
+def pid_state(pid):
+    """The letter in /proc; "-": there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "-"
+
+
 def test_stop_wins(lab):
     """Whoever stops a guest whose QEMU has just died has stopped it."""
     need_qemu()
