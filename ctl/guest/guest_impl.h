@@ -105,6 +105,7 @@ struct guests {
     struct guests_config config;
     char def_dir[PATH_MAX];
     char run_dir[PATH_MAX];
+    size_t run_own; /* the length of its part from which on it is ours */
     struct guest_user user;
     struct guest_list list;
     struct later_list laters; /* answers for the next turn */

@@ -390,7 +390,7 @@ void life_begin(struct guest *g)
     g->since = clock_now();
     guest_move(g, GUEST_STARTING);
     if (!rc) {
-        g->launch = launch_new(g->def, g->dir, &g->all->user);
+        g->launch = launch_new(g->def, g->dir, g->all->run_own, &g->all->user);
         if (!g->launch || sw_job(g->all->sw, prepare, prepared, g) < 0)
             rc = err_set(&e, ENOMEM, "no memory for guest %s", g->def->name);
     }

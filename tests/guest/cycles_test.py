@@ -734,6 +734,36 @@ def test_store(lab):
     lib.need("s2.json" in sw.log_tail(), sw.log_tail())
 
 
+def test_prepared(lab):
+    """Definitions and notes that somebody else may have put there are not obeyed."""
+    need_qemu()
+    theirs = os.path.join(lab.dir, "ctl.guests")
+    os.makedirs(os.path.join(theirs, "run", "e1"))
+    with open(os.path.join(theirs, "e1.json"), "w") as f:
+        json.dump({"name": "e1", "memory": 32, "restart": "always"}, f)
+    with open(os.path.join(theirs, "run", "e1", "state"), "w") as f:
+        f.write('{"pid":4194303,"start":1,"kvm":false}')
+    sw = lib.Bascule(lab)
+    for bad in (theirs, os.path.join(theirs, "run")):
+        os.chmod(bad, 0o777)
+        sw.start(wait=False)
+        lib.need(sw.proc.wait(10) == 1, sw.log_tail())
+        lib.need(f"error: {bad} is not a directory that only this user can write to; " in
+                 sw.log_tail(1), sw.log_tail())
+        os.chmod(bad, 0o755)
+    shutil.rmtree(theirs)
+    sw = lab.switch(quiet=True)
+    lib.need(sw.json("guest", "list") == [], "a guest from nowhere")
+    os.mkdir(theirs)
+    os.chmod(theirs, 0o777)
+    refused(lab, "is not a directory that only this user can write to", "guest", "define", "e2",
+            "--memory", "32")
+    os.chmod(theirs, 0o755)
+    sw.cli("guest", "define", "e2", "--memory", "32", *PAUSED)
+    os.chmod(theirs, 0o777)
+    refused(lab, "is not a directory that only this user can write to", "guest", "start", "e2")
+
+
 def test_no_qemu(lab):
     need_qemu()
     os.environ["BASCULE_QEMU"] = "qemu-system-none"
