@@ -66,6 +66,7 @@ struct guest {
 
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */
+    unsigned cables_sent;  /* unanswered, of those who lost patience as well */
 
     ev_timer resets_line; /* until more of them are told of */
     unsigned resets;      /* ... since the last line */

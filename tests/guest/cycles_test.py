@@ -217,6 +217,15 @@ def test_next_daemon(lab):
     os.kill(pid, signal.SIGCONT)
     _, said = p.communicate(timeout=10)
     lib.need(p.returncode == 0, f"its cable: {said!r}")
+    # who lost patience is answered first, and whoever came then waits for the own one
+    os.kill(pid, signal.SIGSTOP)
+    refused(lab, "QEMU has not answered within 5 s", "guest", "link", "n1", "down")
+    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "link", "n1", "up",
+                  ns=sw.ns)
+    time.sleep(0.3)  # as above
+    os.kill(pid, signal.SIGCONT)
+    lib.need(p.wait(10) == 0, "its cable is put in")
+    lib.need(sw.log_tail(1) == "basculed: info: guest n1: its cable is in\n", sw.log_tail(4))
     # it ends while nobody looks, as it should
     ours = daemon(lab)
     os.kill(ours, signal.SIGSTOP)
