@@ -743,6 +743,27 @@ def test_store(lab):
     lib.need("s2.json" in sw.log_tail(), sw.log_tail())
 
 
+def test_group(lab):
+    """Those of the group decide on bridges, and not on what was done with guests."""
+    need_qemu()
+    sw = lab.switch("--group", "65533", quiet=True, bridge=None)
+    os.chmod(lab.dir, 0o755)
+    conf = os.path.join(lab.dir, "g.yaml")
+    for more, rc in (("  guests: {g1: {memory: 32, start: off}}\n", 1), ("", 0)):
+        with open(conf, "w") as f:
+            f.write("bascule:\n  bridges: {br0: {local: off}}\n" + more)
+        for args in (("confirm", "--revert"), ("confirm",)):
+            sw.cli("apply", "--confirm", "60", conf)
+            r = lib.sh("setpriv", "--reuid", "65534", "--regid", "65533", "--clear-groups",
+                       os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *args, check=False)
+            lib.need(r.returncode == rc and ("only root and the daemon's own user" in r.stderr) ==
+                     bool(rc), f"{args}: {r.returncode} {r.stderr}")
+            if rc:
+                sw.cli("confirm", "--revert")
+            elif args == ("confirm",):
+                sw.cli("delbr", "br0")
+
+
 def test_prepared(lab):
     """Definitions and notes that somebody else may have put there are not obeyed."""
     need_qemu()
