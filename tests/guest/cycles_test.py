@@ -176,7 +176,7 @@ def test_bridge_back(lab):
     sw.bridge("br0", "--no-local")
     sw.cli("guest", "define", "b1", "--memory", "32", "--net", "br0", *PAUSED)
     sw.cli("guest", "start", "b1")
-    for _ in range(16):
+    for _ in range(10):
         sw.cli("delbr", "br0")
         ask = {"addbr": {"bridge": "br0", "local": False}, "guest.restart": {"name": "b1"}}
         asked = []
