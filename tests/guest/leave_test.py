@@ -110,6 +110,24 @@ def test_it_leaves_the_file(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=30)
 
 
+def test_others_are_left_alone(lab):
+    """What is taken back is the file's, not what was defined by hand since."""
+    sw = begin(lab)
+    lab.at_end(lambda: [sw.cli("guest", "kill", g, check=False) for g in ("a1", "b1")])
+    sw.cli("apply", conf(lab, "a.yaml", "a1: {memory: 32, qemu-args: [-S]}"))
+    sw.cli("apply", "--confirm", "60", conf(lab, "b.yaml", "b1: {memory: 32, qemu-args: [-S]}"))
+    sw.cli("guest", "kill", "b1")
+    sw.cli("guest", "undefine", "b1")
+    sw.cli("guest", "define", "a1", "--memory", "33")
+    sw.cli("guest", "define", "b1", "--memory", "33", "--qemu-arg", "-S")
+    sw.cli("guest", "start", "b1")
+    r = sw.cli("confirm", "--revert", check=False)
+    lib.need(r.returncode == 1 and r.stderr == "bascule: not all of it is taken back: guest a1 is "
+             "defined already\n", r.stderr)
+    lib.need((state(sw, "a1"), state(sw, "b1")) == ("stopped", "prelaunch"),
+             f"{sw.json('guest', 'list')} {sw.log_tail(9)}")
+
+
 def test_the_daemon_ends_meanwhile(lab):
     """The guest runs on, and the next one has the file applied again."""
     sw = begin(lab)
