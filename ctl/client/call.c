@@ -409,6 +409,11 @@ int complain(const struct client *c, const char *fmt, ...)
     return 1;
 }
 
+int reply_error(const struct reply *r, struct err *e)
+{
+    return err_set(e, r->err ? r->err : EIO, "%s", r->text);
+}
+
 int client_complain(const struct client *c, const struct reply *r)
 {
     return complain(c, "%s", r->text);

@@ -35,6 +35,8 @@ struct reply {
     char text[400];   /* the sentence */
 };
 void reply_free(struct reply *r);
+/* Of one without a result: -errno with the sentence. */
+int reply_error(const struct reply *r, struct err *e);
 
 /*
  * Carries out one method.  'params' is taken over (NULL: none).  'fd' >= 0 is

@@ -129,7 +129,7 @@ static int stop_guest(struct client *c, const char *name, struct err *e)
             fprintf(stderr, "guest %s %s\n", name,
                     lab_text(r.result, "notice"));
     } else if (r.err != ESRCH) {
-        rc = err_set(e, r.err ? r.err : EIO, "%s", r.text);
+        rc = reply_error(&r, e);
     }
     reply_free(&r);
     return rc;
