@@ -4,13 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-const char *lab_text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
 int lab_call_in(struct client *c, const char *method, json_t *params, int netns,
                 struct err *e)
 {

@@ -19,6 +19,7 @@
 #define CTL_CLIENT_LAB_H
 
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 #include "ctl/config/lab.h"
 
 #include <limits.h>
@@ -122,6 +123,5 @@ int lab_call_in(struct client *c, const char *method, json_t *params, int netns,
                 struct err *e);
 int lab_call(struct client *c, const char *method, json_t *params,
              struct err *e);
-const char *lab_text(const json_t *o, const char *key); /* "": no text */
 
 #endif

@@ -117,7 +117,7 @@ static json_t *host_made(const struct maker *m, const struct lab_host *h)
 
     json_array_foreach(lab_made(m->s), i, what)
     {
-        if (strcmp(lab_text(what, "host"), h->name) == 0)
+        if (strcmp(str(what, "host"), h->name) == 0)
             return what;
     }
     return NULL;
@@ -161,7 +161,7 @@ void lab_tell_of_commands(const struct maker *m)
                 "note: %s:%u:%u: the command of %s ended lab_at once, with %s: "
                 "see %s\n",
                 h->pos.file, h->pos.line, h->pos.column, h->name,
-                lab_text(what, "ended"), lab_text(what, "log"));
+                str(what, "ended"), str(what, "log"));
     }
     if (any)
         (void)lab_state_save(m->s, m->e);

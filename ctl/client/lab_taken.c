@@ -16,7 +16,7 @@ static bool is_in(const json_t *list, const char *name)
 
     json_array_foreach(list, i, v)
     {
-        if (strcmp(lab_text(v, "name"), name) == 0)
+        if (strcmp(str(v, "name"), name) == 0)
             return true;
     }
     return false;

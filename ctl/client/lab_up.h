@@ -4,7 +4,7 @@
  * each file.
  *
  *   lab_up.c      all of it, or nothing
- *   lab_taken.c  what is there already
+ *   lab_taken.c   what is there already
  *   lab_bridge.c  bridges, links between them, the uplink
  *   lab_host.c    hosts and their commands
  *   lab_wait.c    until frames go through

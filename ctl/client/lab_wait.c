@@ -51,7 +51,7 @@ static bool is_on_its_way(const struct maker *m, const char *bridge)
         some = true;
     json_array_foreach(r.result, i, p)
     {
-        const char *state = lab_text(p, "state");
+        const char *state = str(p, "state");
 
         some |=
             strcmp(state, "listening") == 0 || strcmp(state, "learning") == 0;
