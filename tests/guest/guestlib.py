@@ -396,28 +396,12 @@ class Outside:
         self.sent, self.got, self.changed = 0, [], threading.Condition()
         self.port = self._serve(self._source)
         self.sink_port = self._serve(self._sink)
-        self._dnsmasq()
+        net = router.rpartition(".")[0]
+        lib.dnsmasq(lab, self.ns, "eth0", f"--dhcp-range={net}.100,{net}.150,255.255.255.0,1h",
+                    f"--dhcp-option=3,{router}")
         if switch:
             lab.sw.addif("br0", uplink)
             lab.sw.wait_forwarding(uplink)
-
-    def _dnsmasq(self):
-        if not shutil.which("dnsmasq"):
-            raise lib.Skip("dnsmasq is not installed")
-        log = os.path.join(self.lab.dir, "dnsmasq.log")
-        net = self.router.rpartition(".")[0]
-        with open(log, "w") as f:
-            self.lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0",
-                           "--no-ping", "--user=root", "--pid-file=", "--interface=eth0",
-                           "--bind-interfaces", "--dhcp-authoritative",
-                           f"--dhcp-leasefile={self.lab.dir}/leases",
-                           f"--dhcp-range={net}.100,{net}.150,255.255.255.0,1h",
-                           f"--dhcp-option=3,{self.router}", ns=self.ns, stdout=f, stderr=f)
-
-        def ready():
-            with open(log) as f:
-                return "DHCP, " in f.read()
-        lib.wait_until(ready, 5, "dnsmasq runs")
 
     def _serve(self, handle):
         """Serves a port of this namespace, each client in a thread."""

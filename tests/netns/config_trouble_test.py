@@ -11,8 +11,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
 from config_test import World, bridge
-from l3_test import dnsmasq
-from lib import need, reaches, sh, wait_until
+from lib import dnsmasq, need, reaches, sh, wait_until
 
 UID = 65533
 NOTHING = "network: {version: 2}\n"
@@ -186,7 +185,7 @@ def test_an_uplink_with_another_name(lab):
 def test_a_lease_is_mended(lab):
     """A second apply makes good what somebody took of a lease."""
     w = World(lab)
-    dnsmasq(lab, w.out, "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
+    dnsmasq(lab, w.out, "eth0", "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
             "--dhcp-option=3,192.168.7.254")
     text = bridge(["ens33"]).replace("dhcp4: no", "dhcp4: true")
     w.apply(text)

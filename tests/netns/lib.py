@@ -698,22 +698,28 @@ def reaches(ns, addr, limit=5):
     wait_until(lambda: ping(ns, addr, 1, wait=0.5) == 0, limit, f"{ns} reaches {addr}")
 
 
-def dhcp_server(lab, ns, dev):
-    """dnsmasq on a device; returns when it is ready."""
+def dnsmasq(lab, ns, dev, *args):
+    """dnsmasq on a device, a DHCP server of what `args` say; its process and log once it is
+    ready."""
     if not shutil.which("dnsmasq"):
         raise Skip("dnsmasq is not installed")
     log = os.path.join(lab.dir, "dnsmasq.log")
     with open(log, "w") as f:
-        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
-                  "--user=root", "--pid-file=", f"--interface={dev}", "--bind-interfaces",
-                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative",
-                  "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h",
-                  ns=ns, stdout=f, stderr=f)
+        p = lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
+                      "--user=root", "--pid-file=", f"--interface={dev}", "--bind-interfaces",
+                      f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative", "--log-dhcp",
+                      *args, ns=ns, stdout=f, stderr=f)
 
     def ready():
         with open(log) as f:
-            return "DHCP, " in f.read()
+            return "dnsmasq-dhcp: " in f.read()
     wait_until(ready, 5, "dnsmasq runs")
+    return p, log
+
+
+def dhcp_server(lab, ns, dev):
+    """A DHCP server for a lab's usual addresses."""
+    return dnsmasq(lab, ns, dev, "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h")
 
 
 def vnet(flags=0, gso=0, hdr_len=0, gso_size=0, start=0, offset=0):
