@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
-from lib import dnsmasq, need, ping, reaches, sh, wait_until
+from lib import need, reaches, sh, wait_until
 
 LAB = """\
 network:
@@ -273,8 +273,7 @@ def test_back_from_a_lease(lab):
     w = World(lab)
     for who in ("all", "default"):
         lab.sysctl("sw", f"net.ipv4.conf.{who}.promote_secondaries", 0)
-    _, log = dnsmasq(lab, w.out, "eth0",
-                     "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h")
+    _, log = lib.dhcp_server(lab, w.out, "eth0", net="192.168.7")
     # the same renderer: with another, layer 3 would begin anew
     w.apply(LAB.replace("  renderer: networkd\n", ""))
     before = sh("ip", "-n", w.ns, "route").stdout
@@ -363,8 +362,7 @@ def test_confirm(lab):
 def test_the_client_dies(lab):
     w = World(lab)
     w.write(LAB)
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", w.sw.sock, "apply", w.file,
-                  "--confirm", "2", ns=w.ns)
+    p = lab.spawn(*w.sw.words("apply", w.file, "--confirm", "2"), ns=w.ns)
     p.kill()
     p.wait()
     w.sw.cli("ping")

@@ -6,9 +6,8 @@ import shutil
 import signal
 
 import lib
-from l3lib import (addrs, Cell, DHCP4, Events, fake, has_lease, L3, no_promotion, processes,
-                   routes, running, world)
-from lib import dnsmasq, need, sh, wait_until
+from l3lib import addrs, Cell, DHCP4, Events, fake, has_lease, L3, no_promotion, routes, world
+from lib import dnsmasq, need, processes, running, sh, wait_until
 
 
 def test_dhcp4(lab):

@@ -7,8 +7,8 @@ import os
 import sys
 
 import lib
-from l3lib import addrs, Cell, DHCP4, Events, fake, kill, routes, running, world
-from lib import dnsmasq, need, sh, wait_until
+from l3lib import addrs, Cell, DHCP4, Events, fake, kill, routes, world
+from lib import dnsmasq, need, running, sh, wait_until
 
 MANAGED = """
 addresses: [10.7.0.2/24, 'fd07::5/64']

@@ -9,8 +9,8 @@ import subprocess
 import sys
 
 import lib
-from l3lib import addrs, Events, kill, L3, no_promotion, routes, running, seen, world
-from lib import dnsmasq, need, sh, wait_until
+from l3lib import addrs, Events, kill, L3, no_promotion, routes, seen, world
+from lib import dnsmasq, need, running, sh, wait_until
 
 
 def moved(what):
@@ -42,6 +42,31 @@ def test_move_and_return(lab):
     need(not addrs(ns, "br0") and not routes(ns, "br0"), "br0 has still something")
     need(not os.listdir(l3.dir), f"left in the state directory: {os.listdir(l3.dir)}")
     lib.reaches(ns, "10.99.0.1")
+
+
+def test_several_gateways(lab):
+    """A route with gateways on up0 and on another interface: those on up0 move."""
+    sw, ns, out = world(lab)
+    lab.veth("x0", lab.ns("far"))
+    sh("ip", "-n", ns, "addr", "add", "10.20.0.1/24", "dev", "x0")
+    sh("ip", "-n", lab.ns("far"), "link", "set", "eth0", "up")
+    sh("ip", "-n", ns, "route", "add", "10.54.0.0/16", "nexthop", "via", "10.7.0.1", "dev", "up0",
+       "weight", "2", "nexthop", "via", "10.20.0.2", "dev", "x0", "nexthop", "via", "10.7.0.8",
+       "dev", "up0", "weight", "3")
+
+    def gateways():
+        return [r for r in sh("ip", "-n", ns, "route", "show", "10.54.0.0/16").stdout.splitlines()
+                if r.strip()]
+    before = gateways()
+    need(len([r for r in before if "dev up0" in r]) == 2 and "dev x0" in str(before), str(before))
+    l3 = L3(lab)
+    l3.do("take", "up0")
+    sw.addif("br0", "up0")
+    l3.do("apply", "-")
+    need(gateways() == moved(before), f"{gateways()}\n{moved(before)}")
+    sw.delif("br0", "up0")
+    l3.do("return", "up0")
+    need(gateways() == before, f"{gateways()}\n{before}")
 
 
 _SERVER = """

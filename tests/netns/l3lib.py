@@ -61,10 +61,8 @@ class L3:
         return notes
 
     def file(self, body, name="net.yaml"):
-        path = os.path.join(self.lab.dir, name)
-        with open(path, "w") as f:
-            f.write(FILE.format("".join(f"      {x}\n" for x in body.strip("\n").split("\n"))))
-        return path
+        lines = "".join(f"      {x}\n" for x in body.strip("\n").split("\n"))
+        return self.lab.write(name, FILE.format(lines))
 
 
 def addrs(ns, dev, link_local=False):
@@ -167,21 +165,6 @@ def no_promotion(lab):
     """The kernel's default, whatever this machine has: secondaries go with their primary."""
     for who in ("all", "default", "br0", "up0"):
         lab.sysctl("sw", f"net.ipv4.conf.{who}.promote_secondaries", 0)
-
-
-def processes(ns):
-    out = {}
-    for pid in sh("ip", "netns", "pids", ns).stdout.split():
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                out[int(pid)] = f.read().strip()
-        except OSError:
-            pass
-    return out
-
-
-def running(ns, name):
-    return [p for p, c in processes(ns).items() if c == name]
 
 
 DHCP4 = ("--dhcp-range=10.7.0.100,10.7.0.150,255.255.255.0,1h", "--dhcp-option=3,10.7.0.1",
