@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COMMAND_MOMENT 300000000 /* ns; "lab_at once" */
+#define COMMAND_MOMENT 300000000 /* ns; "at once" */
 
 void lab_host_netns(const struct maker *m, const struct lab_host *h,
                     char out[80])
@@ -141,7 +141,7 @@ int lab_command_host(const struct maker *m, const struct lab_host *h)
     return lab_at(m, &h->pos, rc);
 }
 
-/* A command that cannot work ends lab_at once; the lab is up nevertheless. */
+/* A command that cannot work ends at once; the lab is up nevertheless. */
 void lab_tell_of_commands(const struct maker *m)
 {
     const struct timespec moment = {0, COMMAND_MOMENT};
@@ -156,12 +156,11 @@ void lab_tell_of_commands(const struct maker *m)
         json_t *what = host_made(m, h);
 
         if (h->command && lab_command_ended(what))
-            fprintf(
-                stderr,
-                "note: %s:%u:%u: the command of %s ended lab_at once, with %s: "
-                "see %s\n",
-                h->pos.file, h->pos.line, h->pos.column, h->name,
-                str(what, "ended"), str(what, "log"));
+            fprintf(stderr,
+                    "note: %s:%u:%u: the command of %s ended at once, with %s: "
+                    "see %s\n",
+                    h->pos.file, h->pos.line, h->pos.column, h->name,
+                    str(what, "ended"), str(what, "log"));
     }
     if (any)
         (void)lab_state_save(m->s, m->e);
