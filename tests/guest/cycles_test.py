@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests without a kernel: started and ended many times, and everything that
 is refused.  Nothing may be left behind."""
-import json
 import os
 import re
 import shutil
@@ -14,23 +13,16 @@ import time
 import xml.etree.ElementTree
 
 import guestlib
-from guestlib import lib
+from guestlib import lib, need_qemu, refused, state
 
 PAUSED = ("--qemu-arg", "-S")
-
-
-def need_qemu():
-    if lib.KERNEL:
-        raise lib.Skip("the kernel's bridge launches no guests")
-    if not shutil.which("qemu-system-x86_64"):
-        raise lib.Skip("qemu-system-x86_64 is not installed")
 
 
 class Left:
     """What there is of us on this host: descriptors, interfaces, files,
     processes."""
 
-    def __init__(self, lab, *, text=None):
+    def __init__(self, lab):
         sw = lab.sw
         pid = daemon(lab)
         self.fds = min(descriptors(pid) for _ in range(10))
@@ -49,7 +41,7 @@ class Left:
 def descriptors(pid):
     """Of a process; the one of whoever has just asked it goes a moment later."""
     time.sleep(0.01)
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return lib.descriptors(pid)
 
 
 def daemon(lab):
@@ -69,20 +61,6 @@ def settled(lab, before, why):
     while time.monotonic() < end and not same():
         time.sleep(0.1)
     before.same(Left(lab), why)
-
-
-def state(lab, name):
-    return lab.sw.json("guest", "show", name)["state"]
-
-
-def refused(lab, pattern, *args):
-    """The command fails with one sentence that matches."""
-    r = lab.sw.cli(*args, check=False)
-    text = r.stderr.strip()
-    lib.need(r.returncode == 1, f"{' '.join(args)}: exit {r.returncode}, {text!r}")
-    lib.need(re.search(pattern, text) and "\n" not in text,
-             f"{' '.join(args)} says {text!r}, not {pattern!r}")
-    return text
 
 
 def test_cycles(lab):
@@ -403,9 +381,8 @@ def test_console_full(lab):
            "graphics=off", "--qemu-arg", "-boot", "--qemu-arg", "reboot-timeout=100")
     sw.cli("guest", "start", "cf")
     with open("/dev/full", "w") as full:
-        p = subprocess.Popen(["ip", "netns", "exec", sw.ns, os.path.join(lib.BUILD, "bascule"), "-S",
-                              sw.sock, "guest", "console", "cf"], stdin=subprocess.PIPE,
-                             stdout=full, stderr=subprocess.PIPE, text=True)
+        p = subprocess.Popen(guestlib.from_outside(sw, "guest", "console", "cf"),
+                             stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE, text=True)
     try:
         said = p.stderr.read()  # until it ends
         lib.need(p.wait(30) == 1 and said ==
@@ -622,7 +599,7 @@ def test_kinds(lab):
     for name, d in kinds.items():
         d.update(name=name, qemu_args=["-S"])
         d.setdefault("memory", 32)
-        answer = rpc(sw, "guest.define", d)
+        answer = sw.rpc("guest.define", d)
         lib.need("result" in answer, f"{name}: {answer}")
         sw.cli("guest", "start", name)
         i = sw.json("guest", "show", name)
@@ -713,14 +690,6 @@ def test_sentences(lab):
     lib.need(r.stderr == "", r.stderr)
     sw.cli("guest", "undefine", "t1")
     refused(lab, r"which guest\?  Its name is empty", "guest", "show", "")
-
-
-def rpc(sw, method, params):
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(sw.sock)
-        s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
-                              "params": params}).encode() + b"\n")
-        return json.loads(s.makefile().readline())
 
 
 def test_store(lab):

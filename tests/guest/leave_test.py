@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import guestlib
-from guestlib import lib
+from guestlib import lib, state
 
 IGNORED = "guest {} ignored its power button for {} s and was killed"
 BIOS = f"qemu-args: [-bios, {guestlib.QBOOT}]," if os.path.exists(guestlib.QBOOT) else ""
@@ -36,10 +36,7 @@ def guest(name, more):
 
 
 def write(lab, name, *lines):
-    path = os.path.join(lab.dir, name)
-    with open(path, "w") as f:
-        f.write("\n".join(lines) + "\n")
-    return path
+    return lab.write(name, "\n".join(lines) + "\n")
 
 
 def conf(lab, name, *guests):
@@ -48,10 +45,8 @@ def conf(lab, name, *guests):
 
 
 def spawn(sw, *args):
-    """Not in a mount namespace of its own, as `ip netns exec` makes one."""
-    return subprocess.Popen(["nsenter", f"--net=/run/netns/{sw.ns}",
-                             os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *map(str, args)],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(guestlib.from_outside(sw, *args), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
 
 
 def ended(p, limit=20):
@@ -60,12 +55,8 @@ def ended(p, limit=20):
     return out, err
 
 
-def state(sw, name):
-    return {g["name"]: g["state"] for g in sw.json("guest", "list")}.get(name)
-
-
-def stopping(sw, name):
-    lib.wait_until(lambda: state(sw, name) == "stopping", 5, f"{name} is asked to power down")
+def stopping(lab, name):
+    lib.wait_until(lambda: state(lab, name) == "stopping", 5, f"{name} is asked to power down")
 
 
 def others_go_on(sw):
@@ -89,9 +80,9 @@ def test_it_leaves_the_file(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=30)
     t0 = time.monotonic()
     p = spawn(sw, "apply", none)
-    stopping(sw, "vm1")
+    stopping(lab, "vm1")
     others_go_on(sw)
-    lib.need(state(sw, "vm1") == "stopping", "it was not waited for")
+    lib.need(state(lab, "vm1") == "stopping", "it was not waited for")
     out, err = ended(p)
     took = time.monotonic() - t0
     lib.need(out.splitlines() == ["stop guest vm1", "stop guest vm2", "undefine guest vm1",
@@ -106,7 +97,7 @@ def test_it_leaves_the_file(lab):
     sw.cli("apply", "--confirm", "60", none, timeout=40)
     lib.need(sw.json("guest", "list") == [], "a guest is left")
     sw.cli("confirm", "--revert")
-    lib.need(state(sw, "vm1") == "running", f"vm1 is {state(sw, 'vm1')}")
+    lib.need(state(lab, "vm1") == "running", f"vm1 is {state(lab, 'vm1')}")
     lib.reaches(sw.ns, "10.9.0.11", limit=30)
 
 
@@ -138,14 +129,14 @@ def test_the_daemon_ends_meanwhile(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=30)
     pid = sw.json("guest", "show", "vm1")["pid"]
     p = spawn(sw, "apply", none)
-    stopping(sw, "vm1")
+    stopping(lab, "vm1")
     lib.need(sw.stop() == 0, "the daemon did not end well")
     _, err = p.communicate(timeout=10)
     lib.need(p.returncode == 1 and err, f"apply: exit {p.returncode}: {err}")
     sw.start("--config", one)
     lib.need(sw.json("guest", "show", "vm1")["pid"] == pid, "vm1 was not found")
     p = spawn(sw, "apply", none)
-    stopping(sw, "vm1")
+    stopping(lab, "vm1")
     sw.cli("guest", "kill", "vm1")  # by somebody who has no patience
     _, err = ended(p)
     lib.need("vm1" not in err and sw.json("guest", "list") == [], err)
@@ -179,7 +170,7 @@ def test_by_hand(lab):
 
     # one is patient for a while, another one does not want to see it any more
     first = spawn(sw, "guest", "stop", "deaf", "--timeout", 3)
-    stopping(sw, "deaf")
+    stopping(lab, "deaf")
     t0 = time.monotonic()
     _, err = ended(spawn(sw, "guest", "stop", "deaf", "--kill", "--timeout", 20))
     lib.need(err.strip() == IGNORED.format("deaf", 3), err)
