@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Guests without a kernel: started and ended many times, and everything that
 is refused.  Nothing may be left behind."""
+import json
 import os
 import re
 import shutil
