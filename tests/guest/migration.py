@@ -118,6 +118,7 @@ class Echo:
         self.c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.c.settimeout(20)
         self.sent, self.got, self.over, self.bad = 0, 0, False, None
+        self.came = []
         self.threads = [threading.Thread(target=f, daemon=True) for f in (self._send, self._read)]
         for t in self.threads:
             t.start()
@@ -139,6 +140,7 @@ class Echo:
                     if int(line) != self.got:
                         self.bad = self.bad or f"line {int(line)} came instead of {self.got}"
                     self.got += 1
+                    self.came.append(time.monotonic())
         except (OSError, ValueError) as e:
             self.bad = self.bad or f"reading: {e}"
 
@@ -151,6 +153,47 @@ class Echo:
         lib.need(self.got == self.sent and self.got > 100,
                  f"{self.sent} lines were sent to the guest, {self.got} came back")
         return self.got
+
+
+    def stall(self, since):
+        """The longest time without a line, in seconds; after end()."""
+        at = [t for t in self.came if t >= since]
+        return max(b - a for a, b in zip(at, at[1:]))
+
+
+class Stamps:
+    """The frames that pass a device, both ways, with the kernel's time of each; nobody
+    is woken for them, they are read afterwards."""
+
+    ROOM = 64 << 20
+    SO_RCVBUFFORCE, SO_TIMESTAMPNS, ETH_P_ALL = 33, 35, 3
+
+    def __init__(self, ns, dev):
+        with lib.inside(ns):
+            self.s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self.s.setsockopt(socket.SOL_SOCKET, self.SO_RCVBUFFORCE, self.ROOM)
+            self.s.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
+            self.s.bind((dev, self.ETH_P_ALL))
+        self.s.setblocking(False)
+
+    def end(self):
+        """[(seconds of the monotonic clock, the frame's first octets)]"""
+        ahead, rows = time.time() - time.monotonic(), []
+        while True:
+            try:
+                data, said, _, _ = self.s.recvmsg(64, socket.CMSG_SPACE(16))
+            except BlockingIOError:
+                self.s.close()
+                return rows
+            sec, nsec = struct.unpack("qq", said[0][2])
+            rows.append((sec + nsec / 1e9 - ahead, data))
+
+
+ECHO, ECHO_REPLY = 8, 0
+
+
+def is_ping(frame, kind):
+    return frame[12:14] == b"\x08\0" and frame[23] == socket.IPPROTO_ICMP and frame[34] == kind
 
 
 def _monotonic(stamp):
@@ -303,10 +346,14 @@ class Two:
         g.ping(THIRD)
         return g
 
+    def other(self):
+        """The host to which it would move."""
+        return self.b if self.at is self.a else self.a
+
     def move(self, **parameters):
         """To the other host; what QEMU says of it, and when the guest stopped here and
         went on there, in seconds of the monotonic clock."""
-        src, to = self.guest, self.b if self.at is self.a else self.a
+        src, to = self.guest, self.other()
         self.moves += 1
         dst = Mover(self.lab, f"guest{self.moves}", to.ns, src)
         dst.start()
