@@ -192,7 +192,8 @@ uint32_t bport_default(enum bport_param w, bool edge)
         [BPORT_P2P] = 2,
     };
 
-    if (w == BPORT_ADMIN_EDGE || w == BPORT_WATCH_ADDRESSES)
+    if (w == BPORT_ADMIN_EDGE || w == BPORT_WATCH_ADDRESSES ||
+        w == BPORT_FOLLOW_MOVES)
         return edge;
     return w == BPORT_FDB_LIMIT && edge ? EDGE_FDB_LIMIT : defaults[w];
 }
@@ -309,6 +310,7 @@ static const struct limits {
     [BPORT_LOOP_GUARD] = {"loop guard", 1, EINVAL},
     [BPORT_ASSURANCE] = {"bridge assurance", 1, EINVAL},
     [BPORT_WATCH_ADDRESSES] = {"watching for addresses", 1, EINVAL},
+    [BPORT_FOLLOW_MOVES] = {"following moves", 1, EINVAL},
 };
 
 /* 17.14 of 802.1D-2004 */
@@ -340,6 +342,7 @@ void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
     p->limit_set |= w == BPORT_FDB_LIMIT;
     p->edge_set |= w == BPORT_ADMIN_EDGE;
     p->watch_set |= w == BPORT_WATCH_ADDRESSES;
+    p->follow_set |= w == BPORT_FOLLOW_MOVES;
     if (w == BPORT_FDB_LIMIT)
         fdb_set_port_limit(p->b->plane.fdb, p->no, v);
     bport_dirty(p);

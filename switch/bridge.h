@@ -97,6 +97,7 @@ struct bport {
     bool limit_set;            /* its limit of addresses is no default */
     bool edge_set;             /* ... nor whether it is an edge port */
     bool watch_set;            /* ... nor whether addresses are watched for */
+    bool follow_set;           /* ... nor whether frames follow a guest */
     bool hushed;               /* somebody else tells of its device's end */
     bool end_expected;         /* ... which is nothing to warn of */
     bool ready;                /* READY came while it could not be used */
@@ -116,6 +117,7 @@ struct bport {
     struct port_caps caps;    /* the kind's, as of its last event */
     struct mac entry;         /* its local entry in the table; 0: none */
     struct lane *lane;        /* [forwarders] */
+    struct hold *hold;        /* NULL: never wanted so far */
     struct view_port *record; /* in the view, or to be */
     struct changes on_add, on_del;
     struct job job; /* open or close */

@@ -111,6 +111,7 @@ static void free_port(struct bport *p)
     port_free(p->port);
     view_port_put(p->record);
     free(p->lane);
+    hold_free(p->hold);
     free(p);
 }
 
@@ -264,6 +265,10 @@ static void default_by_kind(struct bport *p)
         p->param[BPORT_WATCH_ADDRESSES] =
             bport_default(BPORT_WATCH_ADDRESSES, p->caps.edge);
     p->watch_set = true;
+    if (!p->follow_set && p->no != BRIDGE_LOCAL)
+        p->param[BPORT_FOLLOW_MOVES] =
+            bport_default(BPORT_FOLLOW_MOVES, p->caps.edge);
+    p->follow_set = true;
     if (p->limit_set || p->no == BRIDGE_LOCAL)
         return;
     p->limit_set = true;
