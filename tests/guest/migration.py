@@ -100,6 +100,11 @@ class Pings:
         gap, end = max((b - a, b) for a, b in zip(at, at[1:]))
         return gap, end
 
+    def silence_at(self, when):
+        """From the last answer before that time to the first after it."""
+        at = [c for _, c in self.rows if c]
+        return min(c for c in at if c > when) - max(c for c in at if c <= when)
+
 
 class Echo:
     """One TCP connection on which the third host sends numbered lines, 500 a second,
@@ -350,16 +355,11 @@ class Two:
         """The host to which it would move."""
         return self.b if self.at is self.a else self.a
 
-    def move(self, **parameters):
-        """To the other host; what QEMU says of it, and when the guest stopped here and
-        went on there, in seconds of the monotonic clock."""
-        src, to = self.guest, self.other()
-        self.moves += 1
-        dst = Mover(self.lab, f"guest{self.moves}", to.ns, src)
+    @staticmethod
+    def _moved(src, dst, to, parameters):
         dst.start()
         to.sw.wait_forwarding("vm1")
-        src.qmp.call("migrate-set-parameters", **{"downtime-limit": 100,
-                                                  **parameters})
+        src.qmp.call("migrate-set-parameters", **{"downtime-limit": 100, **parameters})
         src.qmp.call("migrate", uri=f"tcp:{to.move_address}:{MOVE_PORT}")
 
         def done():
@@ -368,6 +368,19 @@ class Two:
             return m if m.get("status") == "completed" else None
         said = lib.wait_until(done, 40, "the guest has moved", 0.01)
         lib.wait_until(lambda: dst.qmp.call("query-status")["running"], 10, "it runs again")
+        return said
+
+    def move(self, **parameters):
+        """To the other host; what QEMU says of it, and when the guest stopped here and
+        went on there, in seconds of the monotonic clock."""
+        src, to = self.guest, self.other()
+        self.moves += 1
+        dst = Mover(self.lab, f"guest{self.moves}", to.ns, src)
+        try:
+            said = self._moved(src, dst, to, parameters)
+        except (lib.Failed, OSError):
+            dst.leave()
+            raise
         said["stopped-at"], said["resumed-at"] = src.qmp.when("STOP"), dst.qmp.when("RESUME")
         self.guest, self.at = dst, to
         src.leave()
