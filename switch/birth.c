@@ -17,6 +17,7 @@ void bport_free(struct bport *p)
     port_free(p->port);
     view_port_put(p->record);
     free(p->lane);
+    hold_free(p->hold);
     free(p);
 }
 

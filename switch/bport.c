@@ -309,6 +309,7 @@ static const struct limits {
     [BPORT_LOOP_GUARD] = {"loop guard", 1, EINVAL},
     [BPORT_ASSURANCE] = {"bridge assurance", 1, EINVAL},
     [BPORT_WATCH_ADDRESSES] = {"watching for addresses", 1, EINVAL},
+    [BPORT_FOLLOW_MOVES] = {"following moves", 1, EINVAL},
 };
 
 /* 17.14 of 802.1D-2004 */

@@ -116,6 +116,7 @@ struct bport {
     struct port_caps caps;    /* the kind's, as of its last event */
     struct mac entry;         /* its local entry in the table; 0: none */
     struct lane *lane;        /* [forwarders] */
+    struct hold *hold;        /* NULL: never wanted so far */
     struct view_port *record; /* in the view, or to be */
     struct changes on_add, on_del;
     struct job job; /* open or close */

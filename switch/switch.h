@@ -229,6 +229,7 @@ enum bport_param {
     BPORT_LOOP_GUARD,
     BPORT_ASSURANCE,
     BPORT_WATCH_ADDRESSES, /* 0, 1: for IP addresses of hosts behind it */
+    BPORT_FOLLOW_MOVES,    /* 0, 1: frames follow a guest that leaves; hold.h */
     BPORT_PARAMS
 };
 /* What a new port has; 'edge': behind it are guests, not a network. */
