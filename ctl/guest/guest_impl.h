@@ -12,6 +12,7 @@
 #include "ctl/guest/qmp.h"
 
 #include <ev.h>
+#include <net/if.h>
 #include <sys/queue.h>
 
 /* A caller that waits. */
@@ -208,6 +209,11 @@ int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
 /* What 'launch_spawn' has written down.  False: nothing readable. */
 bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
                bool *kvm);
+
+/* show.c */
+/* As guest_full has it.  kernel: which bridge of the kernel's has each of its
+ * taps, "" if none; NULL: none has any.  NULL: no memory. */
+json_t *guest_object(const struct guest *g, const char (*kernel)[IFNAMSIZ]);
 
 /* addresses.c */
 /* The network addresses seen behind a guest's card, if it has a port (else

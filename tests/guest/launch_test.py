@@ -232,7 +232,13 @@ def test_adopted(lab):
     reached("adopted")
     sw.cli("adopt", "br0", "--undo")
     lib.need(not g.info()["nets"][0]["attached"], "a port without a bridge")
+    said = sw.cli("guest", "show", "g1").stdout
+    lib.need("bridge br0, tap: in the kernel's bridge br0\n" in said, said)
     reached("given back")
+    lib.sh("ip", "-n", ns, "link", "set", "g1", "nomaster")
+    said = sw.cli("guest", "show", "g1").stdout
+    lib.need("bridge br0, tap: not attached\n" in said, said)
+    lib.sh("ip", "-n", ns, "link", "set", "g1", "master", "br0")
     sw.cli("adopt", "br0")
     attached()
     reached("adopted again")
