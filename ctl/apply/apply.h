@@ -33,7 +33,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
                         const char *state_dir);
 /* Whose guests files may define; NULL: nobody's. */
 void apply_guests(struct apply *a, struct guests *g);
-/* By whom bridges of the kernel's are adopted; NULL: by nobody. */
+/* By whom bridges of the kernel's are adopted. */
 void apply_adopt(struct apply *a, struct adopt *ad);
 /* No step is begun any more; before sw_free. */
 void apply_end(struct apply *a);
@@ -93,6 +93,10 @@ void apply_bport_del(struct apply *a, struct bridge *b, const char *port,
                      sw_done done, void *arg);
 void apply_bridge_del(struct apply *a, const char *bridge, bool force,
                       sw_done done, void *arg);
+
+/* As adopt_undo, also of one that a file waits for because it was deleted. */
+void apply_unadopt(struct apply *a, const char *bridge, sw_done done,
+                   void *arg);
 
 /* What happens in the switch: devices that files wait for. */
 void apply_event(struct apply *a, const struct sw_event *e);
