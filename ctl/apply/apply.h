@@ -55,12 +55,15 @@ struct apply_request {
     struct named_file *opened; /* captures that ports name */
     unsigned n_opened;
     bool dry_run;
-    bool may_open;     /* ... or they are the daemon's to open */
-    bool may_wait;     /* devices need not be there */
-    unsigned missing;  /* not 0: nothing unless fewer `match:`es find nothing */
-    bool may_name;     /* what the daemon opens with its own rights: UNIX
-                          sockets, the files of guests */
-    unsigned confirm;  /* seconds; 0: in force for good */
+    bool may_open;    /* ... or they are the daemon's to open */
+    bool may_wait;    /* devices need not be there */
+    unsigned missing; /* not 0: nothing unless fewer `match:`es find nothing */
+    bool may_name;    /* what the daemon opens with its own rights: UNIX
+                         sockets, the files of guests */
+    unsigned confirm; /* seconds; 0: in force for good */
+    /* Told, with the argument of 'done', what it waits for if that may take
+     * long; NULL: nobody listens. */
+    void (*notice)(void *arg, const char *text);
     struct conf *conf; /* instead of files: read already */
 };
 /* All that is in it, and itself. */

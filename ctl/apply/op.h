@@ -106,6 +106,8 @@ struct op {
 void op_queue_init(struct apply *a);
 struct op *op_new(struct apply *a, void (*begin)(struct op *op), void *arg);
 void op_queue(struct op *op);
+/* Those that wait are told if 'op', the first, waits for guests to stop. */
+void op_tell(const struct op *op);
 /* It is over: the next one's turn.  Frees it unless it is to be kept. */
 void op_over(struct op *op, bool keep);
 void op_free(struct op *op);

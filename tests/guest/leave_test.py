@@ -90,9 +90,15 @@ def test_it_leaves_the_file(lab):
     t0 = time.monotonic()
     p = spawn(sw, "apply", none)
     stopping(sw, "vm1")
+    again = [spawn(sw, "apply", *args, none) for args in ([], ["--dry-run"])]
     others_go_on(sw)
+    for q in again:
+        lib.need(q.stderr.readline() == f"note: {none} is being applied first, which waits for "
+                 "guest vm1 to stop\n", "an apply that waits does not say so")
     lib.need(state(sw, "vm1") == "stopping", "it was not waited for")
     out, err = ended(p)
+    for q in again:
+        lib.need(ended(q) == ("", "nothing to change\n"), "there was something left to do")
     took = time.monotonic() - t0
     lib.need(out.splitlines() == ["stop guest vm1", "stop guest vm2", "undefine guest vm1",
                                   "undefine guest vm2"], out)
