@@ -67,7 +67,8 @@ static const char *stops(const struct op *op)
     const struct step *s =
         !op->back && op->from < op->to ? &op->plan.step[op->from] : NULL;
 
-    return s && (s->kind == STEP_GUEST_STOP || s->kind == STEP_GUEST_LEAVE)
+    return s && (s->kind == STEP_GUEST_STOP || s->kind == STEP_GUEST_YIELD ||
+                 s->kind == STEP_GUEST_LEAVE)
                ? s->port
                : NULL;
 }

@@ -249,5 +249,14 @@ def test_others_come(lab):
                                        "start guest www"], r.stdout)
     lib.need(pids(sw)["www"], str(pids(sw)))
 
+    # what fails before the new one is there costs nobody a reboot
+    before = pids(sw)
+    bad = write(lab, "bad.yaml", "bascule:", "  bridges:",
+                "    br0: {addresses: [10.9.0.1/24], ports: ['stream:/no/dir/s,listen=on']}",
+                "  guests:", f"    {guest('wiki', f'disks: [{lab.dir}/d1]')}")
+    r = sw.cli("apply", bad, check=False)
+    lib.need(r.returncode == 1 and "/no/dir" in r.stderr, r.stderr)
+    lib.need(pids(sw) == before, f"{before}, now {pids(sw)}")
+
 
 guestlib.main()
