@@ -19,7 +19,7 @@
 #define SETTLE_S 0.2 /* who makes a bridge sets it up as well */
 
 struct away_bridge {
-    LIST_ENTRY(away_bridge) link;
+    TAILQ_ENTRY(away_bridge) link;
     struct owned_bridge *b;
     struct netwatch_ns *ns;
     bool due;  /* something was heard of it */
@@ -30,7 +30,7 @@ static struct away_bridge *find(const struct away *w, const char *name)
 {
     struct away_bridge *x;
 
-    LIST_FOREACH(x, &w->all, link)
+    TAILQ_FOREACH(x, &w->all, link)
     {
         if (strcmp(x->b->name, name) == 0)
             return x;
@@ -40,11 +40,11 @@ static struct away_bridge *find(const struct away *w, const char *name)
 
 static void drop(struct away *w, struct away_bridge *x)
 {
-    LIST_REMOVE(x, link);
+    TAILQ_REMOVE(&w->all, x, link);
     netwatch_remove(x->ns);
     owned_bridge_free(x->b);
     free(x);
-    if (!LIST_EMPTY(&w->all))
+    if (!TAILQ_EMPTY(&w->all))
         return;
     ev_timer_stop(w->a->loop, &w->settle);
     netwatch_free(w->watch);
@@ -118,7 +118,7 @@ static struct away_bridge *first(const struct away *w)
 {
     struct away_bridge *x;
 
-    LIST_FOREACH(x, &w->all, link)
+    TAILQ_FOREACH(x, &w->all, link)
     {
         if (x->turn)
             return x;
@@ -149,7 +149,7 @@ static void begin_again(struct op *op)
         op_over(op, false);
         return;
     }
-    LIST_FOREACH(x, &w->all, link)
+    TAILQ_FOREACH(x, &w->all, link)
     {
         x->turn = x->due;
         x->due = false;
@@ -207,7 +207,7 @@ void away_wait(struct apply *a, struct owned_bridge *b)
     }
     x->b = b;
     x->due = true; /* it may be back already */
-    LIST_INSERT_HEAD(&a->away.all, x, link);
+    TAILQ_INSERT_TAIL(&a->away.all, x, link);
     if (watch(&a->away, x, &e)) {
         log_warn("bridge %s will not be adopted again: %s", b->name, e.text);
         drop(&a->away, x);
@@ -236,8 +236,8 @@ void away_follow(struct op *op)
     struct away *w = &op->a->away;
     struct away_bridge *x, *after;
 
-    for (x = LIST_FIRST(&w->all); x && op->want; x = after) {
-        after = LIST_NEXT(x, link);
+    for (x = TAILQ_FIRST(&w->all); x && op->want; x = after) {
+        after = TAILQ_NEXT(x, link);
         if (!wanted(op, x->b) || owned_find(&w->a->owned, x->b->name))
             drop(w, x);
     }
@@ -271,7 +271,7 @@ void away_lost(void *apply, const char *bridge)
 void away_init(struct away *w, struct apply *a)
 {
     w->a = a;
-    LIST_INIT(&w->all);
+    TAILQ_INIT(&w->all);
     ev_timer_init(&w->settle, on_settled, 0., 0.);
     w->settle.data = w;
 }
@@ -281,6 +281,6 @@ void away_end(struct apply *a)
     struct away_bridge *x;
 
     ev_timer_stop(a->loop, &a->away.settle);
-    while ((x = LIST_FIRST(&a->away.all)) != NULL)
+    while ((x = TAILQ_FIRST(&a->away.all)) != NULL)
         drop(&a->away, x);
 }

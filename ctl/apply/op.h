@@ -39,7 +39,7 @@ struct late {
     ev_timer settle;
 };
 
-LIST_HEAD(away_list, away_bridge);
+TAILQ_HEAD(away_list, away_bridge);
 
 /* Bridges that a file has adopted and that were deleted. */
 struct away {
