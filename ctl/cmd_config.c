@@ -208,7 +208,7 @@ void rpc_confirm(struct call *c)
 {
     c->what = "configuration";
     apply_confirm(c->server->apply, rpc_bool(c->params, "revert", false),
-                  call_done, c);
+                  call_is_owner(c), call_done, c);
 }
 
 static void showed(void *arg, int rc, const struct err *e, const char *text)

@@ -301,9 +301,12 @@ void publish_start(struct sw *sw);
 /* Publishes what is dirty and starts a grace period if one is due. */
 void publish_turn(struct sw *sw);
 
-/* life.c */
+/* birth.c */
+/* A port that is not yet in the bridge; NULL with 'rc' and a sentence. */
 struct bport *bport_new(struct bridge *b, const struct port_spec *spec,
                         uint16_t no, int *rc, struct err *e);
+
+/* life.c */
 void life_open(struct bport *p);
 void life_delete(struct bport *p);
 /* A grace period is over that began after the port left the view. */
@@ -314,16 +317,23 @@ void life_purged(struct bport *p);
  * given back. */
 void life_lend(struct bport *p);
 void life_give_back(struct bport *p);
+/* Looks at the device's description, if it may be asked now. */
+void life_describe(struct bport *p);
+
+/* fresh.c */
 /* The view is out that opens the port: its queues are read empty. */
-void life_freshen(struct bport *p); /* fresh.c */
-void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
+void life_freshen(struct bport *p);
+
+/* device.c */
+/* A link of that namespace has changed. */
+void device_link(struct sw *sw, uint64_t netns, const struct link_change *c);
+
+/* state.c */
 bool bport_forwarding(const struct bport *p);
 /* The state it is to be in; a view may yet have to say so. */
 enum bport_state bport_state(const struct bport *p);
 /* ... and as people see it: not open before its queues are fresh. */
 enum bport_state bport_shown(const struct bport *p);
-/* Looks at the device's description, if it may be asked now. */
-void life_describe(struct bport *p);
 
 /* local.c */
 /* Follows ports as they come, go and change: address and MTU first, then what

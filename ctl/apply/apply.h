@@ -85,8 +85,11 @@ typedef void (*apply_done)(void *arg, int rc, const struct err *e,
 void apply_start(struct apply *a, struct apply_request *r, apply_done done,
                  void *arg);
 
-/* -ENOENT: nothing waits.  'revert': take it back now, else keep it. */
-void apply_confirm(struct apply *a, bool revert, sw_done done, void *arg);
+/* -ENOENT: nothing waits.  'revert': take it back now, else keep it.
+ * -EPERM: guests were changed, and who asks may not (apply_request's may_name).
+ */
+void apply_confirm(struct apply *a, bool revert, bool may_name, sw_done done,
+                   void *arg);
 
 /*
  * As bport_del and bridge_del, and gives back what a file made of it.  For

@@ -114,23 +114,14 @@ static bool try(struct op *op, struct away_bridge *x)
     return true;
 }
 
-static struct away_bridge *first(const struct away *w)
-{
-    struct away_bridge *x;
-
-    TAILQ_FOREACH(x, &w->all, link)
-    {
-        if (x->turn)
-            return x;
-    }
-    return NULL;
-}
-
 static void next(struct op *op)
 {
-    struct away_bridge *x;
+    struct away_bridge *x, *after;
 
-    while ((x = first(&op->a->away)) != NULL) {
+    for (x = TAILQ_FIRST(&op->a->away.all); x; x = after) {
+        after = TAILQ_NEXT(x, link);
+        if (!x->turn)
+            continue;
         x->turn = false;
         if (try(op, x))
             return;
@@ -278,9 +269,11 @@ void away_init(struct away *w, struct apply *a)
 
 void away_end(struct apply *a)
 {
-    struct away_bridge *x;
+    struct away_bridge *x, *after;
 
     ev_timer_stop(a->loop, &a->away.settle);
-    while ((x = TAILQ_FIRST(&a->away.all)) != NULL)
+    for (x = TAILQ_FIRST(&a->away.all); x; x = after) {
+        after = TAILQ_NEXT(x, link);
         drop(&a->away, x);
+    }
 }

@@ -82,6 +82,7 @@ struct op {
     void *arg;
     char name[2][PORT_NAME_MAX]; /* removals: bridge, port */
     bool force;
+    bool may_name; /* of a confirmation */
     /* what is to be done */
     struct conf *conf; /* until the hold has it */
     struct conf_hold *hold;
@@ -172,6 +173,8 @@ struct l3 *apply_l3_new(const struct apply *a, const char *bridge, int netns_fd,
                         const char *renderer);
 /* What it has kept for taking it back. */
 void step_free(struct step *s);
+/* Does it change a guest? */
+bool step_is_of_guest(enum step_kind k);
 
 /* show.c */
 void apply_show_begin(struct op *op);

@@ -101,6 +101,14 @@ const struct step_kind_ops *step_ops(enum step_kind k)
     return ops[k];
 }
 
+bool step_is_of_guest(enum step_kind k)
+{
+    const struct step_kind_ops *o = step_ops(k);
+
+    return o == &step_guest_stop || o == &step_guest_undefine ||
+           o == &step_guest_define || o == &step_guest_start;
+}
+
 void step_free(struct step *s)
 {
     step_free_port(s->saved_port);

@@ -112,14 +112,28 @@ static void answered(struct guest_port *p, bool up, bool well, const char *text)
     }
 }
 
+/* What was asked before somebody lost patience is answered first. */
+static void heard(struct guest_port *p, bool up, const json_t *result,
+                  const char *text)
+{
+    struct guest *g = p->g;
+    bool late = g->cables_asked && g->cables_sent > g->cables_asked;
+
+    g->cables_sent--;
+    if (!late)
+        answered(p, up, result != NULL, text);
+    else if (result)
+        p->down = !up;
+}
+
 static void on_in(void *arg, const json_t *result, const char *text)
 {
-    answered(arg, true, result != NULL, text);
+    heard(arg, true, result, text);
 }
 
 static void on_out(void *arg, const json_t *result, const char *text)
 {
-    answered(arg, false, result != NULL, text);
+    heard(arg, false, result, text);
 }
 
 /* All of them, or those before the one that could not be asked for. */
@@ -134,6 +148,7 @@ static int ask(struct guest *g, bool up, struct err *e)
                                    up ? on_in : on_out, &g->port[i]) < 0)
             return err_set(e, ENOTCONN, "guest %s: its QEMU does not listen",
                            g->def->name);
+        g->cables_sent++;
     }
     return 0;
 }
@@ -188,6 +203,7 @@ void cable_lost(struct guest *g)
 {
     struct err e;
 
+    g->cables_sent = 0;
     if (g->all->ended)
         ev_timer_stop(g->all->loop, &g->cables);
     else if (g->cables_asked)

@@ -64,7 +64,7 @@ int defs_save(const char *dir, const struct guest_def *d, struct err *e)
 
     json_decref(o);
     if (!rc)
-        rc = run_dir_make(dir, 0711, e);
+        rc = run_dir_make(dir, strlen(dir), 0711, e);
     if (!rc)
         rc = replace(dir, d->name, ".json", text, e);
     free(text);

@@ -50,7 +50,7 @@ struct guest {
     char why[ERR_TEXT_MAX];
 
     struct launch *launch; /* while it is starting */
-    unsigned pending;      /* ports on their way in or out, and jobs */
+    unsigned pending;      /* ports on their way in or out */
     struct err failure;    /* of the start that is under way */
     int failure_rc;
     bool failed; /* it is being taken back */
@@ -67,6 +67,7 @@ struct guest {
 
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */
+    unsigned cables_sent;  /* unanswered, of those who lost patience as well */
 
     ev_timer resets_line; /* until more of them are told of */
     unsigned resets;      /* ... since the last line */
@@ -106,6 +107,7 @@ struct guests {
     struct guests_config config;
     char def_dir[PATH_MAX];
     char run_dir[PATH_MAX];
+    size_t run_own; /* the length of its part from which on it is ours */
     struct guest_user user;
     struct guest_list list;
     struct later_list laters; /* answers for the next turn */
@@ -157,6 +159,8 @@ int ports_check(const struct guest *g, struct err *e);
  * tried, perhaps from inside. */
 void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
+/* Leaves them where they are; ports_done follows when none is on its way. */
+void ports_settle(struct guest *g);
 /* Are there some to be detached? */
 bool ports_left(const struct guest *g);
 void ports_watch(struct guests *all);
@@ -200,6 +204,8 @@ void cable_lost(struct guest *g);
 /* talk.c */
 void talk_init(struct guest *g);
 void talk_open(struct guest *g);
+/* Its process has ended: what it had said, which nobody has read yet. */
+void talk_last_words(struct guest *g);
 void talk_close(struct guest *g);
 /* Implemented by life.c: QEMU has said how it is. */
 void talk_running(struct guest *g);

@@ -313,6 +313,12 @@ static void detach(struct guest_port *p)
     bport_del(b, p->name, deleted, p);
 }
 
+void ports_settle(struct guest *g)
+{
+    g->pending++;
+    one_less(g);
+}
+
 void ports_detach(struct guest *g)
 {
     g->pending++;

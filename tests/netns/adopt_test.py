@@ -397,20 +397,17 @@ def test_killed_with_guard(lab):
     net = Net(lab)
     net.sw.start()
     net.adopt()
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    guards = [p for p in pids if open(f"/proc/{p}/comm").read().strip() == "bascule-guard"]
-    need(len(guards) == 1, f"one guard: {guards}")
-    os.kill(guards[0], signal.SIGSTOP)  # it will not see the daemon's end
+    guard, = guards(net)
+    os.kill(guard, signal.SIGSTOP)  # it will not see the daemon's end
     s = Streams(net)
     net.sw.stop(signal.SIGKILL)
-    os.kill(guards[0], signal.SIGKILL)
+    os.kill(guard, signal.SIGKILL)
     s.end("daemon and guard killed")
     net.reach_all()
 
 
 def guards(net):
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    return [p for p in pids if open(f"/proc/{p}/comm").read().strip() == "bascule-guard"]
+    return lib.running(net.ns, "bascule-guard")
 
 
 def test_guard_killed(lab):
@@ -435,9 +432,7 @@ def test_guard_stopped(lab):
     net = Net(lab)
     net.sw.start()
     net.adopt()
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    guard = next(p for p in pids
-                 if open(f"/proc/{p}/comm").read().strip() == "bascule-guard")
+    guard, = guards(net)
     h = net.host(4, master=False)
     os.kill(guard, signal.SIGSTOP)
     net.ip("link", "set", "p4", "master", "br0")
@@ -560,10 +555,7 @@ def test_refusals(lab):
 
 
 def conf(net, text, name="f.yaml"):
-    path = os.path.join(net.lab.dir, name)
-    with open(path, "w") as f:
-        f.write(f"bascule:\n  bridges:\n    {text}\n")
-    return path
+    return net.lab.write(name, f"bascule:\n  bridges:\n    {text}\n")
 
 
 def test_in_a_file(lab):

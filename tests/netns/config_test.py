@@ -8,7 +8,6 @@ is a host with the address 192.168.7.254."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
-from lib import need, ping, reaches, sh, wait_until
+from lib import need, reaches, sh, wait_until
 
 LAB = """\
 network:
@@ -272,17 +271,9 @@ def test_addresses_of_the_uplink_move_and_return(lab):
 def test_back_from_a_lease(lab):
     """A static address, then DHCP that nobody confirms: the address is there again."""
     w = World(lab)
-    if not shutil.which("dnsmasq"):
-        raise lib.Skip("dnsmasq is not installed")
     for who in ("all", "default"):
         lab.sysctl("sw", f"net.ipv4.conf.{who}.promote_secondaries", 0)
-    log = os.path.join(lab.dir, "dnsmasq.log")
-    with open(log, "w") as f:
-        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
-                  "--user=root", "--pid-file=", "--interface=eth0", "--bind-interfaces",
-                  "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
-                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative", ns=w.out,
-                  stdout=f, stderr=f)
+    _, log = lib.dhcp_server(lab, w.out, "eth0", net="192.168.7")
     # the same renderer: with another, layer 3 would begin anew
     w.apply(LAB.replace("  renderer: networkd\n", ""))
     before = sh("ip", "-n", w.ns, "route").stdout
@@ -371,8 +362,7 @@ def test_confirm(lab):
 def test_the_client_dies(lab):
     w = World(lab)
     w.write(LAB)
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", w.sw.sock, "apply", w.file,
-                  "--confirm", "2", ns=w.ns)
+    p = lab.spawn(*w.sw.words("apply", w.file, "--confirm", "2"), ns=w.ns)
     p.kill()
     p.wait()
     w.sw.cli("ping")

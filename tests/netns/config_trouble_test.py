@@ -5,13 +5,11 @@ people who may not do everything."""
 
 import os
 import shutil
-import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
 from config_test import World, bridge
-from l3_test import dnsmasq
 from lib import need, reaches, sh, wait_until
 
 UID = 65533
@@ -52,13 +50,9 @@ def test_a_member_names_no_sockets(lab):
 
 def test_names_of_files_are_said_in_one_line(lab):
     w = World(lab)
-    s = socket.socket(socket.AF_UNIX)
-    s.connect(w.sw.sock)
-    s.settimeout(10)
-    s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"apply","params":{"files":'
-              b'[{"name":"a\\nbasculed: error: \\u001b[31mno","text":"x"}]}}\n')
-    answer = s.recv(4096)
-    need(b"control characters" in answer and b"31m" not in answer, answer.decode())
+    answer = str(w.sw.rpc("apply", {"files": [{"name": "a\nbasculed: error: \x1b[31mno",
+                                               "text": "x"}]}))
+    need("control characters" in answer and "31m" not in answer, answer)
 
 
 def test_an_invalid_port_disturbs_none(lab):
@@ -213,8 +207,7 @@ def test_an_uplink_with_another_name(lab):
 def test_a_lease_is_mended(lab):
     """A second apply makes good what somebody took of a lease."""
     w = World(lab)
-    dnsmasq(lab, w.out, "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
-            "--dhcp-option=3,192.168.7.254")
+    lib.dhcp_server(lab, w.out, "eth0", "--dhcp-option=3,192.168.7.254", net="192.168.7")
     text = bridge(["ens33"]).replace("dhcp4: no", "dhcp4: true")
     w.apply(text)
     gateway = "default via 192.168.7.254 dev br0 proto dhcp"

@@ -7,22 +7,12 @@ import os
 import time
 
 import lib
-from lib import need
+from lib import need, refused
 
 
 def ours_only():
     if lib.KERNEL:
         raise lib.Skip("the sentences are Bascule's")
-
-
-def refused(r, *words):
-    """Exit 1 and one sentence that contains the words."""
-    text = r.stderr.strip()
-    need(r.returncode == 1, f"exit {r.returncode}: {r.stdout}{text}")
-    need(text and "\n" not in text, f"not one sentence: {text!r}")
-    for w in words:
-        need(w.lower() in text.lower(), f"{w!r} is not in: {text}")
-    print(f"     {text}")
 
 
 def ports_of(sw, br="br0"):

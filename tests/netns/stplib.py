@@ -26,7 +26,6 @@ a_b2.  Priorities are 8192, 12288, ... in the order of the description, `root`
 first; 4096 and 0 are better.  Times are short, since STP waits twice for its forward delay.
 """
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -37,17 +36,8 @@ import struct
 import subprocess
 import time
 
+import netns_lib as lib
 
-def _netns_lib():
-    """lib.py beside this file; not by its name, for bench/ has a lib, too."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib.py")
-    spec = importlib.util.spec_from_file_location("netns_lib", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lib = _netns_lib()
 
 def use_build(path):
     """Another folder than $BUILD."""
