@@ -98,6 +98,18 @@ int netdev_filter_del(int ifindex, bool egress, uint32_t handle,
  */
 int netdev_clsact_filters(int ifindex, uint32_t handle, int *ours);
 
+/*
+ * What to say when there is an interface of a name that was to be made, of
+ * which the caller says the end, which is another way: "interface vm1 exists
+ * already: delete it (ip link del dev vm1) or".  One to delete a tap that a
+ * process has open is not given.  'netns_fd': where it is, -1: the daemon's
+ * own.  Returns 'text'.  Job thread: it looks through proc(5), for
+ * milliseconds.
+ */
+#define NETDEV_WAY_MAX 160
+const char *netdev_in_the_way(int netns_fd, const char *name,
+                              char text[NETDEV_WAY_MAX]);
+
 /* ---- rtnetlink as such ---- */
 
 /*

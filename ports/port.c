@@ -52,6 +52,22 @@ static int no_such_kind(const char *name, struct err *e)
                    list);
 }
 
+/* "all" and "default" are the kernel's own words in /proc/sys/net/ipv4/conf,
+ * of which it says no more than EINVAL. */
+static int check_makeable(const struct port_spec *spec, struct err *e)
+{
+    if (strcmp(spec->target, "all") != 0 &&
+        strcmp(spec->target, "default") != 0)
+        return 0;
+    return err_set(e, EINVAL,
+                   "the kernel lets no interface be called %s: choose another "
+                   "name%s",
+                   spec->target,
+                   spec->local ? ", or make the bridge without an interface "
+                                 "(--no-local; in a file, local: no)"
+                               : "");
+}
+
 static int check_words(const struct port_spec *spec, struct err *e)
 {
     const struct port_kind *kind = port_kind_find(spec->kind);
@@ -64,6 +80,8 @@ static int check_words(const struct port_spec *spec, struct err *e)
         rc = port_name_check(spec->name, e);
     if (!rc && kind->netdev)
         rc = port_name_check(spec->target, e);
+    if (!rc && strcmp(kind->name, "tap") == 0)
+        rc = check_makeable(spec, e);
     return rc;
 }
 

@@ -387,6 +387,7 @@ struct sw_event {
     bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
     char address[SNOOP_IP_TEXT_MAX]; /* ADDRESS */
+    enum snoop_how how;              /* ADDRESS */
     char text[336];                  /* for people; names are in it */
 };
 

@@ -3,6 +3,7 @@
  * Applying a file, and keeping it or taking it back; the beginning and the end
  * of all of it.
  */
+#include "ctl/adopt/adopt.h"
 #include "ctl/apply/op.h"
 
 #include "base/log.h"
@@ -13,6 +14,13 @@
 #include <string.h>
 
 /* ---- applying a file ---- */
+
+/* It has been carried out for good: its file is the one that counts. */
+static void follow(struct op *op)
+{
+    late_follow(op);
+    away_follow(op);
+}
 
 static void applied(struct op *op)
 {
@@ -32,7 +40,7 @@ static void applied(struct op *op)
     }
     op_answer(op, rc, &e);
     if (!rc && a->unconfirmed != op)
-        late_follow(op);
+        follow(op);
     op_over(op, a->unconfirmed == op);
 }
 
@@ -193,7 +201,7 @@ static void begin_confirm(struct op *op)
 
     if (!rc) {
         ev_timer_stop(a->loop, &a->confirm);
-        late_follow(a->unconfirmed);
+        follow(a->unconfirmed);
         op_free(a->unconfirmed);
         a->unconfirmed = NULL;
     }
@@ -247,6 +255,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
     ev_timer_init(&a->confirm, on_confirm_timeout, 0., 0.);
     a->confirm.data = a;
     late_init(&a->late, a);
+    away_init(&a->away, a);
     return a;
 }
 
@@ -258,6 +267,7 @@ void apply_guests(struct apply *a, struct guests *g)
 void apply_adopt(struct apply *a, struct adopt *ad)
 {
     a->adopt = ad;
+    adopt_on_lost(ad, away_lost, a);
 }
 
 void apply_end(struct apply *a)
@@ -266,6 +276,7 @@ void apply_end(struct apply *a)
     ev_timer_stop(a->loop, &a->next);
     ev_timer_stop(a->loop, &a->confirm);
     late_end(a);
+    away_end(a);
 }
 
 static void give_back_bridge(struct owned_bridge *b, struct l3_notes *notes)

@@ -89,6 +89,8 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_SHORT_COST] = &step_bridge_set,
         [STEP_MEMBER_SET] = &step_member_set,
         [STEP_L3_APPLY] = &step_l3_apply,
+        [STEP_GUEST_YIELD] = &step_guest_stop,
+        [STEP_GUEST_CEDE] = &step_guest_undefine,
         [STEP_GUEST_DEFINE] = &step_guest_define,
         [STEP_GUEST_START] = &step_guest_start,
         [STEP_GUEST_LEAVE] = &step_guest_stop,

@@ -223,7 +223,7 @@ static bool take_error(struct reply *r, const json_t *error)
     return false;
 }
 
-static bool read_reply(struct client *c, struct reply *r)
+static bool read_object(struct client *c, struct reply *r)
 {
     const char *line;
     json_error_t je;
@@ -236,6 +236,29 @@ static bool read_reply(struct client *c, struct reply *r)
     if (!r->root)
         return failed(r, EPROTO, "the daemon's answer is not JSON: %s",
                       je.text);
+    return true;
+}
+
+/* Why the answer takes long, if we have asked to hear it. */
+static bool take_notice(struct reply *r)
+{
+    const char *method = json_string_value(json_object_get(r->root, "method"));
+    const json_t *params = json_object_get(r->root, "params");
+
+    if (!method || strcmp(method, "notice") != 0)
+        return false;
+    fprintf(stderr, "note: %s\n",
+            json_string_value(json_object_get(params, "text")));
+    reply_free(r);
+    return true;
+}
+
+static bool read_reply(struct client *c, struct reply *r)
+{
+    do {
+        if (!read_object(c, r))
+            return false;
+    } while (take_notice(r));
     r->result = json_object_get(r->root, "result");
     if (!r->result)
         return take_error(r, json_object_get(r->root, "error"));

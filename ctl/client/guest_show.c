@@ -78,11 +78,24 @@ static void show_disk(FILE *out, const json_t *d)
 
 static const char *condition(const json_t *n)
 {
-    if (!json_is_true(json_object_get(n, "attached")))
-        return "not attached";
     if (!json_is_true(json_object_get(n, "cable")))
         return "cable out";
     return json_is_true(json_object_get(n, "port_link")) ? "link" : "no link";
+}
+
+/* A tap may be in a bridge of the kernel's instead. */
+static void show_condition(FILE *out, const json_t *n)
+{
+    const char *kernel = str(n, "kernel_bridge");
+
+    if (json_is_true(json_object_get(n, "attached"))) {
+        fputs(condition(n), out);
+        return;
+    }
+    fprintf(out, "%s%s", *kernel ? "in the kernel's bridge " : "not attached",
+            kernel);
+    if (!json_is_true(json_object_get(n, "cable")))
+        fputs(", cable out", out);
 }
 
 static void show_traffic(FILE *out, const json_t *n)
@@ -107,7 +120,8 @@ static void show_net(FILE *out, const json_t *n, const char *guest)
         fprintf(out, ", but now in %s", str(n, "elsewhere"));
     if (strcmp(port, guest) != 0)
         fprintf(out, ", port %s", port);
-    fprintf(out, ", %s: %s", str(n, "kind"), condition(n));
+    fprintf(out, ", %s: ", str(n, "kind"));
+    show_condition(out, n);
     if (*str(n, "why"))
         fprintf(out, ", %s", str(n, "why"));
     fprintf(out, "\n    %-8s %s\n", "mac", str(n, "mac"));

@@ -159,9 +159,14 @@ enum guest_state guest_state(const struct guest *g);
 /* "running"; as QEMU says it while it runs ("paused", ...). */
 const char *guest_state_word(const struct guest *g);
 
-/* New objects; NULL: no memory. */
-json_t *guest_brief(const struct guest *g); /* a line of a list */
-json_t *guest_full(const struct guest *g);
+/* A line of a list, a new object; NULL: no memory. */
+json_t *guest_brief(const struct guest *g);
+/*
+ * All of it, a new object, for 'done': perhaps from inside, as most of it is
+ * known at once.  NULL: the guest is gone, or there is no memory.
+ */
+typedef void (*guest_shown)(void *arg, json_t *o);
+void guest_full(struct guest *g, guest_shown done, void *arg);
 
 /* Why it is not running, or what was decided when it started; "" if there is
  * nothing to say. */

@@ -12,6 +12,7 @@
 #include "ctl/guest/qmp.h"
 
 #include <ev.h>
+#include <net/if.h>
 #include <sys/queue.h>
 
 /* A caller that waits. */
@@ -193,6 +194,10 @@ void stop_out_of_patience(struct guest *g);
 
 /* cable.c */
 void cable_init(struct guest *g);
+/* Its process was there before us: how its cables were left. */
+void cable_recall(struct guest *g);
+/* It has no process any more; the next one has its cables in. */
+void cable_forget(struct guest *g);
 /* Nobody answers any more what QEMU was asked. */
 void cable_lost(struct guest *g);
 
@@ -214,6 +219,15 @@ int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
 /* What 'launch_spawn' has written down.  False: nothing readable. */
 bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
                bool *kvm);
+/* Which cables of the guest of that directory are out: bit 0 is its first
+ * card's.  0 or -errno with a sentence. */
+int cables_save(const char *dir, unsigned out, struct err *e);
+unsigned cables_saved(const char *dir);
+
+/* show.c */
+/* As guest_full has it.  kernel: which bridge of the kernel's has each of its
+ * taps, "" if none; NULL: none has any.  NULL: no memory. */
+json_t *guest_object(const struct guest *g, const char (*kernel)[IFNAMSIZ]);
 
 /* addresses.c */
 /* The network addresses seen behind a guest's card, if it has a port (else

@@ -244,6 +244,7 @@ static void forget_process(struct guest *g)
     g->pid = 0;
     ports_end_losses(g);
     talk_close(g);
+    cable_forget(g);
 }
 
 static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
@@ -483,6 +484,7 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
         return;
     }
     guest_move(g, GUEST_RUNNING);
+    cable_recall(g);
     watch(g, pid, fd, start, kvm);
     for (unsigned i = 0; i < g->def->n_nets; i++)
         g->port[i].due = true;

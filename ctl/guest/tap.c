@@ -5,6 +5,8 @@
  */
 #include "ctl/guest/spawn.h"
 
+#include "ports/netdev.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -21,16 +23,16 @@
 
 static int explain(const char *name, int rc, struct err *e)
 {
+    char way[NETDEV_WAY_MAX];
+
     if (rc == EPERM || rc == EACCES)
         return err_set(e, rc,
                        "no permission to make the interface %s: run basculed "
                        "as root or with CAP_NET_ADMIN, or use kind=stream",
                        name);
     if (rc == EBUSY || rc == EEXIST)
-        return err_set(e, EEXIST,
-                       "interface %s exists already: delete it (ip link del "
-                       "dev %s) or give the guest another name",
-                       name, name);
+        return err_set(e, EEXIST, "%s give the guest another name",
+                       netdev_in_the_way(-1, name, way));
     return err_sys(e, rc, "making the interface %s", name);
 }
 

@@ -156,7 +156,9 @@ def test_refused(lab):
             (text.replace("10.9.0.2/24", "10.9.0.1/16"),
              "10.9.0.1 is the address of br0 already, in"),
             (text.replace("10.9.0.3/24", "10.9.0.2/24"),
-             "10.9.0.2 is the address of alice already, in")):
+             "10.9.0.2 is the address of alice already, in"),
+            (text.replace("10.9.0.3/24", "10.9.0.255/24"),
+             "bad.yaml:11:31: 10.9.0.255/24 is its network's broadcast, which no host can have")):
         fails(lab.write("bad.yaml", bad), words)
     nothing_left(sw, name, before)
     sw.bridge("br1", "--no-local")

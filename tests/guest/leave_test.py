@@ -81,9 +81,15 @@ def test_it_leaves_the_file(lab):
     t0 = time.monotonic()
     p = spawn(sw, "apply", none)
     stopping(lab, "vm1")
+    again = [spawn(sw, "apply", *args, none) for args in ([], ["--dry-run"])]
     others_go_on(sw)
+    for q in again:
+        lib.need(q.stderr.readline() == f"note: {none} is being applied first, which waits for "
+                 "guest vm1 to stop\n", "an apply that waits does not say so")
     lib.need(state(lab, "vm1") == "stopping", "it was not waited for")
     out, err = ended(p)
+    for q in again:
+        lib.need(ended(q) == ("", "nothing to change\n"), "there was something left to do")
     took = time.monotonic() - t0
     lib.need(out.splitlines() == ["stop guest vm1", "stop guest vm2", "undefine guest vm1",
                                   "undefine guest vm2"], out)
@@ -251,6 +257,15 @@ def test_others_come(lab):
     lib.need(r.stdout.splitlines() == ["stop guest web", "undefine guest web", "define guest www",
                                        "start guest www"], r.stdout)
     lib.need(pids(sw)["www"], str(pids(sw)))
+
+    # what fails before the new one is there costs nobody a reboot
+    before = pids(sw)
+    bad = write(lab, "bad.yaml", "bascule:", "  bridges:",
+                "    br0: {addresses: [10.9.0.1/24], ports: ['stream:/no/dir/s,listen=on']}",
+                "  guests:", f"    {guest('wiki', f'disks: [{lab.dir}/d1]')}")
+    r = sw.cli("apply", bad, check=False)
+    lib.need(r.returncode == 1 and "/no/dir" in r.stderr, r.stderr)
+    lib.need(pids(sw) == before, f"{before}, now {pids(sw)}")
 
 
 guestlib.main()

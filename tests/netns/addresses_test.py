@@ -122,11 +122,15 @@ def test_dhcp(lab):
         if not shutil.which(tool):
             raise lib.Skip(f"{tool} is not installed")
     lab.switch()
+    ev = Events(lab)
     server = lab.host("server", "packet")
     client = lab.host("client", "tap", False)
     lib.dhcp_server(lab, server.ns, "eth0", net=server.ip4.rpartition(".")[0])
     got = lease(lab, client)
     shows(lab, client.port, got, client.mac, ("dhcp",))
+    wait_until(lambda: "asks" not in (ev.of(got + " is ") or ["asks"])[-1], 3,
+               lambda: f"an event when the server agrees: {ev.lines}")
+    need(len(ev.of(got + " is ")) <= 2, lambda: f"told too often: {ev.lines}")
     need(addresses(lab, server.port) == {}, "the server's port has the client's address")
     need(list(addresses(lab, client.port)) == [got], lambda: f"{addresses(lab, client.port)}")
 

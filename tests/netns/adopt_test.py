@@ -628,6 +628,75 @@ def test_in_a_file(lab):
     need(apply(none).stdout == "" and net.sw.json("bridge", "show"), "that br0 is another one")
 
 
+def test_made_anew(lab):
+    """A bridge that a file has adopted is deleted and made anew, as virsh net-destroy and
+    net-start do."""
+    net = Net(lab, hosts=2, vm=False)
+    net.sw.start()
+    apply = lambda *a, **kw: net.sw.cli("apply", *a, **kw)  # noqa: E731
+    yes, none = conf(net, "br0: {adopt: yes}"), conf(net, "{}", "none.yaml")
+    names = lambda: [b["name"] for b in net.sw.json("bridge", "show")]  # noqa: E731
+
+    def delete():
+        net.ip("link", "del", "br0")
+        wait_until(lambda: not names(), 3, "it went with the kernel's")
+
+    def make():
+        net.ip("link", "add", "br0", "type", "bridge")
+        for dev in "p1", "p2":
+            net.ip("link", "set", dev, "master", "br0")
+        net.ip("addr", "add", "10.9.0.254/24", "dev", "br0")
+        net.ip("link", "set", "br0", "up")
+
+    def adopted_again(back=1):
+        wait_until(lambda: names() == ["br0"], 5, net.sw.log_tail)
+        wait_until(lambda: sorted(net.ports()) == ["br0", "p1", "p2"], 5, net.sw.log_tail)
+        wait_until(lambda: net.sw.log_tail(60).count("br0 is back, and adopted again") == back, 3,
+                   net.sw.log_tail)
+        net.reach_all()
+        need("br0:\n      adopt: true" in net.sw.cli("config").stdout, "it is not the file's")
+    apply(yes)
+    delete()
+    wait_until(lambda: "adopted again when it is back" in net.sw.log_tail(), 3, net.sw.log_tail)
+    make()
+    adopted_again()
+    net.ip("link", "del", "br0")  # ... at once
+    make()
+    adopted_again(2)
+    need(apply(yes).stdout == "", "applied again, something changes")
+
+    # what cannot be adopted is said, and is adopted when it can be
+    delete()
+    net.ip("link", "add", "br0", "type", "bridge", "stp_state", "1")
+    wait_until(lambda: "br0 is back, and stays the kernel's: br0 has the kernel's spanning tree" in
+               net.sw.log_tail(), 5, net.sw.log_tail)
+    net.ip("link", "del", "br0")
+    make()
+    adopted_again(3)
+
+    # given back by hand, or no longer in the file, it stays away
+    delete()
+    wait_until(lambda: net.adopt("--undo", check=False).returncode == 0, 3,
+               "it is given back while it is away")
+    refused(net, "br0 is not adopted", "br0", "--undo")
+    make()
+    time.sleep(1)
+    need(not names(), "adopted again though it was given back")
+    apply(yes)
+    delete()
+    need(apply(none).stdout == "", "there is nothing to give back")
+    make()
+    time.sleep(1)
+    need(not names(), "adopted again though no file says so")
+
+    # nor one that was adopted by hand
+    net.adopt()
+    delete()
+    make()
+    time.sleep(1)
+    need(not names(), "adopted again though that was by hand")
+
+
 def test_files_refused(lab):
     """What contradicts, or is not there, has its line and column."""
     net = Net(lab, hosts=1, vm=False)

@@ -69,6 +69,33 @@ def test_an_invalid_port_disturbs_none(lab):
     need(w.ports()["a"]["rx_frames"] == 3, "the port that runs was made anew")
 
 
+def test_a_tap_that_is_used(lab):
+    """Nobody is told to delete a tap that a machine has open."""
+    w = World(lab)
+    path = os.path.join(lab.dir, "tap.yaml")
+    with open(path, "w") as f:
+        f.write("bascule: {bridges: {own: {ports: ['tap:used']}}}\n")
+    guest = os.path.join(lab.dir, "guest.yaml")
+    with open(guest, "w") as f:
+        f.write("bascule: {bridges: {own: {}}, guests: {used: {nets: [own]}}}\n")
+    sh("ip", "-n", w.ns, "tuntap", "add", "used", "mode", "tap", "vnet_hdr")
+    elsewhere = lib.Vm(lab.ns("other"), "used")
+    lab.at_end(elsewhere.close)
+    hint = "interface used exists already: delete it (ip link del dev used) or "
+    for p, end in (path, "take it over as packet:used"), (guest, "give the guest another name"):
+        r = w.sw.cli("apply", p, check=False)
+        need(hint + end in r.stderr, r.stderr)
+    vm = lib.Vm(w.ns, "used")
+    lab.at_end(vm.close)
+    with open("/proc/self/comm") as f:
+        used = (f"interface used exists already, and process {os.getpid()} ({f.read().strip()}) "
+                "has it open: ")
+    for p, end in (path, "take it over as packet:used"), (guest, "give the guest another name"):
+        r = w.sw.cli("apply", p, check=False)
+        need(used + end in r.stderr and "ip link del" not in r.stderr, r.stderr)
+    need(not w.sw.json("bridge", "show"), "a bridge is left")
+
+
 def test_names_that_cannot_be_typed(lab):
     """The kernel takes escapes into names of devices; people's terminals do not get them."""
     w = World(lab)
