@@ -10,10 +10,15 @@
  * their devices along although we watch them.
  *
  * The socket also asks for all links of a namespace at the start and whenever
- * the kernel had to drop messages; the answers come the same way, so nothing
- * waits for them.  A socket can have one such question at a time, so they
+ * the kernel had to drop messages; the answers come the same way, in order with
+ * the changes.  A socket can have one such question at a time, so they
  * queue up.  What was known before and is not in the answer has gone
  * meanwhile, so each watch remembers which links there are.
+ *
+ * The kernel answers while it is asked and while the answer is read, and waits
+ * for its lock of all interfaces before each piece.  So a thread asks, which has
+ * the socket until the answer is complete and keeps all that it reads there, in
+ * order; then the control thread takes that as if it had just come.
  */
 #include "ports/netwatch.h"
 
@@ -26,6 +31,8 @@
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,9 +53,9 @@
 
 /* Our own namespace needs no number. */
 #define NSID_HOME (-1)
-/* Sequence numbers: of a dump, counted; of a question for one link, which
- * namespace it was about. */
-#define ASK_ONE 0x80000000u
+/* After that long an answer is asked for although nothing is there to read: the
+ * kernel may have had no memory for the next piece. */
+#define PIECE_MS 1000
 
 struct known {
     int ifindex;
@@ -70,6 +77,27 @@ struct netwatch_ns {
     size_t n_known, max_known;
 };
 
+/* What the socket said.  Without octets: that messages were lost. */
+struct heard {
+    struct heard *next;
+    int nsid;
+    size_t len;
+    alignas(struct nlmsghdr) char octets[];
+};
+
+/* A question that is out, with the thread that has the socket for it. */
+struct inquiry {
+    pthread_mutex_t lock;
+    struct netwatch *owner; /* NULL: nobody wants the answer any more */
+    bool answered;          /* the socket is the owner's again */
+    /* the thread's until then */
+    struct mnl_socket *nl;
+    int nsid;
+    uint32_t seq;
+    bool complete;
+    struct heard *head, **tail;
+};
+
 struct netwatch {
     struct ev_loop *loop;
     void (*change)(void *arg, uint64_t netns, const struct link_change *c);
@@ -78,12 +106,15 @@ struct netwatch {
     struct netwatch_ns *dropped; /* freed when nobody looks at them */
     struct mnl_socket *nl;       /* opened with the first watch */
     ev_io readable;
+    ev_async wake;              /* an answer is there, or more of it */
+    struct inquiry *out;        /* NULL: the socket is ours */
+    struct heard *heard;        /* by the last one, and not yet looked at */
     char *buf;                  /* MESSAGE_MAX */
     uint32_t dump;              /* sequence number of the last dump asked for */
     bool dumping;               /* its answers are still coming ... */
     struct netwatch_ns *dumper; /* ... for this watch; NULL: dropped */
     bool refused; /* a dump was, in this turn: not at once again */
-    bool reading; /* inside on_readable */
+    bool reading; /* inside take_some */
 };
 
 /* ---- which links there are ---- */
@@ -197,25 +228,181 @@ static struct netwatch_ns *by_nsid(struct netwatch *nw, int nsid)
     return w;
 }
 
-/* ---- asking ---- */
+/* ---- the socket ---- */
 
-static bool question(struct netwatch_ns *w, uint16_t flags, uint32_t seq,
-                     int ifindex)
+/* 'nsid': where it happened, as the kernel says of other namespaces. */
+static ssize_t receive(struct mnl_socket *nl, char *buf, int *nsid)
+{
+    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+    struct iovec v = {buf, MESSAGE_MAX};
+    struct msghdr m = {.msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof(control)};
+    ssize_t n = recvmsg(mnl_socket_get_fd(nl), &m, 0);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+    *nsid = NSID_HOME;
+    if (c && c->cmsg_level == SOL_NETLINK &&
+        c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+        memcpy(nsid, CMSG_DATA(c), sizeof(*nsid));
+    return n;
+}
+
+/* ---- the thread that asks ---- */
+
+static bool ask(const struct inquiry *q)
 {
     alignas(struct nlmsghdr) char buf[256];
     struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
     struct ifinfomsg *ifi;
 
     nlh->nlmsg_type = RTM_GETLINK;
-    nlh->nlmsg_flags = NLM_F_REQUEST | flags;
-    nlh->nlmsg_seq = seq;
+    nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    nlh->nlmsg_seq = q->seq;
     ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
     ifi->ifi_family = AF_UNSPEC;
-    ifi->ifi_index = ifindex;
     mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    if (w->nsid != NSID_HOME)
-        mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, (uint32_t)w->nsid);
-    return mnl_socket_sendto(w->owner->nl, nlh, nlh->nlmsg_len) >= 0;
+    if (q->nsid != NSID_HOME)
+        mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, (uint32_t)q->nsid);
+    return mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) >= 0;
+}
+
+/* False: there is no memory for it. */
+static bool keep(struct inquiry *q, const char *octets, size_t n, int nsid)
+{
+    struct heard *h = malloc(sizeof(*h) + n);
+
+    if (!h)
+        return false;
+    h->next = NULL;
+    h->nsid = nsid;
+    h->len = n;
+    if (n)
+        memcpy(h->octets, octets, n);
+    *q->tail = h;
+    q->tail = &h->next;
+    return true;
+}
+
+/* Does this end the answer, well or not? */
+static bool ends(const struct inquiry *q, const char *octets, size_t n,
+                 int nsid)
+{
+    const struct nlmsghdr *nlh = (const void *)octets;
+    int left = (int)n;
+
+    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+        if ((nlh->nlmsg_type == NLMSG_DONE ||
+             nlh->nlmsg_type == NLMSG_ERROR) &&
+            nlh->nlmsg_seq == q->seq && nsid == NSID_HOME)
+            return true;
+    return false;
+}
+
+/* False when nothing more is to be read. */
+static bool hear(struct inquiry *q, char *buf)
+{
+    struct pollfd p = {mnl_socket_get_fd(q->nl), POLLIN, 0};
+    int nsid;
+    ssize_t n;
+
+    (void)poll(&p, 1, PIECE_MS);
+    n = receive(q->nl, buf, &nsid);
+    if (n < 0 && errno == ENOBUFS)
+        return keep(q, NULL, 0, NSID_HOME);
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN;
+    if (!keep(q, buf, (size_t)n, nsid))
+        return false;
+    q->complete = ends(q, buf, (size_t)n, nsid);
+    return !q->complete;
+}
+
+static void free_heard(struct heard *h)
+{
+    while (h) {
+        struct heard *next = h->next;
+
+        free(h);
+        h = next;
+    }
+}
+
+static void inquiry_free(struct inquiry *q)
+{
+    free_heard(q->head);
+    pthread_mutex_destroy(&q->lock);
+    free(q);
+}
+
+/* Gives the socket back; closes it if there is nobody to have it. */
+static void answer(struct inquiry *q)
+{
+    bool wanted;
+
+    pthread_mutex_lock(&q->lock);
+    wanted = q->owner != NULL;
+    q->answered = true;
+    if (wanted)
+        ev_async_send(q->owner->loop, &q->owner->wake);
+    pthread_mutex_unlock(&q->lock);
+    if (wanted)
+        return;
+    mnl_socket_close(q->nl);
+    inquiry_free(q);
+}
+
+static void *inquire(void *arg)
+{
+    struct inquiry *q = arg;
+    char *buf = malloc(MESSAGE_MAX);
+
+    if (buf && ask(q))
+        while (hear(q, buf))
+            ;
+    free(buf);
+    answer(q);
+    return NULL;
+}
+
+/* ---- asking ---- */
+
+/* Nobody waits for its end: that may take as long as the lock is held. */
+static int start_thread(struct inquiry *q)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    int rc = pthread_attr_init(&attr);
+
+    if (rc)
+        return rc;
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    rc = pthread_create(&thread, &attr, inquire, q);
+    pthread_attr_destroy(&attr);
+    return rc;
+}
+
+static bool lend(struct netwatch *nw, int nsid)
+{
+    struct inquiry *q = calloc(1, sizeof(*q));
+
+    if (!q)
+        return false;
+    q->owner = nw;
+    q->nl = nw->nl;
+    q->nsid = nsid;
+    q->seq = nw->dump;
+    q->tail = &q->head;
+    pthread_mutex_init(&q->lock, NULL);
+    ev_io_stop(nw->loop, &nw->readable);
+    if (start_thread(q)) {
+        ev_io_start(nw->loop, &nw->readable);
+        inquiry_free(q);
+        return false;
+    }
+    nw->out = q;
+    return true;
 }
 
 /* Asks for all links of the next watch that wants them. */
@@ -223,14 +410,14 @@ static void ask_all(struct netwatch *nw)
 {
     struct netwatch_ns *w = nw->watches;
 
-    if (nw->dumping || nw->refused)
+    if (nw->dumping || nw->out || nw->refused)
         return;
     while (w && !w->dump_late)
         w = w->next;
     if (!w)
         return;
-    nw->dump = (nw->dump + 1) & ~ASK_ONE;
-    if (!question(w, NLM_F_DUMP, nw->dump, 0))
+    nw->dump++;
+    if (!lend(nw, w->nsid))
         return; /* with the next message */
     w->dump_late = false;
     w->joined = false;
@@ -296,27 +483,12 @@ static void dump_refused(struct netwatch *nw, uint32_t seq, int error)
     w->dump_late = true;
 }
 
-/* A request was refused: a dump, or the question for one link. */
 static void on_error(struct netwatch *nw, const struct nlmsghdr *nlh)
 {
     const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
-    const struct ifinfomsg *ifi;
-    struct netdev d = {0};
-    struct netwatch_ns *w;
 
-    if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) + sizeof(*ifi))
-        return;
-    if (!(err->msg.nlmsg_seq & ASK_ONE)) {
+    if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*err))
         dump_refused(nw, err->msg.nlmsg_seq, err->error);
-        return;
-    }
-    ifi = mnl_nlmsg_get_payload(&err->msg);
-    d.ifindex = ifi->ifi_index;
-    w = by_nsid(nw, (int)(err->msg.nlmsg_seq & ~ASK_ONE) - 1);
-    if (!w || err->error != -ENODEV)
-        return;
-    forget(w, d.ifindex);
-    tell(w, &d, true);
 }
 
 static void on_nsid(struct netwatch *nw, const struct nlmsghdr *nlh)
@@ -336,16 +508,12 @@ static void on_nsid(struct netwatch *nw, const struct nlmsghdr *nlh)
         w->dump_late = true;
 }
 
-/* An answer to a question of ours. */
+/* A piece of the answer to our question. */
 static void on_answer(struct netwatch *nw, const struct nlmsghdr *nlh)
 {
-    struct netwatch_ns *w = NULL;
+    struct netwatch_ns *w = nw->dumper;
 
-    if (nlh->nlmsg_seq & ASK_ONE)
-        w = by_nsid(nw, (int)(nlh->nlmsg_seq & ~ASK_ONE) - 1);
-    else if (nw->dumping && nlh->nlmsg_seq == nw->dump)
-        w = nw->dumper;
-    if (!w || w->lost)
+    if (!nw->dumping || nlh->nlmsg_seq != nw->dump || !w || w->lost)
         return;
     /* Links changed between two pieces of a dump: read them again. */
     if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -391,40 +559,48 @@ static void on_message(struct netwatch *nw, const struct nlmsghdr *nlh,
     }
 }
 
-static ssize_t receive(struct netwatch *nw, int *nsid)
+static void on_octets(struct netwatch *nw, const char *octets, size_t n,
+                      int nsid)
 {
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct iovec v = {nw->buf, MESSAGE_MAX};
-    struct msghdr m = {.msg_iov = &v,
-                       .msg_iovlen = 1,
-                       .msg_control = control,
-                       .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(mnl_socket_get_fd(nw->nl), &m, 0);
-    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    const struct nlmsghdr *nlh = (const void *)octets;
+    int left = (int)n;
 
-    *nsid = NSID_HOME;
-    if (c && c->cmsg_level == SOL_NETLINK &&
-        c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
-        memcpy(nsid, CMSG_DATA(c), sizeof(*nsid));
-    return n;
+    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+        on_message(nw, nlh, nsid);
+}
+
+static void take_heard(struct netwatch *nw)
+{
+    struct heard *h = nw->heard;
+
+    nw->heard = h->next;
+    if (h->len)
+        on_octets(nw, h->octets, h->len, h->nsid);
+    else
+        all_late(nw);
+    free(h);
 }
 
 /* False when nothing is left to read for now. */
 static bool read_some(struct netwatch *nw)
 {
-    const struct nlmsghdr *nlh = (const void *)nw->buf;
-    int nsid, left;
-    ssize_t n = receive(nw, &nsid);
+    int nsid;
+    ssize_t n;
 
+    if (nw->heard) {
+        take_heard(nw);
+        return true;
+    }
+    if (nw->out)
+        return false;
+    n = receive(nw->nl, nw->buf, &nsid);
     if (n < 0 && errno == ENOBUFS) {
         all_late(nw);
         return true;
     }
     if (n <= 0)
         return n < 0 && errno == EINTR;
-    left = (int)n;
-    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-        on_message(nw, nlh, nsid);
+    on_octets(nw, nw->buf, (size_t)n, nsid);
     return true;
 }
 
@@ -439,23 +615,75 @@ static void free_dropped(struct netwatch *nw)
     }
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
+static void take_some(struct netwatch *nw)
 {
-    struct netwatch *nw = io->data;
     unsigned turns = 0;
 
-    (void)loop;
-    (void)revents;
     nw->reading = true;
-    nw->refused = false;
     while (turns++ < TURN_MAX && read_some(nw))
         ;
     nw->reading = false;
     free_dropped(nw);
     ask_all(nw);
+    if (nw->heard)
+        ev_async_send(nw->loop, &nw->wake); /* the rest in the next turn */
 }
 
-/* ---- the socket ---- */
+static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct netwatch *nw = io->data;
+
+    (void)loop;
+    (void)revents;
+    nw->refused = false;
+    take_some(nw);
+}
+
+static bool is_answered(struct inquiry *q)
+{
+    bool answered;
+
+    pthread_mutex_lock(&q->lock);
+    answered = q->answered;
+    pthread_mutex_unlock(&q->lock);
+    return answered;
+}
+
+/* It could not be asked, or the answer not kept. */
+static void unanswered(struct netwatch *nw)
+{
+    if (nw->dumper && !nw->dumper->lost)
+        nw->dumper->dump_late = true;
+    nw->dumping = false;
+    nw->dumper = NULL;
+    nw->refused = true;
+}
+
+static void take_back(struct netwatch *nw)
+{
+    struct inquiry *q = nw->out;
+
+    nw->out = NULL;
+    nw->heard = q->head;
+    q->head = NULL;
+    if (!q->complete)
+        unanswered(nw);
+    inquiry_free(q);
+    ev_io_start(nw->loop, &nw->readable);
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
+{
+    struct netwatch *nw = w->data;
+
+    (void)loop;
+    (void)revents;
+    if (nw->out && is_answered(nw->out))
+        take_back(nw);
+    take_some(nw);
+}
+
+/* ---- beginning to listen ---- */
 
 static int subscribe(struct netwatch *nw, struct err *e)
 {
@@ -484,6 +712,9 @@ static int subscribe(struct netwatch *nw, struct err *e)
     ev_io_init(&nw->readable, on_readable, fd, EV_READ);
     nw->readable.data = nw;
     ev_io_start(nw->loop, &nw->readable);
+    ev_async_init(&nw->wake, on_wake);
+    nw->wake.data = nw;
+    ev_async_start(nw->loop, &nw->wake);
     return 0;
 }
 
@@ -581,12 +812,6 @@ void netwatch_remove(struct netwatch_ns *w)
         free_dropped(w->owner);
 }
 
-void netwatch_ask(struct netwatch_ns *w, int ifindex)
-{
-    if (!w->lost && !question(w, 0, ASK_ONE | (uint32_t)(w->nsid + 1), ifindex))
-        w->dump_late = true; /* with the next message */
-}
-
 struct netwatch *netwatch_new(struct ev_loop *loop,
                               void (*change)(void *arg, uint64_t netns,
                                              const struct link_change *c),
@@ -607,6 +832,34 @@ struct netwatch *netwatch_new(struct ev_loop *loop,
     return nw;
 }
 
+/* A thread that still asks has the socket, and closes it. */
+static void abandon(struct netwatch *nw)
+{
+    struct inquiry *q = nw->out;
+    bool answered;
+
+    if (!q)
+        return;
+    pthread_mutex_lock(&q->lock);
+    answered = q->answered;
+    q->owner = NULL;
+    pthread_mutex_unlock(&q->lock);
+    if (answered)
+        inquiry_free(q);
+    else
+        nw->nl = NULL;
+}
+
+static void stop_listening(struct netwatch *nw)
+{
+    ev_async_stop(nw->loop, &nw->wake);
+    ev_io_stop(nw->loop, &nw->readable);
+    abandon(nw);
+    free_heard(nw->heard);
+    if (nw->nl)
+        mnl_socket_close(nw->nl);
+}
+
 void netwatch_free(struct netwatch *nw)
 {
     if (!nw)
@@ -619,10 +872,8 @@ void netwatch_free(struct netwatch *nw)
         nw->dropped = w;
     }
     free_dropped(nw);
-    if (nw->nl) {
-        ev_io_stop(nw->loop, &nw->readable);
-        mnl_socket_close(nw->nl);
-    }
+    if (nw->nl)
+        stop_listening(nw);
     free(nw->buf);
     free(nw);
 }
