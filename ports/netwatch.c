@@ -16,9 +16,9 @@
  * meanwhile, so each watch remembers which links there are.
  *
  * The kernel answers while it is asked and while the answer is read, and waits
- * for its lock of all interfaces before each piece.  So a thread asks, which has
- * the socket until the answer is complete and keeps all that it reads there, in
- * order; then the control thread takes that as if it had just come.
+ * for its lock of all interfaces before each piece.  So a thread asks, which
+ * has the socket until the answer is complete and keeps all that it reads
+ * there, in order; then the control thread takes that as if it had just come.
  */
 #include "ports/netwatch.h"
 
@@ -106,12 +106,14 @@ struct netwatch {
     struct netwatch_ns *dropped; /* freed when nobody looks at them */
     struct mnl_socket *nl;       /* opened with the first watch */
     ev_io readable;
-    ev_async wake;              /* an answer is there, or more of it */
-    struct inquiry *out;        /* NULL: the socket is ours */
-    struct heard *heard;        /* by the last one, and not yet looked at */
-    char *buf;                  /* MESSAGE_MAX */
-    uint32_t dump;              /* sequence number of the last dump asked for */
-    bool dumping;               /* its answers are still coming ... */
+    ev_async wake;       /* an answer is there, or more of it */
+    struct inquiry *out; /* NULL: the socket is ours */
+    struct heard *heard; /* by the last one, and not yet looked at */
+    char *buf;           /* MESSAGE_MAX */
+    uint32_t dump;       /* sequence number of the last dump asked for */
+    uint32_t answered;   /* ... of the last whose answer has begun: what is told
+                            before that may be over */
+    bool dumping;        /* its answers are still coming ... */
     struct netwatch_ns *dumper; /* ... for this watch; NULL: dropped */
     bool refused; /* a dump was, in this turn: not at once again */
     bool reading; /* inside take_some */
@@ -154,7 +156,7 @@ static void remember(struct netwatch_ns *w, const struct netdev *d)
         w->n_known++;
         w->known[at].ifindex = d->ifindex;
     }
-    w->known[at].seen = w->owner->dump;
+    w->known[at].seen = w->owner->answered;
     memcpy(w->known[at].name, d->name, sizeof(d->name));
 }
 
@@ -293,8 +295,7 @@ static bool ends(const struct inquiry *q, const char *octets, size_t n,
     int left = (int)n;
 
     for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-        if ((nlh->nlmsg_type == NLMSG_DONE ||
-             nlh->nlmsg_type == NLMSG_ERROR) &&
+        if ((nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR) &&
             nlh->nlmsg_seq == q->seq && nsid == NSID_HOME)
             return true;
     return false;
@@ -515,6 +516,7 @@ static void on_answer(struct netwatch *nw, const struct nlmsghdr *nlh)
 
     if (!nw->dumping || nlh->nlmsg_seq != nw->dump || !w || w->lost)
         return;
+    nw->answered = nw->dump;
     /* Links changed between two pieces of a dump: read them again. */
     if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
         w->dump_late = true;

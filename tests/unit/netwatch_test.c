@@ -289,13 +289,17 @@ static void nothing_is_missed_after_a_loss(void **state)
     expect("va", !s->c.gone);
     quiet();
     /* The loop stands still meanwhile, as a busy control thread would. */
+    storm(ns, "va", 20);
+    netrig_do(ns, "ip link add brief type veth peer name short");
     storm(ns, "va", changes);
-    netrig_do(ns, "ip link del vc; ip link set va mtu 1234; "
+    netrig_do(ns, "ip link del brief; ip link del vc; ip link set va mtu 1234; "
                   "ip link add late type veth peer name later");
     expect("vc", s->c.gone);
     expect("vd", s->c.gone);
     expect("va", s->c.mtu == 1234);
     expect("late", !s->c.gone);
+    /* That it came is told after the loss is, and that it went is lost. */
+    expect("brief", s->c.gone);
     /* Else the buffer was large enough, and this has shown nothing. */
     assert_true(rig.told < changes);
     close(ns);
