@@ -209,6 +209,26 @@ static void moved_again(void **state)
     close(next);
 }
 
+/* Where links are watched already, so that not all of them are told anew. */
+static void moved_among_others(void **state)
+{
+    int ns = netrig_ns();
+    struct wish w = {"t0", netns_id(ns), 1250, true};
+
+    (void)state;
+    netrig_do(ns, "ip link add v0 type veth peer name v1");
+    add_now("packet:v0", ns);
+    make_tap("");
+    netrig_do(-1, "ip link set t0 netns %s", netrig_path(ns));
+    rtnl_hold(HELD_S);
+    run_held();
+    rtnl_release();
+    usleep(200000); /* for the job */
+    netrig_do(ns, "ip link set t0 mtu 1250 up");
+    assert_true(rig_wait(&r, is_like, &w));
+    close(ns);
+}
+
 static void deleted_abroad(void **state)
 {
     int ns = netrig_ns();
@@ -396,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(moved, up, down),
         cmocka_unit_test_setup_teardown(moved_again, up, down),
+        cmocka_unit_test_setup_teardown(moved_among_others, up, down),
         cmocka_unit_test_setup_teardown(deleted_abroad, up, down),
         cmocka_unit_test_setup_teardown(port_goes_meanwhile, up, down),
         cmocka_unit_test_setup_teardown(switch_ends_meanwhile, up, down),
