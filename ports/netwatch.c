@@ -15,13 +15,12 @@
  * queue up.  What was known before and is not in the answer has gone
  * meanwhile, so each watch remembers which links there are.
  *
- * The kernel answers while it is asked and while the answer is read, and waits
- * for its lock of all interfaces before each piece.  So a thread asks, which
- * has the socket until the answer is complete and keeps all that it reads
- * there, in order; then the control thread takes that as if it had just come.
+ * A thread asks and has the socket meanwhile (inquiry.h); what it heard there
+ * is then taken as if it had just come.
  */
 #include "ports/netwatch.h"
 
+#include "ports/inquiry.h"
 #include "ports/netdev.h"
 
 #include <errno.h>
@@ -31,31 +30,17 @@
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef RTEXT_FILTER_SKIP_STATS
-#define RTEXT_FILTER_SKIP_STATS (1 << 3)
-#endif
-
-#define MESSAGE_MAX 32768
 /* Messages per turn of the loop: a thousand links take several turns, and
  * the control thread does other things between. */
 #define TURN_MAX 8
 /* A thousand devices made at once are not to overflow the socket. */
 #define SOCKET_BUFFER (4 << 20)
-
-/* Our own namespace needs no number. */
-#define NSID_HOME (-1)
-/* After that long an answer is asked for although nothing is there to read: the
- * kernel may have had no memory for the next piece. */
-#define PIECE_MS 1000
 
 struct known {
     int ifindex;
@@ -75,27 +60,6 @@ struct netwatch_ns {
     bool dump_late;      /* ask for all links (again) */
     struct known *known; /* sorted by ifindex */
     size_t n_known, max_known;
-};
-
-/* What the socket said.  Without octets: that messages were lost. */
-struct heard {
-    struct heard *next;
-    int nsid;
-    size_t len;
-    alignas(struct nlmsghdr) char octets[];
-};
-
-/* A question that is out, with the thread that has the socket for it. */
-struct inquiry {
-    pthread_mutex_t lock;
-    struct netwatch *owner; /* NULL: nobody wants the answer any more */
-    bool answered;          /* the socket is the owner's again */
-    /* the thread's until then */
-    struct mnl_socket *nl;
-    int nsid;
-    uint32_t seq;
-    bool complete;
-    struct heard *head, **tail;
 };
 
 struct netwatch {
@@ -230,180 +194,18 @@ static struct netwatch_ns *by_nsid(struct netwatch *nw, int nsid)
     return w;
 }
 
-/* ---- the socket ---- */
-
-/* 'nsid': where it happened, as the kernel says of other namespaces. */
-static ssize_t receive(struct mnl_socket *nl, char *buf, int *nsid)
-{
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct iovec v = {buf, MESSAGE_MAX};
-    struct msghdr m = {.msg_iov = &v,
-                       .msg_iovlen = 1,
-                       .msg_control = control,
-                       .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(mnl_socket_get_fd(nl), &m, 0);
-    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-
-    *nsid = NSID_HOME;
-    if (c && c->cmsg_level == SOL_NETLINK &&
-        c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
-        memcpy(nsid, CMSG_DATA(c), sizeof(*nsid));
-    return n;
-}
-
-/* ---- the thread that asks ---- */
-
-static bool ask(const struct inquiry *q)
-{
-    alignas(struct nlmsghdr) char buf[256];
-    struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-    struct ifinfomsg *ifi;
-
-    nlh->nlmsg_type = RTM_GETLINK;
-    nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    nlh->nlmsg_seq = q->seq;
-    ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-    ifi->ifi_family = AF_UNSPEC;
-    mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    if (q->nsid != NSID_HOME)
-        mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, (uint32_t)q->nsid);
-    return mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) >= 0;
-}
-
-/* False: there is no memory for it. */
-static bool keep(struct inquiry *q, const char *octets, size_t n, int nsid)
-{
-    struct heard *h = malloc(sizeof(*h) + n);
-
-    if (!h)
-        return false;
-    h->next = NULL;
-    h->nsid = nsid;
-    h->len = n;
-    if (n)
-        memcpy(h->octets, octets, n);
-    *q->tail = h;
-    q->tail = &h->next;
-    return true;
-}
-
-/* Does this end the answer, well or not? */
-static bool ends(const struct inquiry *q, const char *octets, size_t n,
-                 int nsid)
-{
-    const struct nlmsghdr *nlh = (const void *)octets;
-    int left = (int)n;
-
-    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-        if ((nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR) &&
-            nlh->nlmsg_seq == q->seq && nsid == NSID_HOME)
-            return true;
-    return false;
-}
-
-/* False when nothing more is to be read. */
-static bool hear(struct inquiry *q, char *buf)
-{
-    struct pollfd p = {mnl_socket_get_fd(q->nl), POLLIN, 0};
-    int nsid;
-    ssize_t n;
-
-    (void)poll(&p, 1, PIECE_MS);
-    n = receive(q->nl, buf, &nsid);
-    if (n < 0 && errno == ENOBUFS)
-        return keep(q, NULL, 0, NSID_HOME);
-    if (n < 0)
-        return errno == EINTR || errno == EAGAIN;
-    if (!keep(q, buf, (size_t)n, nsid))
-        return false;
-    q->complete = ends(q, buf, (size_t)n, nsid);
-    return !q->complete;
-}
-
-static void free_heard(struct heard *h)
-{
-    while (h) {
-        struct heard *next = h->next;
-
-        free(h);
-        h = next;
-    }
-}
-
-static void inquiry_free(struct inquiry *q)
-{
-    free_heard(q->head);
-    pthread_mutex_destroy(&q->lock);
-    free(q);
-}
-
-/* Gives the socket back; closes it if there is nobody to have it. */
-static void answer(struct inquiry *q)
-{
-    bool wanted;
-
-    pthread_mutex_lock(&q->lock);
-    wanted = q->owner != NULL;
-    q->answered = true;
-    if (wanted)
-        ev_async_send(q->owner->loop, &q->owner->wake);
-    pthread_mutex_unlock(&q->lock);
-    if (wanted)
-        return;
-    mnl_socket_close(q->nl);
-    inquiry_free(q);
-}
-
-static void *inquire(void *arg)
-{
-    struct inquiry *q = arg;
-    char *buf = malloc(MESSAGE_MAX);
-
-    if (buf && ask(q))
-        while (hear(q, buf))
-            ;
-    free(buf);
-    answer(q);
-    return NULL;
-}
-
 /* ---- asking ---- */
 
-/* Nobody waits for its end: that may take as long as the lock is held. */
-static int start_thread(struct inquiry *q)
-{
-    pthread_attr_t attr;
-    pthread_t thread;
-    int rc = pthread_attr_init(&attr);
-
-    if (rc)
-        return rc;
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    rc = pthread_create(&thread, &attr, inquire, q);
-    pthread_attr_destroy(&attr);
-    return rc;
-}
-
+/* The socket is the thread's from here on. */
 static bool lend(struct netwatch *nw, int nsid)
 {
-    struct inquiry *q = calloc(1, sizeof(*q));
+    struct question k = {nw->nl, nsid, nw->dump, nw->loop, &nw->wake};
 
-    if (!q)
-        return false;
-    q->owner = nw;
-    q->nl = nw->nl;
-    q->nsid = nsid;
-    q->seq = nw->dump;
-    q->tail = &q->head;
-    pthread_mutex_init(&q->lock, NULL);
     ev_io_stop(nw->loop, &nw->readable);
-    if (start_thread(q)) {
+    nw->out = inquiry_start(&k);
+    if (!nw->out)
         ev_io_start(nw->loop, &nw->readable);
-        inquiry_free(q);
-        return false;
-    }
-    nw->out = q;
-    return true;
+    return nw->out != NULL;
 }
 
 /* Asks for all links of the next watch that wants them. */
@@ -595,7 +397,7 @@ static bool read_some(struct netwatch *nw)
     }
     if (nw->out)
         return false;
-    n = receive(nw->nl, nw->buf, &nsid);
+    n = inquiry_receive(nw->nl, nw->buf, &nsid);
     if (n < 0 && errno == ENOBUFS) {
         all_late(nw);
         return true;
@@ -641,16 +443,6 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
     take_some(nw);
 }
 
-static bool is_answered(struct inquiry *q)
-{
-    bool answered;
-
-    pthread_mutex_lock(&q->lock);
-    answered = q->answered;
-    pthread_mutex_unlock(&q->lock);
-    return answered;
-}
-
 /* It could not be asked, or the answer not kept. */
 static void unanswered(struct netwatch *nw)
 {
@@ -663,14 +455,12 @@ static void unanswered(struct netwatch *nw)
 
 static void take_back(struct netwatch *nw)
 {
-    struct inquiry *q = nw->out;
+    bool complete;
 
+    nw->heard = inquiry_take(nw->out, &complete);
     nw->out = NULL;
-    nw->heard = q->head;
-    q->head = NULL;
-    if (!q->complete)
+    if (!complete)
         unanswered(nw);
-    inquiry_free(q);
     ev_io_start(nw->loop, &nw->readable);
 }
 
@@ -680,7 +470,7 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
 
     (void)loop;
     (void)revents;
-    if (nw->out && is_answered(nw->out))
+    if (nw->out && inquiry_answered(nw->out))
         take_back(nw);
     take_some(nw);
 }
@@ -834,31 +624,12 @@ struct netwatch *netwatch_new(struct ev_loop *loop,
     return nw;
 }
 
-/* A thread that still asks has the socket, and closes it. */
-static void abandon(struct netwatch *nw)
-{
-    struct inquiry *q = nw->out;
-    bool answered;
-
-    if (!q)
-        return;
-    pthread_mutex_lock(&q->lock);
-    answered = q->answered;
-    q->owner = NULL;
-    pthread_mutex_unlock(&q->lock);
-    if (answered)
-        inquiry_free(q);
-    else
-        nw->nl = NULL;
-}
-
 static void stop_listening(struct netwatch *nw)
 {
     ev_async_stop(nw->loop, &nw->wake);
     ev_io_stop(nw->loop, &nw->readable);
-    abandon(nw);
-    free_heard(nw->heard);
-    if (nw->nl)
+    heard_free(nw->heard);
+    if (!nw->out || inquiry_abandon(nw->out))
         mnl_socket_close(nw->nl);
 }
 
