@@ -3,9 +3,10 @@
  * Asking for and changing the settings of one netdev: rtnetlink for what it
  * knows, ethtool for the rest.
  *
- * Threads: job or control thread; every call opens a socket of its own, talks
- * to the kernel only and so blocks for microseconds.  All work in the network
- * namespace the calling thread is in (netns_enter).
+ * Threads: job thread, since most of it waits for the kernel's lock of all
+ * interfaces; what says so does not, and may be called by the control thread.
+ * Every call opens a socket of its own and talks to the kernel only.  All work
+ * in the network namespace the calling thread is in (netns_enter).
  */
 #ifndef PORTS_NETDEV_H
 #define PORTS_NETDEV_H
@@ -47,6 +48,9 @@ bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d);
  */
 int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e);
 
+/* Is there a link of that number?  If in doubt, yes.  Does not wait. */
+bool netdev_exists(int ifindex);
+
 /* May it be a port?  'adopted': of a bridge of the kernel's, in which it is. */
 int netdev_check_port(const struct netdev *d, bool adopted, struct err *e);
 
@@ -69,7 +73,8 @@ int netdev_move(int ifindex, int netns_fd, const char *name, struct err *e);
 
 /*
  * The number (nsid) that the calling thread's namespace has for that of
- * 'netns_fd'; given one if it has none.  0 or -errno with a sentence.
+ * 'netns_fd'; given one if it has none.  0 or -errno with a sentence.  Does not
+ * wait.
  */
 int netdev_nsid(int netns_fd, int *nsid, struct err *e);
 

@@ -10,6 +10,7 @@
 #define SWITCH_BRIDGE_H
 
 #include "ports/netwatch.h"
+#include "ports/tap.h"
 #include "switch/job.h"
 #include "switch/view.h"
 #include "switch/worker.h"
@@ -84,6 +85,13 @@ struct speed {
     uint32_t mbps;
 };
 
+/* Finding a tap that has left where it was; see home.c. */
+struct home {
+    struct job job;
+    bool out, again; /* the job is out; it is to begin anew when it ends */
+    struct tap_place place;
+};
+
 struct setting;
 
 struct bport {
@@ -123,6 +131,7 @@ struct bport {
     int job_rc;
     struct err job_err;
     struct speed speed;
+    struct home home;
     uint64_t netns;          /* inode, for link changes */
     uint64_t netns_first;    /* ... when it was added */
     struct link_change link; /* see from_link */
@@ -354,6 +363,11 @@ struct mac bport_own_mac(const struct bport *p);
 /* speed.c */
 /* The port's link has come up. */
 void speed_ask(struct bport *p);
+
+/* home.c */
+/* The port's netdev may not be where it was; if it is no tap, nothing is done.
+ */
+void home_ask(struct bport *p);
 
 /* own.c */
 void own_init(struct bridge *b);

@@ -6,10 +6,8 @@
 #include "switch/life.h"
 
 #include "base/log.h"
-#include "ports/tap.h"
 
 #include <string.h>
-#include <unistd.h>
 
 static void tell_failed(const struct bport *p)
 {
@@ -39,32 +37,6 @@ static void on_ready(struct bport *p)
         p->ready = true;
 }
 
-/* The netdev of a tap has moved to another namespace: watch that. */
-static void rewatch(struct bport *p)
-{
-    struct netwatch_ns *old = p->watch;
-    int fd = tap_netns(p->port), rc = fd;
-    struct err e = {{0}};
-
-    p->watch = NULL;
-    if (fd >= 0) {
-        p->netns = netns_id(fd);
-        p->watch = netwatch_add(p->b->sw->netwatch, fd, &rc, &e);
-        close(fd);
-    }
-    netwatch_remove(old);
-    if (p->watch) {
-        tap_refresh(p->port); /* what it was before we watched is not told */
-    } else {
-        tap_unwatched(p->port);
-        log_warn("bridge %s: port %s moved to a namespace whose links cannot "
-                 "be watched: %s",
-                 p->b->name, p->port->spec.name,
-                 *e.text ? e.text : strerror(-rc));
-    }
-    life_describe(p);
-}
-
 /* 'fell': the link went down, even if it is up again by now. */
 static void on_caps(struct bport *p, bool fell)
 {
@@ -72,9 +44,6 @@ static void on_caps(struct bport *p, bool fell)
 
     if (p->life != LIFE_RUNNING)
         return;
-    if (p->watch && p->port->netns && p->port->netns != p->netns &&
-        !p->port->failed)
-        rewatch(p);
     p->caps = port_caps_now(p->port);
     if (fell || (link && !p->caps.link))
         table_flush_port(p->b, p->no, true);
@@ -110,6 +79,8 @@ void device_message(struct message *m)
         on_failed(p, reason);
     if (events & BIT(READY))
         on_ready(p);
+    if (events & BIT(AWAY))
+        home_ask(p);
 }
 
 /* Any thread. */

@@ -7,7 +7,6 @@
 #include "switch/life.h"
 
 #include "base/log.h"
-#include "ports/tap.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -151,7 +150,7 @@ static void running(struct bport *p)
     local_entries(p->b);
     own_wait(p->b, &p->on_add);
     if (device_link_now(p))
-        tap_refresh(p->port); /* another of its name may be there */
+        home_ask(p); /* another of its name may be there */
 }
 
 /* The first failure of a new port is the answer to whoever adds it. */

@@ -359,6 +359,27 @@ def test_confirm(lab):
     reaches(w.out, "192.168.7.77")
 
 
+def test_taps_come_back_where_they_were(lab):
+    w = World(lab)
+    web, other = lab.ns("web"), lab.ns("other")
+    text = "bascule: {version: 1, bridges: {br0: {ports: [%s]}}}\n"
+    taps = f'tap:vm1, "tap:eth0,netns={web},name=web"'
+
+    def is_in(ns, dev):
+        return sh("ip", "-n", ns, "link", "show", dev, check=False).returncode == 0
+
+    w.apply(text % taps)
+    sh("ip", "-n", w.ns, "link", "set", "vm1", "netns", other)
+    for _ in range(2):
+        w.apply(text % "", "--confirm", "60")
+        need(w.ports() == {}, str(w.ports()))
+        need(not is_in(other, "vm1") and not is_in(web, "eth0"), "a tap has stayed")
+        w.sw.cli("confirm", "--revert")
+        need(sorted(w.ports()) == ["vm1", "web"], str(w.ports()))
+        need(is_in(other, "vm1") and not is_in(w.ns, "vm1"), "vm1 is not where it was moved to")
+        need(is_in(web, "eth0"), "eth0 is not where it was made for")
+
+
 def test_the_client_dies(lab):
     w = World(lab)
     w.write(LAB)
