@@ -121,7 +121,7 @@ def test_others_are_left_alone(lab):
     r = sw.cli("confirm", "--revert", check=False)
     lib.need(r.returncode == 1 and r.stderr == "bascule: not all of it is taken back: guest a1 is "
              "defined already\n", r.stderr)
-    lib.need((state(sw, "a1"), state(sw, "b1")) == ("stopped", "prelaunch"),
+    lib.need((state(lab, "a1"), state(lab, "b1")) == ("stopped", "prelaunch"),
              f"{sw.json('guest', 'list')} {sw.log_tail(9)}")
 
 
