@@ -8,6 +8,7 @@
 #define CTL_GUEST_GUEST_IMPL_H
 
 #include "ctl/guest/guest.h"
+#include "ctl/guest/logfile.h"
 #include "ctl/guest/open.h"
 #include "ctl/guest/qmp.h"
 
@@ -64,6 +65,7 @@ struct guest {
     ev_timer timer; /* what it means, the state says */
     ev_timer again; /* reconnecting QMP */
     ev_timer loss;  /* a port's device has gone: and the process? */
+    struct logfile log;
 
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */

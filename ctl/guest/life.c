@@ -242,6 +242,7 @@ static void forget_process(struct guest *g)
     ev_io_stop(g->all->loop, &g->exit);
     close(g->exit.fd);
     g->pid = 0;
+    logfile_unwatch(&g->log, g->all->loop);
     ports_end_losses(g);
     talk_close(g);
     cable_forget(g);
@@ -281,6 +282,7 @@ static void watch(struct guest *g, pid_t pid, int pidfd,
     g->since = clock_now();
     ev_io_set(&g->exit, pidfd, EV_READ);
     ev_io_start(g->all->loop, &g->exit);
+    logfile_watch(&g->log, g->all->loop, g->dir);
     talk_open(g);
 }
 

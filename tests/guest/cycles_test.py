@@ -734,6 +734,35 @@ def test_group(lab):
                 sw.cli("delbr", "br0")
 
 
+def test_chatty(lab):
+    """A QEMU that warns without end does not fill the machine's memory."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    log = os.path.join(lab.dir, "ctl.guests/run/c1/log")
+    sw.cli("guest", "define", "c1", "--memory", "32", *PAUSED)
+    sw.cli("guest", "start", "c1")
+
+    def chatter():
+        with open(log, "a") as f:
+            for i in range(3000):
+                f.write(f"warning {i} {'.' * 500}\n")
+                f.flush()
+
+    def is_cut():
+        return os.stat(log).st_size < 1 << 20
+    chatter()
+    lib.wait_until(is_cut, 5, lambda: f"{os.stat(log)}")
+    with open(log) as f:
+        lines = f.read().splitlines()
+    lib.need("gone" in lines[0] and all(x.startswith("warning ") for x in lines[1:]) and
+             len(lines) > 100, f"{lines[:3]} ... {len(lines)} lines")
+    sw.stop()
+    chatter()
+    sw.start()
+    lib.wait_until(is_cut, 5, lambda: f"{os.stat(log)}")
+    sw.cli("guest", "kill", "c1")
+
+
 def test_prepared(lab):
     """Definitions and notes that somebody else may have put there are not obeyed."""
     need_qemu()
