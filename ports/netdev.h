@@ -17,6 +17,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct nlmsghdr;
 struct sock_filter;
@@ -102,6 +103,15 @@ int netdev_filter_del(int ifindex, bool egress, uint32_t handle,
  * NULL, tells how many of them have that handle.
  */
 int netdev_clsact_filters(int ifindex, uint32_t handle, int *ours);
+
+/*
+ * May an interface be made of this name?  "all" and "default" are the kernel's
+ * own words in /proc/sys/net/ipv4/conf, of which it says no more than EINVAL.
+ */
+static inline bool netdev_name_is_allowed(const char *name)
+{
+    return strcmp(name, "all") != 0 && strcmp(name, "default") != 0;
+}
 
 /*
  * What to say when there is an interface of a name that was to be made, of

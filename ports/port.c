@@ -2,6 +2,7 @@
 #include "ports/port.h"
 #include "ports/dgram.h"
 #include "ports/mem.h"
+#include "ports/netdev.h"
 #include "ports/packet.h"
 #include "ports/pcap_port.h"
 #include "ports/stream.h"
@@ -52,12 +53,9 @@ static int no_such_kind(const char *name, struct err *e)
                    list);
 }
 
-/* "all" and "default" are the kernel's own words in /proc/sys/net/ipv4/conf,
- * of which it says no more than EINVAL. */
 static int check_makeable(const struct port_spec *spec, struct err *e)
 {
-    if (strcmp(spec->target, "all") != 0 &&
-        strcmp(spec->target, "default") != 0)
+    if (netdev_name_is_allowed(spec->target))
         return 0;
     return err_set(e, EINVAL,
                    "the kernel lets no interface be called %s: choose another "

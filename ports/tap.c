@@ -133,13 +133,12 @@ static int check_name(const char *name, struct err *e)
     return 0;
 }
 
-static int exists(const char *name, struct err *e)
+static int exists(int netns_fd, const char *name, struct err *e)
 {
-    return err_set(
-        e, EEXIST,
-        "interface %s exists already: delete it (ip link del dev %s) or "
-        "take it over as packet:%s",
-        name, name, name);
+    char way[NETDEV_WAY_MAX];
+
+    return err_set(e, EEXIST, "%s take it over as packet:%s",
+                   netdev_in_the_way(netns_fd, name, way), name);
 }
 
 /* Makes the netdev 'name' in our own namespace. */
@@ -148,7 +147,7 @@ static int create(struct tap *t, const char *name, struct err *e)
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 
     if (if_nametoindex(name))
-        return exists(name, e);
+        return exists(-1, name, e);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0)
         return explain_open(t, errno, e);
@@ -167,7 +166,7 @@ static int create(struct tap *t, const char *name, struct err *e)
                        name, instead(t));
     case EBUSY:
     case EEXIST:
-        return exists(name, e);
+        return exists(-1, name, e);
     default:
         return err_sys(e, errno, "creating interface %s", name);
     }
@@ -328,7 +327,7 @@ static int move_in(struct tap *t, int netns_fd, struct err *e)
     struct tap_place w;
 
     if (rc == -EEXIST)
-        return exists(name, e);
+        return exists(netns_fd, name, e);
     if (rc)
         return rc;
     locate(t, &w, e);

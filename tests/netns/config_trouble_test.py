@@ -94,6 +94,9 @@ def test_a_tap_that_is_used(lab):
         r = w.sw.cli("apply", p, check=False)
         need(used + end in r.stderr and "ip link del" not in r.stderr, r.stderr)
     need(not w.sw.json("bridge", "show"), "a bridge is left")
+    w.sw.bridge("br9")
+    r = w.sw.cli("addif", "br9", "tap:used", check=False)
+    need(used + "take it over as packet:used" in r.stderr, r.stderr)
 
 
 def test_names_that_cannot_be_typed(lab):
