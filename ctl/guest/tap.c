@@ -93,10 +93,10 @@ int tap_make(const char *name, const struct mac *guest, unsigned queues,
         return explain(name, EEXIST, e);
     if (queues > 1)
         flags |= IFF_MULTI_QUEUE;
-    else
-        flags |= (short)IFF_TUN_EXCL; /* never another's of that name */
+    /* the first is never another's of that name */
     for (unsigned q = 0; q < queues && !rc; q++)
-        rc = open_queue(name, flags, &fd[q], e);
+        rc = open_queue(name, q ? flags : (short)(flags | IFF_TUN_EXCL), &fd[q],
+                        e);
     return rc ? rc : settle(name, guest, e);
 }
 
