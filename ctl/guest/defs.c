@@ -30,6 +30,8 @@ static int write_all(const char *path, const char *text, struct err *e)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int rc = 0;
 
+    if (fd >= 0)
+        errno = 0; /* a short write is no error of its own */
     if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) < 0)
         rc = err_sys(e, errno ? errno : ENOSPC, "%s", path);
     if (fd >= 0)

@@ -207,6 +207,11 @@ static int open_again(const struct launch *l, const struct pass *p, int *fd,
 
     if (rc || fstat(*fd, &st) < 0 || user_may_read(&l->user, &st))
         return rc;
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, EACCES,
+                       "%s %s: it is no file to be copied, and QEMU's user may "
+                       "not read it",
+                       p->option, p->path);
     copy = memfd_create(p->option, MFD_CLOEXEC);
     while (copy >= 0 && at < st.st_size)
         if (sendfile(copy, *fd, &at, (size_t)(st.st_size - at)) <= 0)
