@@ -11,9 +11,9 @@
 #include "base/err.h"
 
 /*
- * Is 'path' our user's directory, which nobody else can write to, or a link
- * of our user's to one?  0, also if there is nothing at all; -EPERM with a
- * sentence that names 'option', by which another place is given.
+ * Is 'path' our user's directory, no link to one, which nobody else can write
+ * to?  0, also if there is nothing at all; -EPERM with a sentence that names
+ * 'option', by which another place is given.
  */
 int owndir_check(const char *path, const char *option, struct err *e);
 
