@@ -67,6 +67,7 @@ void rig_run(struct rig *r, double seconds)
     uint64_t end = clock_now() + (uint64_t)(seconds * 1e9);
 
     (void)rig_wait(r, never, &end);
+    ev_run(r->loop, EVRUN_NOWAIT); /* we may have slept through all of it */
 }
 
 static int wait_answer(struct rig *r, struct answer *a)

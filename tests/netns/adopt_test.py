@@ -391,26 +391,32 @@ def test_killed_clsact(lab):
     crash(lab, ("env", "BASCULE_NO_TCX=1"), "clsact")
 
 
+def guards(net):
+    """Processes of that name; the others come and go while we look."""
+    def name(pid):
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                return f.read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
+    return [p for p in pids if name(p) == "bascule-guard"]
+
+
 def test_killed_with_guard(lab):
     """Daemon and guard killed at once: with tcx nothing but the daemon's own
     descriptors keeps the kernel's bridge shut."""
     net = Net(lab)
     net.sw.start()
     net.adopt()
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    guards = [p for p in pids if open(f"/proc/{p}/comm").read().strip() == "bascule-guard"]
-    need(len(guards) == 1, f"one guard: {guards}")
-    os.kill(guards[0], signal.SIGSTOP)  # it will not see the daemon's end
+    have = guards(net)
+    need(len(have) == 1, f"one guard: {have}")
+    os.kill(have[0], signal.SIGSTOP)  # it will not see the daemon's end
     s = Streams(net)
     net.sw.stop(signal.SIGKILL)
-    os.kill(guards[0], signal.SIGKILL)
+    os.kill(have[0], signal.SIGKILL)
     s.end("daemon and guard killed")
     net.reach_all()
-
-
-def guards(net):
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    return [p for p in pids if open(f"/proc/{p}/comm").read().strip() == "bascule-guard"]
 
 
 def test_guard_killed(lab):
@@ -435,9 +441,7 @@ def test_guard_stopped(lab):
     net = Net(lab)
     net.sw.start()
     net.adopt()
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    guard = next(p for p in pids
-                 if open(f"/proc/{p}/comm").read().strip() == "bascule-guard")
+    guard = guards(net)[0]
     h = net.host(4, master=False)
     os.kill(guard, signal.SIGSTOP)
     net.ip("link", "set", "p4", "master", "br0")

@@ -597,29 +597,47 @@ class Lag:
 
     def __init__(self, sw):
         self.sw, self.late, self.over = sw, 0.0, threading.Event()
+        self.seen = []  # (ms of the clock, _waited() by then)
         loop_lag(sw)
         self.t = threading.Thread(target=self._watch)
         self.t.start()
 
     def _waited(self):
-        """ms that the control thread has been ready to run and had no processor."""
+        """ms that the control thread has been ready to run and had no processor,
+        and that the machine's host has kept one from us."""
         pid = self.sw.proc.pid
         with open(f"/proc/{pid}/task/{pid}/schedstat") as f:
-            return int(f.read().split()[1]) / 1e6
+            ms = int(f.read().split()[1]) / 1e6
+        with open("/proc/stat") as f:
+            stolen = int(f.readline().split()[8])
+        return ms + stolen * 1e3 / os.sysconf("SC_CLK_TCK")
 
     def _watch(self):
-        before = self._waited()
-        while not self.over.is_set():
-            t0 = time.monotonic()
-            time.sleep(0.002)
-            now = self._waited()
-            self.late = max(self.late, (time.monotonic() - t0) * 1e3 - 2, now - before)
-            before = now
+        try:
+            while not self.over.is_set():
+                t0 = time.monotonic()
+                time.sleep(0.002)
+                t = time.monotonic()
+                self.late = max(self.late, (t - t0) * 1e3 - 2)
+                self.seen.append((t * 1e3, self._waited()))
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # the daemon has ended, with the test
+
+    def _kept(self, ms):
+        """The most of a turn of so many ms that can have been waiting: a busy machine
+        takes the processor away several times."""
+        first, most = 0, 0.0
+        for t, waited in self.seen:
+            while first + 1 < len(self.seen) and self.seen[first + 1][0] <= t - ms:
+                first += 1
+            most = max(most, waited - self.seen[first][1])
+        return most
 
     def end(self, what, limit=10):
         self.over.set()
         self.t.join()
         lag = loop_lag(self.sw)
+        self.late = max(self.late, self._kept(lag))
         print(f"     {what}: control loop's worst turn {lag:.1f} ms "
               f"(machine late by {self.late:.1f} ms)")
         need(lag <= limit + self.late, f"{what}: the control loop was held for {lag:.1f} ms "
@@ -831,9 +849,10 @@ def run_some(mod, tests, limit, at_once):
     return codes
 
 
-def main(limit=110, at_once=1):
+def main(limit=200, at_once=1):
     """Runs the caller's test functions; exits 0, 1 or 77.  `at_once`: how many at a
-    time, for tests that mostly wait and measure nothing."""
+    time, for tests that mostly wait and measure nothing.  `limit`: seconds for all of
+    them, below that of tests/run, so that what hangs is shown with its state."""
     mod = sys.modules["__main__"]
     tests = [(n, f) for n, f in vars(mod).items() if n.startswith("test_") and callable(f)]
     only = os.environ.get("ONLY", "")

@@ -111,7 +111,7 @@ static void turn(double seconds)
 /* Runs the loop until 'cond' holds of what was told of 'name'. */
 #define expect(name_, cond)                                                    \
     do {                                                                       \
-        uint64_t end_ = clock_now() + 3 * NSEC_PER_SEC;                        \
+        uint64_t end_ = clock_now() + 20 * NSEC_PER_SEC;                       \
         const struct seen *s = seen_of(name_, 0);                              \
         while (!(s->told && (cond)) && clock_now() < end_)                     \
             turn(0.05);                                                        \
