@@ -413,8 +413,9 @@ def test_killed_with_guard(lab):
     need(len(have) == 1, f"one guard: {have}")
     os.kill(have[0], signal.SIGSTOP)  # it will not see the daemon's end
     s = Streams(net)
-    net.sw.stop(signal.SIGKILL)
+    net.sw.proc.send_signal(signal.SIGKILL)
     os.kill(have[0], signal.SIGKILL)
+    net.sw.stop(signal.SIGKILL)
     s.end("daemon and guard killed")
     net.reach_all()
 
