@@ -26,7 +26,7 @@
 #define OCTETS    (24u << 20)
 #define DATAGRAM  1000
 #define DATAGRAMS 40 /* of one super-frame */
-#define LIMIT_S   20
+#define LIMIT_S   60
 
 static struct netrig port[2];
 static int host[2]; /* namespaces */
