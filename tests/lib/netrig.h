@@ -16,7 +16,7 @@
 #include <ev.h>
 
 #define TEST_TYPE   0x88b5 /* for local experiments */
-#define NETRIG_WAIT 15.0   /* seconds until a condition counts as missed */
+#define NETRIG_WAIT 10.0   /* seconds until a condition counts as missed */
 #define NETRIG_MAX  128
 
 /*
