@@ -84,7 +84,7 @@ def test_it_leaves_the_file(lab):
     lab.at_end(lambda: sw.proc and [sw.cli("guest", "kill", g, check=False)
                                     for g in ("vm1", "vm2")])
     lib.need(json.loads(sw.cli("-j", "guest", "show", "vm1").stdout)["stop_timeout"] == 3, "show")
-    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
     t0 = time.monotonic()
     p = spawn(sw, "apply", none)
     stopping(sw, "vm1")
@@ -105,7 +105,7 @@ def test_it_leaves_the_file(lab):
     lib.need(sw.json("guest", "list") == [], "a guest is left")
     sw.cli("confirm", "--revert")
     lib.need(state(sw, "vm1") == "running", f"vm1 is {state(sw, 'vm1')}")
-    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
 
 
 def test_the_daemon_ends_meanwhile(lab):
@@ -115,7 +115,7 @@ def test_the_daemon_ends_meanwhile(lab):
     none = conf(lab, "none.yaml")
     sw.cli("apply", one)
     lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "vm1", check=False))
-    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
     pid = sw.json("guest", "show", "vm1")["pid"]
     p = spawn(sw, "apply", none)
     stopping(sw, "vm1")
@@ -137,7 +137,7 @@ def test_its_lab_goes_down(lab):
     path = write(lab, "lab.yaml", f"lab: {name}", "bridges: {br0: {addresses: [10.9.0.1/24]}}",
                  "guests:", "  " + guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 2"))
     ended(spawn(sw, "lab", "up", path))
-    lib.reaches(sw.ns, "10.9.0.11", limit=30)
+    lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
     out, err = ended(spawn(sw, "lab", "down", path))
     lib.need("nothing of it is left" in out and err.strip() == IGNORED.format("vm1", 2), out + err)
     lib.need(sw.json("guest", "list") == [], "a guest is left")

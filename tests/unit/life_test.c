@@ -518,8 +518,8 @@ static void changes_share_a_grace_period(void **state)
     assert_in_range(after.grace_periods - before.grace_periods, 1, 3);
 }
 
-/* As long as answers come: under a sanitizer a thousand take a busy machine some
- * time. */
+/* As long as answers come: under a sanitizer a thousand take a busy machine
+ * some time. */
 static bool wait_answers(unsigned want)
 {
     unsigned before;
