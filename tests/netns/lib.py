@@ -320,15 +320,32 @@ class Bascule:
     def start(self, *args, wait=True, prefix=()):
         for exe in ("basculed", "bascule"):
             need(os.path.exists(os.path.join(BUILD, exe)), f"{BUILD}/{exe} is not built")
+        told, env = None, dict(os.environ)
+        if wait and "--config" in args:  # it answers before all of its file is so
+            told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            env["NOTIFY_SOCKET"] = self.sock + ".notify"
+            told.bind(env["NOTIFY_SOCKET"])
         with open(self.log, "ab") as f:
             self.proc = self.lab.spawn(*prefix, os.path.join(BUILD, "basculed"), "--socket",
-                                       self.sock, *args, ns=self.ns, stdout=f, stderr=f)
-        if wait:
-            wait_until(self.ready, 10, "basculed answers")
+                                       self.sock, *args, ns=self.ns, stdout=f, stderr=f, env=env)
+        try:
+            if told:
+                wait_until(lambda: self.runs() and select.select([told], [], [], 0)[0], 30,
+                           lambda: f"basculed has taken its file over: {self.log_tail()}")
+            if wait:
+                wait_until(self.ready, 10, "basculed answers")
+        finally:
+            if told:
+                told.close()
+                os.unlink(env["NOTIFY_SOCKET"])
 
-    def ready(self):
+    def runs(self):
         need(self.proc.poll() is None,
              lambda: f"basculed ended with {self.proc.returncode}: {self.log_tail()}")
+        return True
+
+    def ready(self):
+        self.runs()
         return os.path.exists(self.sock) and self.cli("show", check=False).returncode == 0
 
     def log_tail(self, n=40):
