@@ -792,7 +792,9 @@ static void a_full_disk_costs_the_port(void **state)
     open_port(",mode=record");
     port.port->event = on_failed;
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    send_test_frames(0, 1000);
+    for (uint32_t i = 0; i < 1000; i++) /* the disk may be quicker than we */
+        if (!netrig_send(&port, f, test_frame(f, i), NULL).sent)
+            break;
     wait_told("x.pcap: File too large");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &file_limit), 0);
     assert_int_equal(netrig_send(&port, f, test_frame(f, 0), NULL)
@@ -811,6 +813,7 @@ static void a_slow_disk_is_counted(void **state)
     static struct frame *list[400];
     struct tx_result r = {0};
     struct stat st;
+    unsigned lists = 0;
 
     (void)state;
     open_port(",mode=record");
@@ -819,10 +822,14 @@ static void a_slow_disk_is_counted(void **state)
             .seg = {{big, 100}, {big + 100, 59900}}, .nseg = 2, .len = 60000};
         list[i] = &f[i];
     }
-    port.port->ops->tx(port.port, 1, list, 400, &r);
+    /* again if we were made to wait, and the disk was not */
+    while (!r.refused[PORT_REASON_TX_PEER_SLOW] && lists < 20) {
+        port.port->ops->tx(port.port, 1, list, 400, &r);
+        lists++;
+    }
     assert_true(r.sent > 100);
     assert_true(r.refused[PORT_REASON_TX_PEER_SLOW] > 0);
-    assert_int_equal(r.sent + r.refused[PORT_REASON_TX_PEER_SLOW], 400);
+    assert_int_equal(r.sent + r.refused[PORT_REASON_TX_PEER_SLOW], 400 * lists);
     netrig_close(&port);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_size, 24 + r.sent * 60016L);
