@@ -620,6 +620,12 @@ def bridge_fdb(sw, br):
     return sw.json("bridge", "show", br)[0]["fdb"]
 
 
+def waited(pid, tid):
+    """ms that a thread has been ready to run and had no processor."""
+    with open(f"/proc/{pid}/task/{tid}/schedstat") as f:
+        return int(f.read().split()[1]) / 1e6
+
+
 class Lag:
     """The control loop's longest turn in a stretch of work, and how late the
     machine itself was meanwhile, for us or for the daemon's thread: on a busy one
@@ -636,11 +642,9 @@ class Lag:
         """ms that the control thread has been ready to run and had no processor,
         and that the machine's host has kept one from us."""
         pid = self.sw.proc.pid
-        with open(f"/proc/{pid}/task/{pid}/schedstat") as f:
-            ms = int(f.read().split()[1]) / 1e6
         with open("/proc/stat") as f:
             stolen = int(f.readline().split()[8])
-        return ms + stolen * 1e3 / os.sysconf("SC_CLK_TCK")
+        return waited(pid, pid) + stolen * 1e3 / os.sysconf("SC_CLK_TCK")
 
     def _watch(self):
         try:
