@@ -171,7 +171,7 @@ def test_million(lab):
     with open(os.path.join(lab.dir, "dump"), "w") as f:
         d = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "fdb", "show", "br", "br0",
                       ns=sw.ns, stdout=f)
-        need(d.wait(40) == 0, "fdb show failed")
+        need(d.wait(120) == 0, "fdb show failed")
     took = time.monotonic() - t0
     with open(os.path.join(lab.dir, "dump")) as f:
         lines = sum(1 for _ in f)
