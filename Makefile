@@ -160,7 +160,7 @@ replays: $(REPLAY)
 
 # ---- checks -----------------------------------------------------------------
 
-check: deps  ## everything CI runs; prints each part's time (under 13 minutes)
+check: deps  ## everything CI runs; prints each part's time (under 15 minutes)
 	@tests/check
 
 check-unit: $(UNIT) $(TORT) $(REPLAY)  ## unit and torture tests, fuzz corpora replayed
