@@ -4,11 +4,10 @@ and taken away; beside it a shell loop that gives a thousand interfaces to the
 kernel's bridge one by one, as scripts do."""
 
 import contextlib
-import os
-import tempfile
 import time
 
-from lib import Namespace, Series, ratio, wait_for
+from daemon import Basculed
+from lib import Namespace, Series, Unavailable, ratio
 
 PORTS = 1000
 
@@ -58,21 +57,16 @@ def one_round(ns, client, folder):
 def apply1000(c):
     part = "apply1000"
     c.report.head(part, "a configuration of %d interfaces" % PORTS)
-    client = os.path.join(c.build, "bascule")
-    daemon = os.path.join(c.build, "basculed")
-    if not os.access(daemon, os.X_OK):
-        c.report.unavailable(part, "bascule", "build %s" % daemon)
+    try:
+        with contextlib.ExitStack() as stack:
+            ns = Namespace(stack, "apply")
+            make_interfaces(ns, "v")
+            daemon = Basculed(stack, ns, c.build)
+            got = [one_round(ns, daemon.client, daemon.folder)
+                   for _ in range(max(1, min(c.rounds, 3)))]
+    except Unavailable as e:
+        c.report.unavailable(part, "bascule", e)
         return
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="bench-apply-"))
-        ns = Namespace(stack, "apply")
-        make_interfaces(ns, "v")
-        at = folder + "/control.sock"
-        ns.spawn(stack, daemon, "--socket", at)
-        wait_for("basculed", lambda: os.path.exists(at))
-        got = [one_round(ns, [client, "-S", at], folder)
-               for _ in range(max(1, min(c.rounds, 3)))]
     s = {k: Series(g[k] for g in got) for k in got[0]}
     c.report.series(part, "bascule", "applied", "s", s["apply"])
     c.report.series(part, "bascule", "applied unchanged", "s", s["unchanged"])

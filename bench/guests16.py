@@ -5,13 +5,10 @@ are paused: what an emulator does when idle is not the switch's."""
 
 import contextlib
 import json
-import os
-import shutil
-import tempfile
 import time
 
-from guest import Daemon
-from lib import Namespace, Series, resident, run, threads, wait_for
+import guests
+from lib import Series, Unavailable, resident, run, threads
 
 DEFINED, STARTED = 64, 16
 
@@ -27,26 +24,14 @@ def define(client):
             "br0", "--accel", "tcg", "--qemu-arg", "-S")
 
 
-def start(stack, daemon):
+def start(stack, control):
     for i in range(STARTED):
-        daemon.call("guest.start", name=name(i))
-        stack.callback(daemon.call, "guest.kill", name=name(i))
-    pids = [daemon.call("guest.show", name=name(i)).get("pid")
+        control.call("guest.start", name=name(i))
+        stack.callback(control.call, "guest.kill", name=name(i))
+    pids = [control.call("guest.show", name=name(i)).get("pid")
             for i in range(STARTED)]
     if not all(pids):
         raise RuntimeError("not all of %d guests run" % STARTED)
-
-
-def list_rounds(c, part, client, daemon):
-    shell, rpc = [], []
-    for _ in range(max(5, c.rounds * 3)):
-        rpc.append(daemon.timed("guest.list"))
-        begin = time.monotonic()
-        run(*client, "guest", "list")
-        shell.append((time.monotonic() - begin) * 1000)
-    c.report.series(part, "bascule", "list, at the socket", "ms", Series(rpc))
-    c.report.target(part, "ms, guest list, %d of %d run" % (STARTED, DEFINED),
-                    Series(shell), "<=", 50)
 
 
 def worker_counts(client):
@@ -107,22 +92,13 @@ def guests16(c):
     part = "guests16"
     c.report.head(part, "%d guests defined, %d started, no traffic"
                   % (DEFINED, STARTED))
-    if not shutil.which("qemu-system-x86_64"):
-        c.report.unavailable(part, "bascule", "no qemu-system-x86_64")
-        return
-    with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="bench-guest-"))
-        ns = Namespace(stack, "guests")
-        at = folder + "/control.sock"
-        client = [os.path.join(c.build, "bascule"), "-S", at]
-        p = ns.spawn(stack, os.path.join(c.build, "basculed"), "--socket", at)
-        wait_for("basculed", lambda: os.path.exists(at))
-        daemon = Daemon(at)
-        stack.callback(daemon.s.close)
-        daemon.call("addbr", bridge="br0")  # no spanning tree unless asked for
-        ns.ip("link", "set", "br0", "up")
-        define(client)
-        start(stack, daemon)
-        list_rounds(c, part, client, daemon)
-        idle_rounds(c, part, client, p.pid)
+    try:
+        with contextlib.ExitStack() as stack:
+            _, daemon, control = guests.begin(c, stack, "guests")
+            define(daemon.client)
+            start(stack, control)
+            guests.listed(c, part, daemon, control,
+                          ", %d of %d run" % (STARTED, DEFINED))
+            idle_rounds(c, part, daemon.client, daemon.process.pid)
+    except Unavailable as e:
+        c.report.unavailable(part, "bascule", e)

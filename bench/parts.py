@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import time
 
 import stp
@@ -332,28 +331,6 @@ def idle_report(c, part, rig, before, seconds):
 
 # ---- many ports ----
 
-class Control:
-    """A connection to basculed's control socket."""
-
-    def __init__(self, stack, path):
-        self.socket = stack.enter_context(socket.socket(socket.AF_UNIX))
-        self.socket.settimeout(30)
-        self.socket.connect(path)
-        self.lines = stack.enter_context(self.socket.makefile("rw"))
-        self.serial = 0
-
-    def call(self, method, **params):
-        self.serial += 1
-        self.lines.write(json.dumps({
-            "jsonrpc": "2.0", "id": self.serial, "method": method,
-            "params": params}) + "\n")
-        self.lines.flush()
-        answer = json.loads(self.lines.readline())
-        if "error" in answer:
-            raise RuntimeError("%s: %s" % (method, answer["error"]))
-        return answer["result"]
-
-
 def delivered(ns):
     """Frames that have arrived on all netdevs of a namespace."""
     lines = ns.run("cat", "/proc/net/dev").splitlines()[2:]
@@ -386,7 +363,7 @@ def ports1000(c):
     with contextlib.ExitStack() as stack:
         up = rigs(stack, c.report, part, c.build, ["bascule/tap"])
         for rig in up:
-            grow(c, part, rig, Control(stack, rig.peer.socket), steps)
+            grow(c, part, rig, rig.peer.basculed.control(), steps)
 
 
 def grow(c, part, rig, control, steps):

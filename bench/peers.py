@@ -27,6 +27,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))), "tests", "guest"))
 
 import guestlib
+from daemon import Basculed
 from lib import Namespace, Unavailable, cpu_busy, run, wait_for
 
 NET = "10.99.0."
@@ -296,29 +297,12 @@ class Bascule(Peer):
     name = "bascule"
 
     def start(self, stack, ns, build):
-        self.client = os.path.join(build, "bascule")
-        daemon = os.path.join(build, "basculed")
-        for program in (self.client, daemon):
-            if not os.access(program, os.X_OK):
-                raise Unavailable("build %s" % program)
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="bench-bascule-"))
-        self.socket = folder + "/control.sock"
-        self.log = open(folder + "/log", "w+", encoding="utf-8")
-        stack.callback(self.log.close)
-        self.daemon = ns.spawn(stack, daemon, "--socket", self.socket,
-                               stderr=self.log)
-        wait_for("basculed", self.listening)
+        self.basculed = Basculed(stack, ns, build)
+        self.daemon = self.basculed.process
         self.call(ns, "addbr", "br0", "--no-local")
 
-    def listening(self):
-        if self.daemon.poll() is not None:
-            self.log.seek(0)
-            raise Unavailable("basculed ended: " + self.log.read().strip())
-        return os.path.exists(self.socket)
-
     def call(self, ns, *args):
-        return ns.run(self.client, "-S", self.socket, *args)
+        return ns.run(*self.basculed.client, *args)
 
     def take(self, ns, names):
         for n in names:

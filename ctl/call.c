@@ -69,6 +69,18 @@ void call_ok(struct call *c, json_t *result)
     call_free(c);
 }
 
+void call_notice(struct call *c, const char *text)
+{
+    struct text *out = answer_to(c);
+    json_t *o = out ? json_pack("{s:s,s:s,s:{s:o}}", "jsonrpc", "2.0", "method",
+                                "notice", "params", "text", text_value(text))
+                    : NULL;
+
+    if (o && text_json(out, o) == 0 && text_add(out, "\n", 1) == 0)
+        conn_flush(c->conn);
+    json_decref(o);
+}
+
 static void answer_error(struct call *c, const struct rpc_error *e)
 {
     struct text *out = answer_to(c);

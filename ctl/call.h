@@ -37,6 +37,10 @@ void call_free(struct call *c);
 /* Takes 'result' over; NULL (out of memory) becomes an error. */
 void call_ok(struct call *c, json_t *result);
 
+/* A word before the answer, for who has asked for such: a notification
+ * ("notice", with a "text"). */
+void call_notice(struct call *c, const char *text);
+
 /* The switch said no.  'err': errno of either sign. */
 void call_fail(struct call *c, int err, const char *what, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

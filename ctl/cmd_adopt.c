@@ -3,6 +3,7 @@
  * Taking over bridges of the kernel's.
  */
 #include "ctl/adopt/adopt.h"
+#include "ctl/apply/apply.h"
 #include "ctl/call.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ void rpc_adopt(struct call *c)
 
     c->what = "bridge";
     if (rpc_bool(c->params, "undo", false)) {
-        adopt_undo(a, name, call_done, c);
+        apply_unadopt(c->server->apply, name, call_done, c);
         return;
     }
     if (call_netns(c, &netns_fd) == 0)

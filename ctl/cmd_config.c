@@ -189,10 +189,17 @@ static void applied(void *arg, int rc, const struct err *e,
                              (int)r->confirm));
 }
 
+static void waits(void *arg, const char *text)
+{
+    call_notice(arg, text);
+}
+
 void rpc_apply(struct call *c)
 {
     struct apply_request *r = take_request(c);
 
+    if (r && rpc_bool(c->params, "notices", false))
+        r->notice = waits;
     if (r)
         apply_start(c->server->apply, r, applied, c);
 }
@@ -201,7 +208,7 @@ void rpc_confirm(struct call *c)
 {
     c->what = "configuration";
     apply_confirm(c->server->apply, rpc_bool(c->params, "revert", false),
-                  call_done, c);
+                  call_is_owner(c), call_done, c);
 }
 
 static void showed(void *arg, int rc, const struct err *e, const char *text)

@@ -205,10 +205,18 @@ void rpc_guest_list(struct call *c)
     call_ok(c, list);
 }
 
+static void shown(void *arg, json_t *o)
+{
+    struct call *c = arg;
+
+    if (o || named(c)) /* else it has gone meanwhile */
+        call_ok(c, o);
+}
+
 void rpc_guest_show(struct call *c)
 {
     struct guest *g = named(c);
 
     if (g)
-        call_ok(c, guest_full(g));
+        guest_full(g, shown, c);
 }

@@ -8,6 +8,8 @@
 #include "ctl/call.h"
 #include "ctl/object.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -103,6 +105,20 @@ static json_t *changed(const struct call *c, const struct bport *p)
     return NULL;
 }
 
+/* A tap that stays may be named by one machine after the other. */
+static void note_machine(const struct bport *p, const json_t *now)
+{
+    json_t *before = object_labels(p);
+    const char *was = json_string_value(json_object_get(before, MACHINE));
+    const char *is = json_string_value(json_object_get(now, MACHINE));
+
+    if (was && is && strcmp(was, is) != 0)
+        log_warn(
+            "port %s is virtual machine %.80s's from now on; it was %.80s's",
+            bport_spec(p)->name, is, was);
+    json_decref(before);
+}
+
 void rpc_port_label(struct call *c)
 {
     struct bport *p = call_port(c, rpc_string(c->params, "port"));
@@ -122,6 +138,7 @@ void rpc_port_label(struct call *c)
                   LABELS_MAX);
         return;
     }
+    note_machine(p, labels);
     bport_set_note(p, labels, release);
     bport_expect_end(p, json_object_get(labels, MACHINE) != NULL);
     call_ok(c, object_labels(p));

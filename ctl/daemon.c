@@ -4,6 +4,7 @@
  * signal ends both.
  */
 #include "base/log.h"
+#include "base/owndir.h"
 #include "base/stdfds.h"
 #include "ctl/apply/apply.h"
 #include "ctl/call.h"
@@ -162,20 +163,23 @@ static int begin_guests(const struct options *o, struct server *server,
                         const struct server_config *sc, struct err *e)
 {
     const char *usual = SOCKPATH_RUN_DIR "/control.sock";
-    char run[PATH_MAX], defs[PATH_MAX];
+    char top[PATH_MAX], run[PATH_MAX], defs[PATH_MAX];
     size_t len = strlen(sc->state_dir) - strlen(".state");
     struct guests_config c = {.loop = sc->loop,
                               .sw = sc->sw,
                               .def_dir = defs,
                               .run_dir = run,
+                              .run_top = top,
                               .user = o->guest_user,
                               .event = monitor_guest,
                               .event_arg = server};
 
-    if (strcmp(sc->socket, usual) == 0)
-        snprintf(run, sizeof(run), SOCKPATH_RUN_DIR "/guests");
-    else
-        snprintf(run, sizeof(run), "%.*s.guests/run", (int)len, sc->state_dir);
+    snprintf(top, sizeof(top), "%.*s.guests", (int)len, sc->state_dir);
+    snprintf(run, sizeof(run), "%.4000s/run", top);
+    if (strcmp(sc->socket, usual) == 0) {
+        snprintf(top, sizeof(top), SOCKPATH_RUN_DIR "/guests");
+        snprintf(run, sizeof(run), "%s", top);
+    }
     choose_def_dir(o, defs, sizeof(defs));
     if (!*defs)
         snprintf(defs, sizeof(defs), "%.*s.guests", (int)len, sc->state_dir);
@@ -224,23 +228,16 @@ static int make_state_dir(const struct sockaddr_un *addr, char *out, size_t n,
                           struct err *e)
 {
     size_t len = strlen(addr->sun_path);
-    struct stat st;
 
     if (len > 5 && strcmp(addr->sun_path + len - 5, ".sock") == 0)
         len -= 5;
     snprintf(out, n, "%.*s.state", (int)len, addr->sun_path);
     if (mkdir(out, 0700) == 0)
         return 0;
-    if (errno != EEXIST || lstat(out, &st) < 0)
+    if (errno != EEXIST)
         return err_sys(e, errno, "the directory of what survives a crash, %s",
                        out);
-    if (S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-        !(st.st_mode & (S_IWGRP | S_IWOTH)))
-        return 0;
-    return err_set(e, EPERM,
-                   "%s is not a directory that only this user can write to; "
-                   "remove it, or give another place with --socket",
-                   out);
+    return owndir_check(out, "--socket", e);
 }
 
 static int begin(const struct options *o, struct listener *l, struct conf *conf,

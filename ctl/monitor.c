@@ -162,7 +162,9 @@ static int write_event(struct text *out, struct sw *sw,
         rc |= text_addf(out, ",\"mac\":\"%s\"", mac_format(&mac, mac_text));
         if (fdb_key_vid(e->key))
             rc |= text_addf(out, ",\"vlan\":%u", fdb_key_vid(e->key));
-        if (e->type != SW_EVENT_ADDRESS)
+        if (e->type == SW_EVENT_ADDRESS)
+            rc |= add_name(out, "how", snoop_how_name(e->how));
+        else
             rc |= object_entry_kind(out, e->flags);
     }
     if (event_class(e->type) == MONITOR_PORT)

@@ -134,7 +134,7 @@ enum command_flag {
       "make bridges, ports and addresses what the file says", 1, 2,            \
       CMD_CHANGE,                                                              \
       "files:a dry_run:b? confirm:n? namespaces:a? netns:b? "                  \
-      "captures:a?")                                                           \
+      "captures:a? notices:b?")                                                \
     X(confirm, "confirm", "", "[--revert]",                                    \
       "keep what was applied with --confirm, or take it back now", 0, 0,       \
       CMD_CHANGE, "revert:b?")                                                 \

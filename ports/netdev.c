@@ -202,6 +202,14 @@ int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
     return 0;
 }
 
+/* This request is answered under RCU. */
+bool netdev_exists(int ifindex)
+{
+    char name[IFNAMSIZ];
+
+    return if_indextoname((unsigned)ifindex, name) || errno != ENXIO;
+}
+
 int netdev_check_port(const struct netdev *d, bool adopted, struct err *e)
 {
     if (d->flags & IFF_LOOPBACK)

@@ -3,9 +3,10 @@
  * Asking for and changing the settings of one netdev: rtnetlink for what it
  * knows, ethtool for the rest.
  *
- * Threads: job or control thread; every call opens a socket of its own, talks
- * to the kernel only and so blocks for microseconds.  All work in the network
- * namespace the calling thread is in (netns_enter).
+ * Threads: job thread, since most of it waits for the kernel's lock of all
+ * interfaces; what says so does not, and may be called by the control thread.
+ * Every call opens a socket of its own and talks to the kernel only.  All work
+ * in the network namespace the calling thread is in (netns_enter).
  */
 #ifndef PORTS_NETDEV_H
 #define PORTS_NETDEV_H
@@ -16,6 +17,7 @@
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct nlmsghdr;
 struct sock_filter;
@@ -47,6 +49,9 @@ bool netdev_parse(const struct nlmsghdr *nlh, struct netdev *d);
  */
 int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e);
 
+/* Is there a link of that number?  If in doubt, yes.  Does not wait. */
+bool netdev_exists(int ifindex);
+
 /* May it be a port?  'adopted': of a bridge of the kernel's, in which it is. */
 int netdev_check_port(const struct netdev *d, bool adopted, struct err *e);
 
@@ -69,7 +74,8 @@ int netdev_move(int ifindex, int netns_fd, const char *name, struct err *e);
 
 /*
  * The number (nsid) that the calling thread's namespace has for that of
- * 'netns_fd'; given one if it has none.  0 or -errno with a sentence.
+ * 'netns_fd'; given one if it has none.  0 or -errno with a sentence.  Does not
+ * wait.
  */
 int netdev_nsid(int netns_fd, int *nsid, struct err *e);
 
@@ -97,6 +103,27 @@ int netdev_filter_del(int ifindex, bool egress, uint32_t handle,
  * NULL, tells how many of them have that handle.
  */
 int netdev_clsact_filters(int ifindex, uint32_t handle, int *ours);
+
+/*
+ * May an interface be made of this name?  "all" and "default" are the kernel's
+ * own words in /proc/sys/net/ipv4/conf, of which it says no more than EINVAL.
+ */
+static inline bool netdev_name_is_allowed(const char *name)
+{
+    return strcmp(name, "all") != 0 && strcmp(name, "default") != 0;
+}
+
+/*
+ * What to say when there is an interface of a name that was to be made, of
+ * which the caller says the end, which is another way: "interface vm1 exists
+ * already: delete it (ip link del dev vm1) or".  One to delete a tap that a
+ * process has open is not given.  'netns_fd': where it is, -1: the daemon's
+ * own.  Returns 'text'.  Job thread: it looks through proc(5), for
+ * milliseconds.
+ */
+#define NETDEV_WAY_MAX 160
+const char *netdev_in_the_way(int netns_fd, const char *name,
+                              char text[NETDEV_WAY_MAX]);
 
 /* ---- rtnetlink as such ---- */
 

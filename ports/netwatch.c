@@ -10,13 +10,17 @@
  * their devices along although we watch them.
  *
  * The socket also asks for all links of a namespace at the start and whenever
- * the kernel had to drop messages; the answers come the same way, so nothing
- * waits for them.  A socket can have one such question at a time, so they
+ * the kernel had to drop messages; the answers come the same way, in order with
+ * the changes.  A socket can have one such question at a time, so they
  * queue up.  What was known before and is not in the answer has gone
  * meanwhile, so each watch remembers which links there are.
+ *
+ * A thread asks and has the socket meanwhile (inquiry.h); what it heard there
+ * is then taken as if it had just come.
  */
 #include "ports/netwatch.h"
 
+#include "ports/inquiry.h"
 #include "ports/netdev.h"
 
 #include <errno.h>
@@ -26,29 +30,17 @@
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef RTEXT_FILTER_SKIP_STATS
-#define RTEXT_FILTER_SKIP_STATS (1 << 3)
-#endif
-
-#define MESSAGE_MAX 32768
 /* Messages per turn of the loop: a thousand links take several turns, and
  * the control thread does other things between. */
 #define TURN_MAX 8
 /* A thousand devices made at once are not to overflow the socket. */
 #define SOCKET_BUFFER (4 << 20)
-
-/* Our own namespace needs no number. */
-#define NSID_HOME (-1)
-/* Sequence numbers: of a dump, counted; of a question for one link, which
- * namespace it was about. */
-#define ASK_ONE 0x80000000u
 
 struct known {
     int ifindex;
@@ -78,12 +70,17 @@ struct netwatch {
     struct netwatch_ns *dropped; /* freed when nobody looks at them */
     struct mnl_socket *nl;       /* opened with the first watch */
     ev_io readable;
-    char *buf;                  /* MESSAGE_MAX */
-    uint32_t dump;              /* sequence number of the last dump asked for */
-    bool dumping;               /* its answers are still coming ... */
+    ev_async wake;       /* an answer is there, or more of it */
+    struct inquiry *out; /* NULL: the socket is ours */
+    struct heard *heard; /* by the last one, and not yet looked at */
+    char *buf;           /* MESSAGE_MAX */
+    uint32_t dump;       /* sequence number of the last dump asked for */
+    uint32_t answered;   /* ... of the last whose answer has begun: what is told
+                            before that may be over */
+    bool dumping;        /* its answers are still coming ... */
     struct netwatch_ns *dumper; /* ... for this watch; NULL: dropped */
     bool refused; /* a dump was, in this turn: not at once again */
-    bool reading; /* inside on_readable */
+    bool reading; /* inside take_some */
 };
 
 /* ---- which links there are ---- */
@@ -123,7 +120,7 @@ static void remember(struct netwatch_ns *w, const struct netdev *d)
         w->n_known++;
         w->known[at].ifindex = d->ifindex;
     }
-    w->known[at].seen = w->owner->dump;
+    w->known[at].seen = w->owner->answered;
     memcpy(w->known[at].name, d->name, sizeof(d->name));
 }
 
@@ -199,23 +196,16 @@ static struct netwatch_ns *by_nsid(struct netwatch *nw, int nsid)
 
 /* ---- asking ---- */
 
-static bool question(struct netwatch_ns *w, uint16_t flags, uint32_t seq,
-                     int ifindex)
+/* The socket is the thread's from here on. */
+static bool lend(struct netwatch *nw, int nsid)
 {
-    alignas(struct nlmsghdr) char buf[256];
-    struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-    struct ifinfomsg *ifi;
+    struct question k = {nw->nl, nsid, nw->dump, nw->loop, &nw->wake};
 
-    nlh->nlmsg_type = RTM_GETLINK;
-    nlh->nlmsg_flags = NLM_F_REQUEST | flags;
-    nlh->nlmsg_seq = seq;
-    ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-    ifi->ifi_family = AF_UNSPEC;
-    ifi->ifi_index = ifindex;
-    mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-    if (w->nsid != NSID_HOME)
-        mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, (uint32_t)w->nsid);
-    return mnl_socket_sendto(w->owner->nl, nlh, nlh->nlmsg_len) >= 0;
+    ev_io_stop(nw->loop, &nw->readable);
+    nw->out = inquiry_start(&k);
+    if (!nw->out)
+        ev_io_start(nw->loop, &nw->readable);
+    return nw->out != NULL;
 }
 
 /* Asks for all links of the next watch that wants them. */
@@ -223,14 +213,14 @@ static void ask_all(struct netwatch *nw)
 {
     struct netwatch_ns *w = nw->watches;
 
-    if (nw->dumping || nw->refused)
+    if (nw->dumping || nw->out || nw->refused)
         return;
     while (w && !w->dump_late)
         w = w->next;
     if (!w)
         return;
-    nw->dump = (nw->dump + 1) & ~ASK_ONE;
-    if (!question(w, NLM_F_DUMP, nw->dump, 0))
+    nw->dump++;
+    if (!lend(nw, w->nsid))
         return; /* with the next message */
     w->dump_late = false;
     w->joined = false;
@@ -296,27 +286,12 @@ static void dump_refused(struct netwatch *nw, uint32_t seq, int error)
     w->dump_late = true;
 }
 
-/* A request was refused: a dump, or the question for one link. */
 static void on_error(struct netwatch *nw, const struct nlmsghdr *nlh)
 {
     const struct nlmsgerr *err = mnl_nlmsg_get_payload(nlh);
-    const struct ifinfomsg *ifi;
-    struct netdev d = {0};
-    struct netwatch_ns *w;
 
-    if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*err) + sizeof(*ifi))
-        return;
-    if (!(err->msg.nlmsg_seq & ASK_ONE)) {
+    if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*err))
         dump_refused(nw, err->msg.nlmsg_seq, err->error);
-        return;
-    }
-    ifi = mnl_nlmsg_get_payload(&err->msg);
-    d.ifindex = ifi->ifi_index;
-    w = by_nsid(nw, (int)(err->msg.nlmsg_seq & ~ASK_ONE) - 1);
-    if (!w || err->error != -ENODEV)
-        return;
-    forget(w, d.ifindex);
-    tell(w, &d, true);
 }
 
 static void on_nsid(struct netwatch *nw, const struct nlmsghdr *nlh)
@@ -336,17 +311,14 @@ static void on_nsid(struct netwatch *nw, const struct nlmsghdr *nlh)
         w->dump_late = true;
 }
 
-/* An answer to a question of ours. */
+/* A piece of the answer to our question. */
 static void on_answer(struct netwatch *nw, const struct nlmsghdr *nlh)
 {
-    struct netwatch_ns *w = NULL;
+    struct netwatch_ns *w = nw->dumper;
 
-    if (nlh->nlmsg_seq & ASK_ONE)
-        w = by_nsid(nw, (int)(nlh->nlmsg_seq & ~ASK_ONE) - 1);
-    else if (nw->dumping && nlh->nlmsg_seq == nw->dump)
-        w = nw->dumper;
-    if (!w || w->lost)
+    if (!nw->dumping || nlh->nlmsg_seq != nw->dump || !w || w->lost)
         return;
+    nw->answered = nw->dump;
     /* Links changed between two pieces of a dump: read them again. */
     if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
         w->dump_late = true;
@@ -391,40 +363,48 @@ static void on_message(struct netwatch *nw, const struct nlmsghdr *nlh,
     }
 }
 
-static ssize_t receive(struct netwatch *nw, int *nsid)
+static void on_octets(struct netwatch *nw, const char *octets, size_t n,
+                      int nsid)
 {
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct iovec v = {nw->buf, MESSAGE_MAX};
-    struct msghdr m = {.msg_iov = &v,
-                       .msg_iovlen = 1,
-                       .msg_control = control,
-                       .msg_controllen = sizeof(control)};
-    ssize_t n = recvmsg(mnl_socket_get_fd(nw->nl), &m, 0);
-    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    const struct nlmsghdr *nlh = (const void *)octets;
+    int left = (int)n;
 
-    *nsid = NSID_HOME;
-    if (c && c->cmsg_level == SOL_NETLINK &&
-        c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
-        memcpy(nsid, CMSG_DATA(c), sizeof(*nsid));
-    return n;
+    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+        on_message(nw, nlh, nsid);
+}
+
+static void take_heard(struct netwatch *nw)
+{
+    struct heard *h = nw->heard;
+
+    nw->heard = h->next;
+    if (h->len)
+        on_octets(nw, h->octets, h->len, h->nsid);
+    else
+        all_late(nw);
+    free(h);
 }
 
 /* False when nothing is left to read for now. */
 static bool read_some(struct netwatch *nw)
 {
-    const struct nlmsghdr *nlh = (const void *)nw->buf;
-    int nsid, left;
-    ssize_t n = receive(nw, &nsid);
+    int nsid;
+    ssize_t n;
 
+    if (nw->heard) {
+        take_heard(nw);
+        return true;
+    }
+    if (nw->out)
+        return false;
+    n = inquiry_receive(nw->nl, nw->buf, &nsid);
     if (n < 0 && errno == ENOBUFS) {
         all_late(nw);
         return true;
     }
     if (n <= 0)
         return n < 0 && errno == EINTR;
-    left = (int)n;
-    for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-        on_message(nw, nlh, nsid);
+    on_octets(nw, nw->buf, (size_t)n, nsid);
     return true;
 }
 
@@ -439,23 +419,63 @@ static void free_dropped(struct netwatch *nw)
     }
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
+static void take_some(struct netwatch *nw)
 {
-    struct netwatch *nw = io->data;
     unsigned turns = 0;
 
-    (void)loop;
-    (void)revents;
     nw->reading = true;
-    nw->refused = false;
     while (turns++ < TURN_MAX && read_some(nw))
         ;
     nw->reading = false;
     free_dropped(nw);
     ask_all(nw);
+    if (nw->heard)
+        ev_async_send(nw->loop, &nw->wake); /* the rest in the next turn */
 }
 
-/* ---- the socket ---- */
+static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct netwatch *nw = io->data;
+
+    (void)loop;
+    (void)revents;
+    nw->refused = false;
+    take_some(nw);
+}
+
+/* It could not be asked, or the answer not kept. */
+static void unanswered(struct netwatch *nw)
+{
+    if (nw->dumper && !nw->dumper->lost)
+        nw->dumper->dump_late = true;
+    nw->dumping = false;
+    nw->dumper = NULL;
+    nw->refused = true;
+}
+
+static void take_back(struct netwatch *nw)
+{
+    bool complete;
+
+    nw->heard = inquiry_take(nw->out, &complete);
+    nw->out = NULL;
+    if (!complete)
+        unanswered(nw);
+    ev_io_start(nw->loop, &nw->readable);
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *w, int revents)
+{
+    struct netwatch *nw = w->data;
+
+    (void)loop;
+    (void)revents;
+    if (nw->out && inquiry_answered(nw->out))
+        take_back(nw);
+    take_some(nw);
+}
+
+/* ---- beginning to listen ---- */
 
 static int subscribe(struct netwatch *nw, struct err *e)
 {
@@ -484,6 +504,9 @@ static int subscribe(struct netwatch *nw, struct err *e)
     ev_io_init(&nw->readable, on_readable, fd, EV_READ);
     nw->readable.data = nw;
     ev_io_start(nw->loop, &nw->readable);
+    ev_async_init(&nw->wake, on_wake);
+    nw->wake.data = nw;
+    ev_async_start(nw->loop, &nw->wake);
     return 0;
 }
 
@@ -581,12 +604,6 @@ void netwatch_remove(struct netwatch_ns *w)
         free_dropped(w->owner);
 }
 
-void netwatch_ask(struct netwatch_ns *w, int ifindex)
-{
-    if (!w->lost && !question(w, 0, ASK_ONE | (uint32_t)(w->nsid + 1), ifindex))
-        w->dump_late = true; /* with the next message */
-}
-
 struct netwatch *netwatch_new(struct ev_loop *loop,
                               void (*change)(void *arg, uint64_t netns,
                                              const struct link_change *c),
@@ -607,6 +624,15 @@ struct netwatch *netwatch_new(struct ev_loop *loop,
     return nw;
 }
 
+static void stop_listening(struct netwatch *nw)
+{
+    ev_async_stop(nw->loop, &nw->wake);
+    ev_io_stop(nw->loop, &nw->readable);
+    heard_free(nw->heard);
+    if (!nw->out || inquiry_abandon(nw->out))
+        mnl_socket_close(nw->nl);
+}
+
 void netwatch_free(struct netwatch *nw)
 {
     if (!nw)
@@ -619,10 +645,8 @@ void netwatch_free(struct netwatch *nw)
         nw->dropped = w;
     }
     free_dropped(nw);
-    if (nw->nl) {
-        ev_io_stop(nw->loop, &nw->readable);
-        mnl_socket_close(nw->nl);
-    }
+    if (nw->nl)
+        stop_listening(nw);
     free(nw->buf);
     free(nw);
 }

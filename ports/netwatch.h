@@ -4,7 +4,8 @@
  * shared by all ports whose devices live there.  A watch does not keep its
  * namespace alive.
  *
- * Threads: control thread, except where said.
+ * Threads: control thread, except where said.  Nothing here waits for the
+ * kernel's lock of all interfaces: a thread of the watch's own does.
  */
 #ifndef PORTS_NETWATCH_H
 #define PORTS_NETWATCH_H
@@ -25,6 +26,7 @@ struct netwatch *netwatch_new(struct ev_loop *loop,
                               void (*change)(void *arg, uint64_t netns,
                                              const struct link_change *c),
                               void *arg);
+/* Not from inside 'change'. */
 void netwatch_free(struct netwatch *w);
 
 /*
@@ -38,13 +40,6 @@ struct netwatch_ns *netwatch_add(struct netwatch *w, int netns_fd, int *rc,
                                  struct err *e);
 /* NULL is fine. */
 void netwatch_remove(struct netwatch_ns *n);
-
-/*
- * Reads one link again and tells 'change', soon: what happened between
- * reading a device while opening a port and listening for it is not missed.
- * A device that is gone is told as gone, with an empty name.
- */
-void netwatch_ask(struct netwatch_ns *n, int ifindex);
 
 /* Inode number that identifies a namespace; 0 on failure. */
 uint64_t netns_id(int netns_fd);

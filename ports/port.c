@@ -2,6 +2,7 @@
 #include "ports/port.h"
 #include "ports/dgram.h"
 #include "ports/mem.h"
+#include "ports/netdev.h"
 #include "ports/packet.h"
 #include "ports/pcap_port.h"
 #include "ports/stream.h"
@@ -52,6 +53,19 @@ static int no_such_kind(const char *name, struct err *e)
                    list);
 }
 
+static int check_makeable(const struct port_spec *spec, struct err *e)
+{
+    if (netdev_name_is_allowed(spec->target))
+        return 0;
+    return err_set(e, EINVAL,
+                   "the kernel lets no interface be called %s: choose another "
+                   "name%s",
+                   spec->target,
+                   spec->local ? ", or make the bridge without an interface "
+                                 "(--no-local; in a file, local: no)"
+                               : "");
+}
+
 static int check_words(const struct port_spec *spec, struct err *e)
 {
     const struct port_kind *kind = port_kind_find(spec->kind);
@@ -64,6 +78,8 @@ static int check_words(const struct port_spec *spec, struct err *e)
         rc = port_name_check(spec->name, e);
     if (!rc && kind->netdev)
         rc = port_name_check(spec->target, e);
+    if (!rc && strcmp(kind->name, "tap") == 0)
+        rc = check_makeable(spec, e);
     return rc;
 }
 

@@ -102,6 +102,8 @@ enum port_event {
     PORT_EVENT_CAPS,   /* caps changed: MTU, MAC, speed, offloads */
     PORT_EVENT_FAILED, /* device or peer gone: close me, keep me */
     PORT_EVENT_READY,  /* device is back: open me again */
+    PORT_EVENT_AWAY,   /* device is not where it was: find out where it is
+                          (tap only; see ports/tap.h) */
 };
 
 /*
@@ -216,8 +218,8 @@ struct port {
     const struct port_kind *kind;
     const struct port_ops *ops;
     struct port_spec spec; /* private copy; its descriptors are dups, owned */
-    /* The namespace (inode) a netdev that may move is in now; 0: does not
-     * move.  Set by open, then control thread; a change is told by CAPS. */
+    /* The namespace (inode) a netdev that may move is in now, as far as is
+     * known; 0: does not move.  Set by open, then control thread. */
     uint64_t netns;
     struct port_caps caps;
     unsigned n_queues;   /* set by open: 1 .. PORT_QUEUES_MAX */

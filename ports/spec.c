@@ -48,6 +48,10 @@ int port_name_check(const char *name, struct err *e)
                        PORT_NAME_MAX - 1);
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return err_set(e, EINVAL, "'%s' cannot be a port's name", name);
+    if (strncmp(name, "--", 2) == 0)
+        return err_set(e, EINVAL,
+                       "name '%s' begins as options of commands do, with --",
+                       shown);
     for (const char *c = name; *c; c++) {
         if (iscntrl((unsigned char)*c))
             return err_set(e, EINVAL, "name '%s' has control characters",

@@ -200,14 +200,13 @@ static void follow(struct takeover *t, struct port *p,
 static bool replaced(const struct takeover *t, const struct port *p)
 {
     struct netns_scope scope;
-    struct netdev d;
-    int rc;
+    bool exists;
 
     if (netns_enter(&scope, p->spec.netns_fd, NULL) != 0)
         return false;
-    rc = netdev_get(NULL, t->ifindex, &d, NULL);
+    exists = netdev_exists(t->ifindex);
     netns_leave(&scope);
-    return rc == -ENODEV;
+    return !exists;
 }
 
 void takeover_link(struct takeover *t, struct port *p,

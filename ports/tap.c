@@ -56,8 +56,9 @@ struct tap {
     /* Where the netdev is; control thread once open. */
     int ifindex;
     char ifname[IFNAMSIZ];
-    uint64_t first; /* the namespace it was made for */
-    bool spent;     /* ... whose descriptor is no longer there */
+    uint64_t first;   /* the namespace it was made for */
+    bool spent;       /* ... whose descriptor is no longer there */
+    unsigned changes; /* that have been told of it; control thread */
     ev_io readable;
     struct port_queue *queue; /* NULL: not attached */
 };
@@ -132,13 +133,12 @@ static int check_name(const char *name, struct err *e)
     return 0;
 }
 
-static int exists(const char *name, struct err *e)
+static int exists(int netns_fd, const char *name, struct err *e)
 {
-    return err_set(
-        e, EEXIST,
-        "interface %s exists already: delete it (ip link del dev %s) or "
-        "take it over as packet:%s",
-        name, name, name);
+    char way[NETDEV_WAY_MAX];
+
+    return err_set(e, EEXIST, "%s take it over as packet:%s",
+                   netdev_in_the_way(netns_fd, name, way), name);
 }
 
 /* Makes the netdev 'name' in our own namespace. */
@@ -147,7 +147,7 @@ static int create(struct tap *t, const char *name, struct err *e)
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 
     if (if_nametoindex(name))
-        return exists(name, e);
+        return exists(-1, name, e);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0)
         return explain_open(t, errno, e);
@@ -166,7 +166,7 @@ static int create(struct tap *t, const char *name, struct err *e)
                        name, instead(t));
     case EBUSY:
     case EEXIST:
-        return exists(name, e);
+        return exists(-1, name, e);
     default:
         return err_sys(e, errno, "creating interface %s", name);
     }
@@ -193,22 +193,31 @@ static int set_offloads(struct tap *t, struct err *e)
     return 0;
 }
 
-static void take_caps(struct tap *t, const struct netdev *d)
+/* The carrier of the bridge's own interface is what the bridge says it is; of
+ * any other it is the user's (ip link set dev ... carrier off). */
+static void say_netdev(const struct tap *t, const struct netdev *d,
+                       struct tap_place *w)
 {
-    struct port_caps *c = &t->port.caps;
+    w->ifindex = d->ifindex;
+    memcpy(w->ifname, d->name, sizeof(w->ifname));
+    w->link =
+        d->flags & IFF_UP && (t->port.spec.local || d->flags & IFF_RUNNING);
+    w->mtu = d->mtu;
+    w->mac = d->mac;
+}
 
-    c->mtu = d->mtu;
-    c->mac = d->mac;
-    c->link = d->flags & IFF_UP;
-    /* The carrier of the bridge's own interface is what the bridge says it
-     * is; of any other it is the user's (ip link set dev ... carrier off). */
-    if (!t->port.spec.local)
-        c->link = c->link && (d->flags & IFF_RUNNING);
-    memcpy(t->ifname, d->name, sizeof(t->ifname));
+static void take_netdev(struct tap *t, const struct tap_place *w)
+{
+    t->ifindex = w->ifindex;
+    memcpy(t->ifname, w->ifname, sizeof(t->ifname));
+    t->port.caps.link = w->link;
+    t->port.caps.mtu = w->mtu;
+    t->port.caps.mac = w->mac;
 }
 
 static int configure(struct tap *t, const struct tap_wish *w, struct err *e)
 {
+    struct tap_place here;
     struct netdev d;
     int rc;
 
@@ -223,8 +232,8 @@ static int configure(struct tap *t, const struct tap_wish *w, struct err *e)
         rc = netdev_get(NULL, d.ifindex, &d, e);
     if (rc)
         return rc;
-    t->ifindex = d.ifindex;
-    take_caps(t, &d);
+    say_netdev(t, &d, &here);
+    take_netdev(t, &here);
     t->port.caps.speed = netdev_speed(d.name);
     return 0;
 }
@@ -252,21 +261,22 @@ int tap_netns(struct port *p)
     return fd < 0 ? -errno : fd;
 }
 
-/* Enters the namespace the netdev is in and finds it there.  Of the port it
- * reads only what stays while it is open. */
+/*
+ * Enters the namespace the netdev is in and finds it there.  Of the port it
+ * reads only what stays while it is open.  *fd is that namespace, for the
+ * caller to close, or -1 if it is not known.
+ */
 static int enter_home_once(struct tap *t, struct netns_scope *scope,
-                           struct netdev *d, uint64_t *netns, struct err *e)
+                           struct netdev *d, int *fd, struct err *e)
 {
     struct ifreq ifr = {0};
-    int fd = tap_netns(&t->port);
-    int rc;
+    int rc = tap_netns(&t->port);
 
-    if (fd < 0)
-        return err_sys(e, fd, "finding the namespace of %s",
+    *fd = rc < 0 ? -1 : rc;
+    if (rc < 0)
+        return err_sys(e, rc, "finding the namespace of %s",
                        t->port.spec.target);
-    *netns = netns_id(fd);
-    rc = netns_enter(scope, fd, e);
-    close(fd);
+    rc = netns_enter(scope, *fd, e);
     if (rc)
         return rc;
     if (ioctl(t->fd, TUNGETIFF, &ifr) < 0)
@@ -278,40 +288,53 @@ static int enter_home_once(struct tap *t, struct netns_scope *scope,
     return rc;
 }
 
-static int enter_home(struct tap *t, struct netns_scope *scope,
-                      struct netdev *d, uint64_t *netns, struct err *e)
+static void close_fd(int fd)
 {
-    int rc = -ENODEV;
+    if (fd >= 0)
+        close(fd);
+}
+
+static int enter_home(struct tap *t, struct netns_scope *scope,
+                      struct netdev *d, int *fd, struct err *e)
+{
+    int rc = enter_home_once(t, scope, d, fd, e);
 
     /* It may move or get another name between one question and the next. */
-    for (int i = 0; i < 3 && rc == -ENODEV; i++)
-        rc = enter_home_once(t, scope, d, netns, e);
+    for (int i = 1; i < 3 && rc == -ENODEV; i++) {
+        close_fd(*fd);
+        rc = enter_home_once(t, scope, d, fd, e);
+    }
     return rc;
 }
 
-/* Reads how it stands where it is now. */
-static int look(struct tap *t, struct err *e)
+static void locate(struct tap *t, struct tap_place *w, struct err *e)
 {
     struct netns_scope scope = {.home = -1};
     struct netdev d = {0};
-    int rc = enter_home(t, &scope, &d, &t->port.netns, e);
 
-    if (rc)
-        return rc;
+    w->rc = enter_home(t, &scope, &d, &w->netns_fd, e);
+    w->netns = w->netns_fd < 0 ? 0 : netns_id(w->netns_fd);
+    if (w->rc)
+        return;
     netns_leave(&scope);
-    t->ifindex = d.ifindex;
-    take_caps(t, &d);
-    return 0;
+    say_netdev(t, &d, w);
 }
 
 static int move_in(struct tap *t, int netns_fd, struct err *e)
 {
     const char *name = t->port.spec.target;
     int rc = netdev_move(t->ifindex, netns_fd, name, e);
+    struct tap_place w;
 
     if (rc == -EEXIST)
-        return exists(name, e);
-    return rc ? rc : look(t, e);
+        return exists(netns_fd, name, e);
+    if (rc)
+        return rc;
+    locate(t, &w, e);
+    close_fd(w.netns_fd);
+    if (!w.rc)
+        take_netdev(t, &w);
+    return w.rc;
 }
 
 static int make(struct tap *t, const struct tap_wish *w, struct err *e)
@@ -535,26 +558,39 @@ static void tap_tx(struct port *p, unsigned ctx, struct frame *const *f,
 
 /* ---- following the netdev ---- */
 
+void tap_ask(struct port *p, struct tap_place *w)
+{
+    *w = (struct tap_place){.changes = tap_of(p)->changes, .netns_fd = -1};
+}
+
+void tap_find(struct port *p, struct tap_place *w)
+{
+    locate(tap_of(p), w, NULL);
+}
+
 /*
- * It is not where it was, or was seen to go.  A namespace that is ending
- * cannot be entered any more (EINVAL), and takes the netdev along.
+ * A namespace that is ending cannot be entered any more (EINVAL), and takes the
+ * netdev along.  What the kernel has told meanwhile is at least as new, or is
+ * followed by what is.
  */
-void tap_refresh(struct port *p)
+bool tap_found(struct port *p, const struct tap_place *w)
 {
     struct tap *t = tap_of(p);
-    int rc;
 
-    if (p->kind != &port_kind_tap || t->fd < 0 || atomic_load(&p->failed))
-        return;
-    rc = look(t, NULL);
-    if (rc == -EBADFD || rc == -EINVAL) {
+    if (w->rc == -EBADFD || w->rc == -EINVAL) {
         gone(t);
-        return;
+        return true;
     }
-    if (rc)
+    if (w->changes != t->changes)
+        return false;
+    if (w->netns_fd >= 0)
+        p->netns = w->netns;
+    if (w->rc)
         tap_unwatched(p);
-    port_event(p, PORT_EVENT_CAPS, "interface %s moved to another namespace",
-               t->ifname);
+    else
+        take_netdev(t, w);
+    port_event(p, PORT_EVENT_CAPS, "interface %s was found again", t->ifname);
+    return true;
 }
 
 void tap_unwatched(struct port *p)
@@ -579,8 +615,10 @@ static void tap_link(struct port *p, const struct link_change *c)
     if (t->fd < 0 || atomic_load(&p->failed) || c->netns != p->netns ||
         c->ifindex != t->ifindex)
         return;
+    t->changes++;
     if (c->gone) {
-        tap_refresh(p); /* the descriptor knows whether it is no more */
+        t->ifindex = 0; /* the descriptor knows whether it is no more */
+        port_event(p, PORT_EVENT_AWAY, "interface %s left", t->ifname);
         return;
     }
     p->caps.mtu = c->mtu;
@@ -643,11 +681,11 @@ int tap_set_mtu(struct port *p, uint32_t mtu, struct err *e)
 {
     struct netns_scope scope = {.home = -1};
     struct netdev d = {0};
-    uint64_t netns;
-    int rc = check_open(p, e);
+    int fd = -1, rc = check_open(p, e);
 
     if (!rc)
-        rc = enter_home(tap_of(p), &scope, &d, &netns, e);
+        rc = enter_home(tap_of(p), &scope, &d, &fd, e);
+    close_fd(fd);
     if (rc)
         return rc;
     rc = netdev_set_mtu(d.ifindex, mtu, e);

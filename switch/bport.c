@@ -2,7 +2,6 @@
 #include "switch/bridge.h"
 
 #include "ports/mem.h"
-#include "ports/tap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,17 +59,6 @@ const struct port_spec *bport_spec(const struct bport *p)
 int bport_check(const struct port_spec *spec, struct err *e)
 {
     return port_check(spec, e);
-}
-
-int bport_netns(const struct bport *p)
-{
-    int fd = p->port->spec.netns_fd;
-
-    if (p->port->kind == &port_kind_tap && p->life == LIFE_RUNNING) {
-        fd = tap_netns(p->port);
-        return fd < 0 ? -1 : fd;
-    }
-    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 int bport_file(const struct bport *p)
@@ -309,6 +297,7 @@ static const struct limits {
     [BPORT_LOOP_GUARD] = {"loop guard", 1, EINVAL},
     [BPORT_ASSURANCE] = {"bridge assurance", 1, EINVAL},
     [BPORT_WATCH_ADDRESSES] = {"watching for addresses", 1, EINVAL},
+    [BPORT_FOLLOW_MOVES] = {"following moves", 1, EINVAL},
 };
 
 /* 17.14 of 802.1D-2004 */

@@ -10,6 +10,7 @@
 #define SWITCH_BRIDGE_H
 
 #include "ports/netwatch.h"
+#include "ports/tap.h"
 #include "switch/job.h"
 #include "switch/view.h"
 #include "switch/worker.h"
@@ -84,6 +85,13 @@ struct speed {
     uint32_t mbps;
 };
 
+/* Finding a tap that has left where it was; see home.c. */
+struct home {
+    struct job job;
+    bool out, again; /* the job is out; it is to begin anew when it ends */
+    struct tap_place place;
+};
+
 struct setting;
 
 struct bport {
@@ -116,12 +124,14 @@ struct bport {
     struct port_caps caps;    /* the kind's, as of its last event */
     struct mac entry;         /* its local entry in the table; 0: none */
     struct lane *lane;        /* [forwarders] */
+    struct hold *hold;        /* NULL: never wanted so far */
     struct view_port *record; /* in the view, or to be */
     struct changes on_add, on_del;
     struct job job; /* open or close */
     int job_rc;
     struct err job_err;
     struct speed speed;
+    struct home home;
     uint64_t netns;          /* inode, for link changes */
     uint64_t netns_first;    /* ... when it was added */
     struct link_change link; /* see from_link */
@@ -301,9 +311,12 @@ void publish_start(struct sw *sw);
 /* Publishes what is dirty and starts a grace period if one is due. */
 void publish_turn(struct sw *sw);
 
-/* life.c */
+/* birth.c */
+/* A port that is not yet in the bridge; NULL with 'rc' and a sentence. */
 struct bport *bport_new(struct bridge *b, const struct port_spec *spec,
                         uint16_t no, int *rc, struct err *e);
+
+/* life.c */
 void life_open(struct bport *p);
 void life_delete(struct bport *p);
 /* A grace period is over that began after the port left the view. */
@@ -314,16 +327,23 @@ void life_purged(struct bport *p);
  * given back. */
 void life_lend(struct bport *p);
 void life_give_back(struct bport *p);
+/* Looks at the device's description, if it may be asked now. */
+void life_describe(struct bport *p);
+
+/* fresh.c */
 /* The view is out that opens the port: its queues are read empty. */
-void life_freshen(struct bport *p); /* fresh.c */
-void life_link(struct sw *sw, uint64_t netns, const struct link_change *c);
+void life_freshen(struct bport *p);
+
+/* device.c */
+/* A link of that namespace has changed. */
+void device_link(struct sw *sw, uint64_t netns, const struct link_change *c);
+
+/* state.c */
 bool bport_forwarding(const struct bport *p);
 /* The state it is to be in; a view may yet have to say so. */
 enum bport_state bport_state(const struct bport *p);
 /* ... and as people see it: not open before its queues are fresh. */
 enum bport_state bport_shown(const struct bport *p);
-/* Looks at the device's description, if it may be asked now. */
-void life_describe(struct bport *p);
 
 /* local.c */
 /* Follows ports as they come, go and change: address and MTU first, then what
@@ -343,6 +363,11 @@ struct mac bport_own_mac(const struct bport *p);
 /* speed.c */
 /* The port's link has come up. */
 void speed_ask(struct bport *p);
+
+/* home.c */
+/* The port's netdev may not be where it was; if it is no tap, nothing is done.
+ */
+void home_ask(struct bport *p);
 
 /* own.c */
 void own_init(struct bridge *b);

@@ -82,7 +82,8 @@ void observe_address(struct bport *p, const struct snoop_claim *c)
 {
     struct sw_event e = {.type = SW_EVENT_ADDRESS,
                          .key = fdb_key(0, mac_to_u64(&c->mac)),
-                         .port_no = p->no};
+                         .port_no = p->no,
+                         .how = (enum snoop_how)c->how};
     char mac[MAC_TEXT_MAX];
 
     if (!p->b->sw->observer)

@@ -31,6 +31,13 @@ struct scene {
     struct fdb_now now;
 };
 
+static inline struct fdb_now scene_now(const struct view *v, uint64_t now)
+{
+    return (struct fdb_now){.gens = v->gens,
+                            .now = (uint16_t)(now / (100 * NSEC_PER_MSEC)),
+                            .ageing = v->ageing};
+}
+
 enum act {
     ACT_DROP,
     ACT_ONE,

@@ -149,6 +149,7 @@ static struct view_port *record_new(const struct bport *p)
         .hairpin = p->param[BPORT_HAIRPIN],
         .isolated = p->param[BPORT_ISOLATED],
         .watches = p->param[BPORT_WATCH_ADDRESSES],
+        .hold = p->param[BPORT_FOLLOW_MOVES] ? p->hold : NULL,
         .flood = {[FLOOD_UNICAST] = p->param[BPORT_FLOOD],
                   [FLOOD_MULTICAST] = p->param[BPORT_FLOOD_MCAST],
                   [FLOOD_BROADCAST] = p->param[BPORT_FLOOD_BCAST],
@@ -165,6 +166,8 @@ static int refresh_record(struct bport *p)
 
     if (!p->stale && p->record)
         return 0;
+    if (p->param[BPORT_FOLLOW_MOVES] && !p->hold && !(p->hold = hold_new()))
+        return -ENOMEM;
     r = record_new(p);
     if (!r)
         return -ENOMEM;

@@ -47,7 +47,9 @@
     X(OWN_SOURCE, "own-source",                                                \
       "remark: our own address as source, not learned: loop or duplicate")     \
     X(PINNED, "pinned",                                                        \
-      "remark: source is static or sticky on another port, not learned")
+      "remark: source is static or sticky on another port, not learned")       \
+    X(FOLLOWED, "followed",                                                    \
+      "remark: sent again, after a guest that was moved from this port")
 
 enum reason {
 #define X(id, name, text) REASON_PORT_##id = PORT_REASON_##id,
@@ -62,7 +64,7 @@ enum reason {
 
 static inline bool reason_is_remark(enum reason r)
 {
-    return r == REASON_OWN_SOURCE || r == REASON_PINNED;
+    return r == REASON_OWN_SOURCE || r == REASON_PINNED || r == REASON_FOLLOWED;
 }
 
 /* "tx-too-big"; NULL past the end. */

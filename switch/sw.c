@@ -125,7 +125,7 @@ static void unwatch_loop(struct sw *sw)
 
 static void on_link(void *arg, uint64_t netns, const struct link_change *c)
 {
-    life_link(arg, netns, c);
+    device_link(arg, netns, c);
 }
 
 static int start_workers(struct sw *sw, const struct sw_config *c,

@@ -198,9 +198,10 @@ bool bport_leaving(const struct bport *p);
 int bport_check(const struct port_spec *spec, struct err *e);
 /* What it was added with, its name filled in; valid while the port lives. */
 const struct port_spec *bport_spec(const struct bport *p);
-/* A descriptor of the namespace its device is in, for the caller to close;
- * -1: the daemon's own, or none. */
-int bport_netns(const struct bport *p);
+/* Finds the namespace its device is in: before it answers, *fd is a descriptor
+ * of it, for the caller to close; -1: the daemon's own, or none, or nobody may
+ * know. */
+void bport_netns(struct bport *p, int *fd, sw_done done, void *arg);
 /* The same of the file that was passed with its spec; -1: none was. */
 int bport_file(const struct bport *p);
 /* The bridge a port of that name is in, whichever; NULL if none. */
@@ -229,6 +230,7 @@ enum bport_param {
     BPORT_LOOP_GUARD,
     BPORT_ASSURANCE,
     BPORT_WATCH_ADDRESSES, /* 0, 1: for IP addresses of hosts behind it */
+    BPORT_FOLLOW_MOVES,    /* 0, 1: frames follow a guest that leaves; hold.h */
     BPORT_PARAMS
 };
 /* What a new port has; 'edge': behind it are guests, not a network. */
@@ -386,6 +388,7 @@ struct sw_event {
     bool failed; /* PORT_STATE: device or peer are gone */
     uint64_t count;
     char address[SNOOP_IP_TEXT_MAX]; /* ADDRESS */
+    enum snoop_how how;              /* ADDRESS */
     char text[336];                  /* for people; names are in it */
 };
 

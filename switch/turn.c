@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "switch/emit.h"
+#include "switch/follow.h"
 #include "switch/watch.h"
 
 #include <errno.h>
@@ -100,8 +101,18 @@ static void attention(struct forwarder *f, struct plane *p)
     f->news = true;
 }
 
+/* Is there something to send after the host that has announced itself? */
+static void look_back(struct forwarder *f, struct plane *p,
+                      const struct scene *s, uint16_t old,
+                      const struct frame *frame)
+{
+    if (s->view->port[old] && s->view->port[old]->hold &&
+        f->n_moved < TURN_MOVES && follow_announces(frame))
+        f->moved[f->n_moved++] = (struct moved){.plane = p, .port = old};
+}
+
 static void learn(struct forwarder *f, struct plane *p, const struct scene *s,
-                  uint64_t key)
+                  uint64_t key, const struct frame *frame)
 {
     struct fdb_value old = {0};
 
@@ -113,6 +124,7 @@ static void learn(struct forwarder *f, struct plane *p, const struct scene *s,
         break;
     case FDB_MOVED:
         tell(f, p, SW_EVENT_FDB_MOVE, key, s->in->no, old.port);
+        look_back(f, p, s, old.port, frame);
         break;
     case FDB_FULL:
     case FDB_PORT_FULL:
@@ -192,9 +204,11 @@ static void commit(struct forwarder *f, const struct scene *s,
     for (unsigned i = 0; i < n; i++) {
         struct fate *t = &f->fate[i];
 
-        if (t->act == ACT_ONE)
+        if (t->act == ACT_ONE) {
+            if (t->to->hold && hold_wants(t->to->hold, f->now))
+                hold_frame(t->to->hold, f->now, t->dst, &f->frame[first + i]);
             deliver(f, t, first + i);
-        else if (t->act == ACT_FLOOD)
+        } else if (t->act == ACT_FLOOD)
             flood(f, s, t, first + i);
         else if (t->act == ACT_BPDU)
             take_bpdu(f, in, t, &f->frame[first + i]);
@@ -222,9 +236,7 @@ static void classify(struct forwarder *f, struct ingress *in, unsigned first,
         .view = view,
         .in = view->port[in->no],
         .fdb = in->plane->fdb,
-        .now = {.gens = view->gens,
-                .now = (uint16_t)(f->now / (100 * NSEC_PER_MSEC)),
-                .ageing = view->ageing},
+        .now = scene_now(view, f->now),
     };
 
     /* not in the view yet, or not any more */
@@ -235,10 +247,12 @@ static void classify(struct forwarder *f, struct ingress *in, unsigned first,
         return;
     }
     s.late = in->fresh != s.in->opened;
+    if (s.in->hold)
+        hold_heard(s.in->hold, f->now);
     pipeline_ingress(&s, &f->frame[first], f->fate, n);
     for (unsigned i = 0; i < n; i++)
         if (f->fate[i].learn)
-            learn(f, in->plane, &s, f->fate[i].src);
+            learn(f, in->plane, &s, f->fate[i].src, &f->frame[first + i]);
     pipeline_decide(&s, f->fate, n);
     commit(f, &s, in, first, n);
 }
@@ -309,9 +323,11 @@ unsigned turn_run(struct forwarder *f)
 
     f->now = clock_now();
     f->arena.used = 0;
-    while (f->ready && b.n < TURN_FRAMES && bytes < TURN_BYTES)
+    while (f->ready && b.n < TURN_FRAMES && bytes < TURN_BYTES && !f->n_moved)
         bytes += serve(f, take_ready(f), &b);
     emit_lists(f);
+    if (f->n_moved)
+        follow_run(f);
     emit_kicks(f);
     lane_add(&f->stats.turns, 1);
     lane_add(&f->stats.frames, b.n);

@@ -50,6 +50,13 @@ struct cut {
     uint8_t why; /* enum port_reason */
 };
 
+/* A port that has lost a host to another. */
+struct moved {
+    struct plane *plane;
+    uint16_t port;
+};
+#define TURN_MOVES 16
+
 struct entry {
     uint16_t frame;
     uint16_t next;
@@ -77,6 +84,8 @@ struct forwarder {
     unsigned n_kick;
     struct frame *gather[TURN_GATHER];
     struct frame scratch[OFFLOAD_PIECES_MAX];
+    struct moved moved[TURN_MOVES];
+    unsigned n_moved; /* any end the turn; see follow.h */
     struct ring ring;
     const _Atomic bool *observed; /* somebody wants events */
     uint64_t now;                 /* of this turn */

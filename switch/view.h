@@ -16,6 +16,7 @@
 #include "base/rcu.h"
 #include "fdb/fdb.h"
 #include "ports/port.h"
+#include "switch/hold.h"
 #include "switch/lane.h"
 #include "switch/switch.h"
 
@@ -44,7 +45,8 @@ struct view_port {
     bool learning; /* the user's switch */
     bool hairpin;
     bool isolated;
-    bool watches; /* for addresses of hosts behind it */
+    bool watches;      /* for addresses of hosts behind it */
+    struct hold *hold; /* what is sent to it is kept a while; NULL: it is not */
     bool flood[FLOOD_KINDS];
     struct port_caps caps;
     unsigned refs; /* control thread: views that hold it, and the port */

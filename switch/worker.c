@@ -2,6 +2,7 @@
 #include "switch/worker.h"
 
 #include "base/clock.h"
+#include "switch/slice.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -122,6 +123,7 @@ static void *run(void *arg)
     struct worker *w = arg;
 
     rcu_thread_enter();
+    slice_shortest();
     while (!w->ending) {
         poll_queues(w);
         turns(w);

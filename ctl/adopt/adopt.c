@@ -127,9 +127,12 @@ void adoption_check(struct adoption *ad)
         drop_bridge(ad);
 }
 
-void adoption_lost(struct adoption *ad, const char *why)
+void adoption_lost(struct adoption *ad, int rc, const char *why)
 {
-    log_warn("bridge %s is no longer adopted: %s", ad->name, why);
+    log_warn("bridge %s is no longer adopted: %s", ad->name,
+             rc == -ENODEV ? "the kernel's was deleted" : why);
+    if (rc == -ENODEV && ad->a->on_lost)
+        ad->a->on_lost(ad->a->on_lost_arg, ad->name);
     drop_bridge(ad);
 }
 
@@ -469,6 +472,13 @@ struct adopt *adopt_new(struct ev_loop *loop, struct sw *sw)
     a->sw = sw;
     LIST_INIT(&a->all);
     return a;
+}
+
+void adopt_on_lost(struct adopt *a, void (*fn)(void *arg, const char *bridge),
+                   void *arg)
+{
+    a->on_lost = fn;
+    a->on_lost_arg = arg;
 }
 
 void adopt_end(struct adopt *a)

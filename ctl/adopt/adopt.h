@@ -30,6 +30,9 @@ struct ev_loop;
 
 /* NULL: out of memory. */
 struct adopt *adopt_new(struct ev_loop *loop, struct sw *sw);
+/* Told of each bridge that is given up because the kernel's was deleted. */
+void adopt_on_lost(struct adopt *a, void (*fn)(void *arg, const char *bridge),
+                   void *arg);
 /* Follows nothing any more; before sw_free, which gives the devices back. */
 void adopt_end(struct adopt *a);
 void adopt_free(struct adopt *a);

@@ -304,7 +304,7 @@ static void on_looked(void *arg, int rc, const struct err *e)
     ad->looking = false;
     if (ad->phase == FOLLOWING && !ad->a->ending) {
         if (rc == -ENODEV || rc == -EINVAL)
-            adoption_lost(ad, e->text);
+            adoption_lost(ad, rc, e->text);
         else if (rc)
             log_warn("bridge %s: %s", ad->name, e->text);
         if (l->text[0])

@@ -22,6 +22,8 @@ struct adopt {
     struct ev_loop *loop;
     struct sw *sw;
     struct adoption_list all;
+    void (*on_lost)(void *arg, const char *bridge); /* NULL: nobody listens */
+    void *on_lost_arg;
     bool ending;
 };
 
@@ -114,8 +116,8 @@ struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
 void member_remove(struct member *m, sw_done done);
 void member_free(struct member *m);
 
-/* adopt.c: the bridge is no more, or is no longer the kernel's. */
-void adoption_lost(struct adoption *ad, const char *why);
+/* adopt.c: the bridge is no more (-ENODEV), or is no longer the kernel's. */
+void adoption_lost(struct adoption *ad, int rc, const char *why);
 /* When nothing is waited for any more: goes on undoing, frees what is dead. */
 void adoption_check(struct adoption *ad);
 

@@ -3,6 +3,7 @@
  * Applying a file, and keeping it or taking it back; the beginning and the end
  * of all of it.
  */
+#include "ctl/adopt/adopt.h"
 #include "ctl/apply/op.h"
 
 #include "base/log.h"
@@ -13,6 +14,13 @@
 #include <string.h>
 
 /* ---- applying a file ---- */
+
+/* It has been carried out for good: its file is the one that counts. */
+static void follow(struct op *op)
+{
+    late_follow(op);
+    away_follow(op);
+}
 
 static void applied(struct op *op)
 {
@@ -32,7 +40,7 @@ static void applied(struct op *op)
     }
     op_answer(op, rc, &e);
     if (!rc && a->unconfirmed != op)
-        late_follow(op);
+        follow(op);
     op_over(op, a->unconfirmed == op);
 }
 
@@ -140,18 +148,39 @@ static void reverted(struct op *op)
     op_over(op, false);
 }
 
+static bool changed_guests(const struct op *op)
+{
+    for (unsigned i = 0; i < op->plan.n; i++)
+        if (step_is_of_guest(op->plan.step[i].kind))
+            return true;
+    return false;
+}
+
+/* Is there something, and may whoever asks decide on it? */
+static int may_decide(const struct op *op, struct err *e)
+{
+    const struct op *old = op->a->unconfirmed;
+
+    if (!old)
+        return err_set(e, ENOENT, "nothing waits to be confirmed");
+    if (!op->may_name && changed_guests(old))
+        return err_set(e, EPERM,
+                       "guests were changed as well, and only root and the "
+                       "daemon's own user may do that");
+    return 0;
+}
+
 /* The steps are the old operation's, which takes our place in the queue. */
 static void begin_revert(struct op *op)
 {
     struct apply *a = op->a;
     struct op *old = a->unconfirmed;
     struct err e = {""};
+    int rc = may_decide(op, &e);
 
-    if (!old) {
+    if (rc) {
         if (op->simple)
-            op->simple(op->arg,
-                       err_set(&e, ENOENT, "nothing waits to be confirmed"),
-                       &e);
+            op->simple(op->arg, rc, &e);
         op_over(op, false);
         return;
     }
@@ -168,21 +197,20 @@ static void begin_confirm(struct op *op)
 {
     struct apply *a = op->a;
     struct err e = {""};
-    int rc = 0;
+    int rc = may_decide(op, &e);
 
-    if (a->unconfirmed) {
+    if (!rc) {
         ev_timer_stop(a->loop, &a->confirm);
-        late_follow(a->unconfirmed);
+        follow(a->unconfirmed);
         op_free(a->unconfirmed);
         a->unconfirmed = NULL;
-    } else {
-        rc = err_set(&e, ENOENT, "nothing waits to be confirmed");
     }
     op->simple(op->arg, rc, &e);
     op_over(op, false);
 }
 
-void apply_confirm(struct apply *a, bool revert, sw_done done, void *arg)
+void apply_confirm(struct apply *a, bool revert, bool may_name, sw_done done,
+                   void *arg)
 {
     struct op *op = op_new(a, revert ? begin_revert : begin_confirm, arg);
     struct err e;
@@ -193,6 +221,7 @@ void apply_confirm(struct apply *a, bool revert, sw_done done, void *arg)
         return;
     }
     op->simple = done;
+    op->may_name = may_name;
     op_queue(op);
 }
 
@@ -203,7 +232,7 @@ static void on_confirm_timeout(struct ev_loop *loop, ev_timer *w, int events)
     (void)loop;
     (void)events;
     log_warn("%s: not confirmed in time", a->unconfirmed->what);
-    apply_confirm(a, true, NULL, NULL);
+    apply_confirm(a, true, true, NULL, NULL);
 }
 
 /* ---- beginning and end ---- */
@@ -226,6 +255,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
     ev_timer_init(&a->confirm, on_confirm_timeout, 0., 0.);
     a->confirm.data = a;
     late_init(&a->late, a);
+    away_init(&a->away, a);
     return a;
 }
 
@@ -237,6 +267,7 @@ void apply_guests(struct apply *a, struct guests *g)
 void apply_adopt(struct apply *a, struct adopt *ad)
 {
     a->adopt = ad;
+    adopt_on_lost(ad, away_lost, a);
 }
 
 void apply_end(struct apply *a)
@@ -245,6 +276,7 @@ void apply_end(struct apply *a)
     ev_timer_stop(a->loop, &a->next);
     ev_timer_stop(a->loop, &a->confirm);
     late_end(a);
+    away_end(a);
 }
 
 static void give_back_bridge(struct owned_bridge *b, struct l3_notes *notes)

@@ -33,7 +33,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
                         const char *state_dir);
 /* Whose guests files may define; NULL: nobody's. */
 void apply_guests(struct apply *a, struct guests *g);
-/* By whom bridges of the kernel's are adopted; NULL: by nobody. */
+/* By whom bridges of the kernel's are adopted. */
 void apply_adopt(struct apply *a, struct adopt *ad);
 /* No step is begun any more; before sw_free. */
 void apply_end(struct apply *a);
@@ -55,12 +55,15 @@ struct apply_request {
     struct named_file *opened; /* captures that ports name */
     unsigned n_opened;
     bool dry_run;
-    bool may_open;     /* ... or they are the daemon's to open */
-    bool may_wait;     /* devices need not be there */
-    unsigned missing;  /* not 0: nothing unless fewer `match:`es find nothing */
-    bool may_name;     /* what the daemon opens with its own rights: UNIX
-                          sockets, the files of guests */
-    unsigned confirm;  /* seconds; 0: in force for good */
+    bool may_open;    /* ... or they are the daemon's to open */
+    bool may_wait;    /* devices need not be there */
+    unsigned missing; /* not 0: nothing unless fewer `match:`es find nothing */
+    bool may_name;    /* what the daemon opens with its own rights: UNIX
+                         sockets, the files of guests */
+    unsigned confirm; /* seconds; 0: in force for good */
+    /* Told, with the argument of 'done', what it waits for if that may take
+     * long; NULL: nobody listens. */
+    void (*notice)(void *arg, const char *text);
     struct conf *conf; /* instead of files: read already */
 };
 /* All that is in it, and itself. */
@@ -82,8 +85,11 @@ typedef void (*apply_done)(void *arg, int rc, const struct err *e,
 void apply_start(struct apply *a, struct apply_request *r, apply_done done,
                  void *arg);
 
-/* -ENOENT: nothing waits.  'revert': take it back now, else keep it. */
-void apply_confirm(struct apply *a, bool revert, sw_done done, void *arg);
+/* -ENOENT: nothing waits.  'revert': take it back now, else keep it.
+ * -EPERM: guests were changed, and who asks may not (apply_request's may_name).
+ */
+void apply_confirm(struct apply *a, bool revert, bool may_name, sw_done done,
+                   void *arg);
 
 /*
  * As bport_del and bridge_del, and gives back what a file made of it.  For
@@ -93,6 +99,10 @@ void apply_bport_del(struct apply *a, struct bridge *b, const char *port,
                      sw_done done, void *arg);
 void apply_bridge_del(struct apply *a, const char *bridge, bool force,
                       sw_done done, void *arg);
+
+/* As adopt_undo, also of one that a file waits for because it was deleted. */
+void apply_unadopt(struct apply *a, const char *bridge, sw_done done,
+                   void *arg);
 
 /* What happens in the switch: devices that files wait for. */
 void apply_event(struct apply *a, const struct sw_event *e);

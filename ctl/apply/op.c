@@ -6,6 +6,7 @@
 
 #include "ctl/config/load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,6 +59,43 @@ struct op *op_new(struct apply *a, void (*begin)(struct op *op), void *arg)
     return op;
 }
 
+/* ---- what takes long ---- */
+
+/* NULL: it waits for no guest to stop. */
+static const char *stops(const struct op *op)
+{
+    const struct step *s =
+        !op->back && op->from < op->to ? &op->plan.step[op->from] : NULL;
+
+    return s && (s->kind == STEP_GUEST_STOP || s->kind == STEP_GUEST_YIELD ||
+                 s->kind == STEP_GUEST_LEAVE)
+               ? s->port
+               : NULL;
+}
+
+static void tell(const struct op *op, const struct op *first)
+{
+    const char *guest = stops(first);
+    char text[400];
+
+    if (!guest || !op->req || !op->req->notice)
+        return;
+    snprintf(text, sizeof(text),
+             "%.200s is being applied first, which waits for guest %s to stop",
+             first->what, guest);
+    op->req->notice(op->arg, text);
+}
+
+void op_tell(const struct op *op)
+{
+    const struct op *o = op;
+
+    while ((o = TAILQ_NEXT(o, link)) != NULL)
+        tell(o, op);
+}
+
+/* ---- the queue ---- */
+
 /* A callback never comes from inside the call, so nothing begins here. */
 void op_queue(struct op *op)
 {
@@ -67,6 +105,8 @@ void op_queue(struct op *op)
     TAILQ_INSERT_TAIL(&a->queue, op, link);
     if (TAILQ_FIRST(&a->queue) == op)
         soon(a);
+    else
+        tell(op, TAILQ_FIRST(&a->queue));
 }
 
 void op_free(struct op *op)

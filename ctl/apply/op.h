@@ -12,6 +12,7 @@
  *   show.c     the running configuration
  *   join.c     ports whose interface comes back
  *   late.c     interfaces that come when a file has been applied already
+ *   away.c     adopted bridges that the kernel has no more, and again
  *
  * Threads: control thread, except where said.
  */
@@ -38,6 +39,17 @@ struct late {
     ev_timer settle;
 };
 
+TAILQ_HEAD(away_list, away_bridge);
+
+/* Bridges that a file has adopted and that were deleted. */
+struct away {
+    struct apply *a;
+    struct away_list all;
+    struct netwatch *watch; /* while there are some */
+    ev_timer settle;
+    bool queued; /* an operation for them */
+};
+
 struct apply {
     struct ev_loop *loop;
     struct sw *sw;
@@ -50,6 +62,7 @@ struct apply {
     ev_timer next;    /* the first one is to begin, or to go on */
     ev_timer confirm; /* time is up */
     struct late late;
+    struct away away;
     bool joining; /* an operation for devices that came is queued */
     bool ending;
 };
@@ -69,6 +82,7 @@ struct op {
     void *arg;
     char name[2][PORT_NAME_MAX]; /* removals: bridge, port */
     bool force;
+    bool may_name; /* of a confirmation */
     /* what is to be done */
     struct conf *conf; /* until the hold has it */
     struct conf_hold *hold;
@@ -93,6 +107,8 @@ struct op {
 void op_queue_init(struct apply *a);
 struct op *op_new(struct apply *a, void (*begin)(struct op *op), void *arg);
 void op_queue(struct op *op);
+/* Those that wait are told if 'op', the first, waits for guests to stop. */
+void op_tell(const struct op *op);
 /* It is over: the next one's turn.  Frees it unless it is to be kept. */
 void op_over(struct op *op, bool keep);
 void op_free(struct op *op);
@@ -118,6 +134,16 @@ void late_init(struct late *l, struct apply *a);
 /* 'op' has been carried out for good: its file is the one that counts. */
 void late_follow(struct op *op);
 void late_end(struct apply *a);
+
+/* away.c */
+void away_init(struct away *w, struct apply *a);
+/* For adopt_on_lost. */
+void away_lost(void *apply, const char *bridge);
+/* 'b', whose bridge is gone, is in no list any more; taken over. */
+void away_wait(struct apply *a, struct owned_bridge *b);
+/* As late_follow. */
+void away_follow(struct op *op);
+void away_end(struct apply *a);
 
 /* files.c: an sw_work; arg is the op. */
 int apply_plan_work(void *op, struct err *e);
@@ -147,6 +173,8 @@ struct l3 *apply_l3_new(const struct apply *a, const char *bridge, int netns_fd,
                         const char *renderer);
 /* What it has kept for taking it back. */
 void step_free(struct step *s);
+/* Does it change a guest? */
+bool step_is_of_guest(enum step_kind k);
 
 /* show.c */
 void apply_show_begin(struct op *op);

@@ -78,7 +78,8 @@ struct owned_bridge {
     int netns_fd;   /* of that; -1: the daemon's own */
     bool local;
     enum conf_adopt adopt; /* else of our making */
-    struct l3 *l3;         /* NULL: none */
+    bool lost; /* adopted, and the kernel's was deleted (control thread only) */
+    struct l3 *l3; /* NULL: none */
     struct bridge_record record;
     struct owned_ports port[OWNED_BUCKETS];
 };

@@ -20,7 +20,7 @@
  * when nothing is left that could fail; unless what is new needs its place.
  */
 enum step_kind {
-    STEP_GUEST_STOP, /* one whose place is needed */
+    STEP_GUEST_STOP, /* one whose port's name is needed */
     STEP_GUEST_UNDEFINE,
     STEP_SETTLE,        /* nothing; back: layer 3 of the bridge as it was */
     STEP_PORT_DEL,      /* back: the port, with its parameters */
@@ -44,6 +44,8 @@ enum step_kind {
     STEP_SHORT_COST, /* BRIDGE_LONG_COST 0: no port's cost is long any more */
     STEP_MEMBER_SET,
     STEP_L3_APPLY,
+    STEP_GUEST_YIELD, /* as GUEST_STOP, to a guest that comes */
+    STEP_GUEST_CEDE,  /* as GUEST_UNDEFINE, likewise */
     STEP_GUEST_DEFINE,
     STEP_GUEST_START,
     STEP_GUEST_LEAVE,  /* as GUEST_STOP */

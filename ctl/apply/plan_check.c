@@ -6,6 +6,7 @@
  */
 #include "ctl/apply/plan_check.h"
 #include "ctl/apply/plan_impl.h"
+#include "ports/netdev.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,6 +162,7 @@ static int check_coming(struct checker *c, const struct step *s,
 static int check_interface(struct checker *c, const struct step *s,
                            const struct guest_net *n)
 {
+    char way[NETDEV_WAY_MAX];
     struct member m;
     struct err none;
 
@@ -168,9 +170,8 @@ static int check_interface(struct checker *c, const struct step *s,
         c->in->device(c->in->arg, -1, n->port, NULL, &m, &none))
         return 0;
     return want_fail(c->e, EEXIST, &s->guest->pos,
-                     "guest %s: interface %s exists already: delete it (ip "
-                     "link del dev %s) or give the guest another name",
-                     s->port, n->port, n->port);
+                     "guest %s: %s give the guest another name", s->port,
+                     netdev_in_the_way(-1, n->port, way));
 }
 
 static int check_net(struct checker *c, const struct step *s,

@@ -4,6 +4,7 @@
  * would refuse them, too, but when the first ports have gone already.
  */
 #include "ctl/apply/plan_impl.h"
+#include "ports/netdev.h"
 
 #include <errno.h>
 #include <string.h>
@@ -57,17 +58,15 @@ int plan_check_interface(const struct plan_input *in, int netns_fd,
                          const char *name, const struct conf_pos *pos,
                          struct err *e)
 {
+    char way[NETDEV_WAY_MAX];
     struct member m;
     struct err none;
 
     if (is_ours(in->running, name) ||
         in->device(in->arg, netns_fd, name, NULL, &m, &none))
         return 0;
-    return want_fail(
-        e, EEXIST, pos,
-        "interface %s exists already: delete it (ip link del dev %s) "
-        "or take it over as packet:%s",
-        name, name, name);
+    return want_fail(e, EEXIST, pos, "%s take it over as packet:%s",
+                     netdev_in_the_way(netns_fd, name, way), name);
 }
 
 static int check_port(const struct plan *p, const struct plan_input *in,

@@ -2,7 +2,7 @@
 /*
  * What leaves goes last, for a guest that was stopped does not come back as it
  * was.  But what is new may need what only one can have: a name, an address, a
- * disk.
+ * disk.  For a new guest there is still time when all else has succeeded.
  */
 #include "ctl/apply/plan_check.h"
 
@@ -43,15 +43,12 @@ static bool get_in_the_way(const struct guest_def *a, const struct guest_def *b)
            same_screen(a, b) || (a->hugepages && b->hugepages);
 }
 
-/* By the guest that leaves, which is 'd'. */
-static bool is_in_the_way(const struct checker *c, const struct guest_def *d)
+/* The guest that leaves, which is 'd', is in the way of a new port. */
+static bool takes_port(const struct checker *c, const struct guest_def *d)
 {
     for (unsigned i = 0; i < c->p->n; i++) {
         const struct step *s = &c->p->step[i];
-        const struct guest_def *wanted = check_wanted(c, s);
 
-        if (wanted && get_in_the_way(wanted, d))
-            return true;
         if (s->kind == STEP_PORT_ADD &&
             (check_has_port(d, s->port) ||
              (s->wp && s->wp->spec.target &&
@@ -61,7 +58,20 @@ static bool is_in_the_way(const struct checker *c, const struct guest_def *d)
     return false;
 }
 
-static void go_first(struct checker *c, const char *guest)
+/* ... of a new guest. */
+static bool takes_place(const struct checker *c, const struct guest_def *d)
+{
+    for (unsigned i = 0; i < c->p->n; i++) {
+        const struct guest_def *wanted = check_wanted(c, &c->p->step[i]);
+
+        if (wanted && get_in_the_way(wanted, d))
+            return true;
+    }
+    return false;
+}
+
+static void go(struct checker *c, const char *guest, enum step_kind stop,
+               enum step_kind undefine)
 {
     for (unsigned i = 0; i < c->p->n; i++) {
         struct step *s = &c->p->step[i];
@@ -69,9 +79,9 @@ static void go_first(struct checker *c, const char *guest)
         if (strcmp(s->port, guest) != 0)
             continue;
         if (s->kind == STEP_GUEST_LEAVE)
-            s->kind = STEP_GUEST_STOP;
+            s->kind = stop;
         else if (s->kind == STEP_GUEST_FORGET)
-            s->kind = STEP_GUEST_UNDEFINE;
+            s->kind = undefine;
     }
 }
 
@@ -82,9 +92,14 @@ static void make_room(struct checker *c)
     for (unsigned i = 0; i < r->n_guests; i++) {
         const struct run_guest *g = &r->guest[i];
 
-        if (!g->leaves || !is_in_the_way(c, c->now[i]))
+        if (!g->leaves)
             continue;
-        go_first(c, g->name);
+        if (takes_port(c, c->now[i]))
+            go(c, g->name, STEP_GUEST_STOP, STEP_GUEST_UNDEFINE);
+        else if (takes_place(c, c->now[i]))
+            go(c, g->name, STEP_GUEST_YIELD, STEP_GUEST_CEDE);
+        else
+            continue;
         if (g->active && c->now[i]->hugepages)
             c->hugepages -= (long)c->now[i]->memory;
     }

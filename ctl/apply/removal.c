@@ -38,7 +38,10 @@ static void begin_adopted(struct op *op)
 
     if (b && b->adopt && !bridge_find(a->sw, op->name[0])) {
         LIST_REMOVE(b, link);
-        owned_bridge_free(b);
+        if (b->lost)
+            away_wait(a, b);
+        else
+            owned_bridge_free(b);
     }
     op_over(op, false);
 }

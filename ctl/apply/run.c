@@ -201,6 +201,7 @@ static void start_group(struct op *op)
     const struct step_kind_ops *k = group_ops(op);
     bool task = op->back ? k->unwork != NULL : k->work != NULL;
 
+    op_tell(op);
     if (task)
         start_work(op);
     else

@@ -89,6 +89,8 @@ const struct step_kind_ops *step_ops(enum step_kind k)
         [STEP_SHORT_COST] = &step_bridge_set,
         [STEP_MEMBER_SET] = &step_member_set,
         [STEP_L3_APPLY] = &step_l3_apply,
+        [STEP_GUEST_YIELD] = &step_guest_stop,
+        [STEP_GUEST_CEDE] = &step_guest_undefine,
         [STEP_GUEST_DEFINE] = &step_guest_define,
         [STEP_GUEST_START] = &step_guest_start,
         [STEP_GUEST_LEAVE] = &step_guest_stop,
@@ -97,6 +99,14 @@ const struct step_kind_ops *step_ops(enum step_kind k)
     };
 
     return ops[k];
+}
+
+bool step_is_of_guest(enum step_kind k)
+{
+    const struct step_kind_ops *o = step_ops(k);
+
+    return o == &step_guest_stop || o == &step_guest_undefine ||
+           o == &step_guest_define || o == &step_guest_start;
 }
 
 void step_free(struct step *s)

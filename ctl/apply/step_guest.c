@@ -16,6 +16,14 @@ static struct guest *guest_of(const struct step *s)
     return all ? guest_find(all, s->port) : NULL;
 }
 
+/* To be taken back.  NULL: it went, and perhaps one was made by hand since. */
+static struct guest *files_guest(const struct step *s)
+{
+    struct guest *g = guest_of(s);
+
+    return g && guest_def(g)->from_file ? g : NULL;
+}
+
 static void gone(struct step *s)
 {
     struct err e;
@@ -61,7 +69,7 @@ static void define(struct step *s)
 
 static void define_back(struct step *s)
 {
-    struct guest *g = guest_of(s);
+    struct guest *g = files_guest(s);
 
     if (g)
         guest_undefine(g, step_done, s);
@@ -91,6 +99,7 @@ static void start(struct step *s)
 {
     struct guest *g = guest_of(s);
 
+    s->was_owned = g && guest_def(g)->from_file;
     if (g)
         guest_start(g, done_or_said, s);
     else if (s->op->req && s->op->req->may_wait)
@@ -102,7 +111,7 @@ static void start(struct step *s)
 /* It has only just begun. */
 static void start_back(struct step *s)
 {
-    struct guest *g = guest_of(s);
+    struct guest *g = s->was_owned ? files_guest(s) : guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
         guest_kill(g, step_done, s);
@@ -134,10 +143,12 @@ static void stop(struct step *s)
 
 static void stop_back(struct step *s)
 {
-    struct guest *g = guest_of(s);
+    struct guest *g = files_guest(s);
 
     if (g)
         guest_start(g, step_done, s);
+    else if (guest_of(s))
+        step_done_at_once(s); /* of it we have said that it is in the way */
     else
         gone(s);
 }

@@ -23,7 +23,7 @@ static struct saved_port *save_port(const struct bport *p)
     if (!sp)
         return NULL;
     (void)port_spec_copy(&sp->spec, bport_spec(p));
-    sp->spec.netns_fd = bport_netns(p);
+    sp->spec.netns_fd = -1; /* port_del asks */
     sp->spec.file_fd = bport_file(p);
     sp->spec.again = true;
     bport_info(p, &i);
@@ -55,6 +55,19 @@ static void port_left(void *arg, int rc, const struct err *e)
     step_done(s, rc, e);
 }
 
+/* Where its device is when it is deleted, it is to be again. */
+static void port_is_placed(void *arg, int rc, const struct err *e)
+{
+    struct step *s = arg;
+
+    if (rc)
+        step_done(s, rc, e);
+    else if (!step_port(s))
+        step_gone(s);
+    else
+        bport_del(step_bridge(s), s->port, port_left, s);
+}
+
 static void port_del(struct step *s)
 {
     struct bport *p = step_port(s);
@@ -67,7 +80,7 @@ static void port_del(struct step *s)
     if (!s->saved_port)
         step_no_memory(s);
     else
-        bport_del(step_bridge(s), s->port, port_left, s);
+        bport_netns(p, &s->saved_port->spec.netns_fd, port_is_placed, s);
 }
 
 static void port_came_back(void *arg, int rc, const struct err *e)

@@ -3,6 +3,7 @@
  * port addresses: IP addresses seen behind ports.
  */
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 
 #include <string.h>
 
@@ -10,13 +11,6 @@ struct rows {
     bool json;
     bool some;
 };
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
 
 static void row_text(const json_t *a)
 {

@@ -223,7 +223,7 @@ static bool take_error(struct reply *r, const json_t *error)
     return false;
 }
 
-static bool read_reply(struct client *c, struct reply *r)
+static bool read_object(struct client *c, struct reply *r)
 {
     const char *line;
     json_error_t je;
@@ -236,6 +236,29 @@ static bool read_reply(struct client *c, struct reply *r)
     if (!r->root)
         return failed(r, EPROTO, "the daemon's answer is not JSON: %s",
                       je.text);
+    return true;
+}
+
+/* Why the answer takes long, if we have asked to hear it. */
+static bool take_notice(struct reply *r)
+{
+    const char *method = json_string_value(json_object_get(r->root, "method"));
+    const json_t *params = json_object_get(r->root, "params");
+
+    if (!method || strcmp(method, "notice") != 0)
+        return false;
+    fprintf(stderr, "note: %s\n",
+            json_string_value(json_object_get(params, "text")));
+    reply_free(r);
+    return true;
+}
+
+static bool read_reply(struct client *c, struct reply *r)
+{
+    do {
+        if (!read_object(c, r))
+            return false;
+    } while (take_notice(r));
     r->result = json_object_get(r->root, "result");
     if (!r->result)
         return take_error(r, json_object_get(r->root, "error"));
@@ -409,6 +432,11 @@ int complain(const struct client *c, const char *fmt, ...)
     return 1;
 }
 
+int reply_error(const struct reply *r, struct err *e)
+{
+    return err_set(e, r->err ? r->err : EIO, "%s", r->text);
+}
+
 int client_complain(const struct client *c, const struct reply *r)
 {
     return complain(c, "%s", r->text);
@@ -427,17 +455,37 @@ void print_json(const json_t *v)
     putchar('\n');
 }
 
-int client_simple(struct client *c, const char *method, json_t *params)
+json_t *client_ask(struct client *c, const char *method, json_t *params)
 {
     struct reply r;
-    int status = 0;
+    json_t *v = NULL;
 
-    if (!client_call(c, method, params, -1, &r))
-        status = client_complain(c, &r);
-    else if (c->json)
-        print_json(r.result);
+    if (client_call(c, method, params, -1, &r))
+        v = json_incref(r.result);
+    else
+        client_complain(c, &r);
     reply_free(&r);
-    return status;
+    return v;
+}
+
+int client_show(struct client *c, const char *method, json_t *params,
+                void (*render)(FILE *out, const json_t *result))
+{
+    json_t *v = client_ask(c, method, params);
+
+    if (!v)
+        return 1;
+    if (c->json)
+        print_json(v);
+    else if (render)
+        render(stdout, v);
+    json_decref(v);
+    return 0;
+}
+
+int client_simple(struct client *c, const char *method, json_t *params)
+{
+    return client_show(c, method, params, NULL);
 }
 
 int open_own_netns(void)

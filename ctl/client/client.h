@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 struct client {
     const char *socket; /* as asked for; NULL: by rule */
@@ -35,6 +36,8 @@ struct reply {
     char text[400];   /* the sentence */
 };
 void reply_free(struct reply *r);
+/* Of one without a result: -errno with the sentence. */
+int reply_error(const struct reply *r, struct err *e);
 
 /*
  * Carries out one method.  'params' is taken over (NULL: none).  'fd' >= 0 is
@@ -73,10 +76,16 @@ int complain(const struct client *c, const char *fmt, ...)
 void print_json(const json_t *v);
 void print_json_pretty(void);
 
+/* The result of a call, a new reference; NULL after a complaint. */
+json_t *client_ask(struct client *c, const char *method, json_t *params);
+
 /*
- * A call whose answer is printed as JSON under -j and is else not worth a
- * word.  The exit status.
+ * A call whose answer is printed: as JSON under -j, else by 'render'.  The exit
+ * status.
  */
+int client_show(struct client *c, const char *method, json_t *params,
+                void (*render)(FILE *out, const json_t *result));
+/* ... or else is not worth a word. */
 int client_simple(struct client *c, const char *method, json_t *params);
 
 /* Our own network namespace, to be passed on; -1 if it cannot be opened. */

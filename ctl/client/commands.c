@@ -122,22 +122,6 @@ static json_t *optional(const char *key, int argc, char **argv, int i)
     return argc > i ? json_pack("{s:s}", key, argv[i]) : NULL;
 }
 
-static int show(struct client *c, const char *method, json_t *params,
-                void (*render)(FILE *out, const json_t *result))
-{
-    struct reply r;
-    int status = 0;
-
-    if (!client_call(c, method, params, -1, &r))
-        status = client_complain(c, &r);
-    else if (c->json)
-        print_json(r.result);
-    else
-        render(stdout, r.result);
-    reply_free(&r);
-    return status;
-}
-
 static void render_bridges(FILE *out, const json_t *list)
 {
     const json_t *b;
@@ -151,19 +135,20 @@ static void render_bridges(FILE *out, const json_t *list)
 
 int run_bridge_show(struct client *c, int argc, char **argv)
 {
-    return show(c, "bridge.show", optional("bridge", argc, argv, 0),
-                render_bridges);
+    return client_show(c, "bridge.show", optional("bridge", argc, argv, 0),
+                       render_bridges);
 }
 
 int run_port_show(struct client *c, int argc, char **argv)
 {
-    return show(c, "port.show", optional("bridge", argc, argv, 0),
-                render_ports);
+    return client_show(c, "port.show", optional("bridge", argc, argv, 0),
+                       render_ports);
 }
 
 int run_stats(struct client *c, int argc, char **argv)
 {
-    return show(c, "stats", optional("name", argc, argv, 0), render_stats);
+    return client_show(c, "stats", optional("name", argc, argv, 0),
+                       render_stats);
 }
 
 /* ---- forwarding database ---- */
@@ -224,15 +209,12 @@ static void print_event(const struct client *c, const json_t *event)
 
 int run_events(struct client *c, int argc, char **argv)
 {
-    struct reply r;
+    json_t *begun = client_ask(c, "monitor", optional("what", argc, argv, 0));
     json_t *event;
 
-    if (!client_call(c, "monitor", optional("what", argc, argv, 0), -1, &r)) {
-        client_complain(c, &r);
-        reply_free(&r);
+    if (!begun)
         return 1;
-    }
-    reply_free(&r);
+    json_decref(begun);
     while ((event = client_event(c)) != NULL) {
         print_event(c, event);
         json_decref(event);
@@ -277,18 +259,15 @@ static void render_frames(FILE *out, const json_t *list)
 static int collect_some(struct client *c, const char *port, json_int_t n,
                         json_t *all, size_t *some)
 {
-    struct reply r;
-    int status = 0;
+    json_t *frames = client_ask(c, "mem.collect",
+                                json_pack("{s:s,s:I}", "port", port, "max", n));
 
-    if (!client_call(c, "mem.collect",
-                     json_pack("{s:s,s:I}", "port", port, "max", n), -1, &r)) {
-        status = client_complain(c, &r);
-    } else {
-        *some = json_array_size(r.result);
-        json_array_extend(all, r.result);
-    }
-    reply_free(&r);
-    return status;
+    if (!frames)
+        return 1;
+    *some = json_array_size(frames);
+    json_array_extend(all, frames);
+    json_decref(frames);
+    return 0;
 }
 
 int run_mem_collect(struct client *c, int argc, char **argv)
@@ -339,7 +318,7 @@ int run_version(struct client *c, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return show(c, "version", NULL, render_version);
+    return client_show(c, "version", NULL, render_version);
 }
 
 static void render_ping(FILE *out, const json_t *v)
@@ -353,5 +332,5 @@ int run_ping(struct client *c, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return show(c, "ping", NULL, render_ping);
+    return client_show(c, "ping", NULL, render_ping);
 }

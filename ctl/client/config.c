@@ -258,13 +258,13 @@ static int send_files(struct client *c, const struct asked *a,
         close_named(&n, true);
         return complain(c, "%s", e.text);
     }
-    if (client_call_fds(c, "apply",
-                        json_pack("{s:O,s:b,s:I,s:o,s:o,s:b}", "files", files,
-                                  "dry_run", a->dry_run, "confirm", a->confirm,
-                                  "namespaces", named_list(&n, 0, n.n_netns),
-                                  "captures", named_list(&n, n.n_netns, n.n),
-                                  "netns", 1),
-                        n.fd, n.n + 1, &r))
+    if (client_call_fds(
+            c, "apply",
+            json_pack("{s:O,s:b,s:I,s:o,s:o,s:b,s:b}", "files", files,
+                      "dry_run", a->dry_run, "confirm", a->confirm,
+                      "namespaces", named_list(&n, 0, n.n_netns), "captures",
+                      named_list(&n, n.n_netns, n.n), "netns", 1, "notices", 1),
+            n.fd, n.n + 1, &r))
         report(c, r.result);
     else
         status = client_complain(c, &r);

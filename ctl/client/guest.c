@@ -3,6 +3,7 @@
  * The commands on guests, but for the console and libvirt's XML.
  */
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -229,26 +230,18 @@ static int add_option(const struct client *c, json_t *o, int argc, char **argv)
     return add_value(c, o, r, argv[1]) ? 0 : 2;
 }
 
+static void tell_notice(FILE *out, const json_t *result)
+{
+    (void)out;
+    if (*str(result, "notice"))
+        fprintf(stderr, "guest %s %s\n", str(result, "name"),
+                str(result, "notice"));
+}
+
 /* A call whose answer may have a word about what was done. */
 static int with_notice(struct client *c, const char *method, json_t *params)
 {
-    const char *notice;
-    struct reply r;
-    int status = 0;
-
-    if (!client_call(c, method, params, -1, &r)) {
-        status = client_complain(c, &r);
-    } else if (c->json) {
-        print_json(r.result);
-    } else {
-        notice = json_string_value(json_object_get(r.result, "notice"));
-        if (notice && *notice)
-            fprintf(stderr, "guest %s %s\n",
-                    json_string_value(json_object_get(r.result, "name")),
-                    notice);
-    }
-    reply_free(&r);
-    return status;
+    return client_show(c, method, params, tell_notice);
 }
 
 int run_guest_define(struct client *c, int argc, char **argv)

@@ -227,20 +227,17 @@ static int attach(struct client *c, const char *name, const char *path)
 
 int run_guest_console(struct client *c, int argc, char **argv)
 {
+    json_t *g =
+        client_ask(c, "guest.show", json_pack("{s:s}", "name", argv[0]));
     const char *path;
-    struct reply r;
     int status;
 
     (void)argc;
-    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", argv[0]), -1,
-                     &r)) {
-        status = client_complain(c, &r);
-        reply_free(&r);
-        return status;
-    }
-    path = json_string_value(json_object_get(r.result, "console"));
+    if (!g)
+        return 1;
+    path = json_string_value(json_object_get(g, "console"));
     status = path ? attach(c, argv[0], path)
                   : complain(c, "guest %s does not run", argv[0]);
-    reply_free(&r);
+    json_decref(g);
     return status;
 }

@@ -3,21 +3,15 @@
  * A guest's network cards as libvirt has them.
  */
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 
 #include <string.h>
 
 #define FIRST_TCP 4000 /* of streams, for which libvirt has no UNIX sockets */
 
-static const char *text(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
 static bool is_stream(const json_t *net)
 {
-    return strcmp(text(net, "kind"), "stream") == 0;
+    return strcmp(str(net, "kind"), "stream") == 0;
 }
 
 /* As the value of an attribute. */
@@ -34,12 +28,12 @@ static void put_value(FILE *out, const char *s)
 /* The first network on that bridge whose card is a tap? */
 static bool is_first_on(const json_t *nets, size_t at)
 {
-    const char *bridge = text(json_array_get(nets, at), "bridge");
+    const char *bridge = str(json_array_get(nets, at), "bridge");
 
     for (size_t i = 0; i < at; i++) {
         const json_t *n = json_array_get(nets, i);
 
-        if (!is_stream(n) && strcmp(text(n, "bridge"), bridge) == 0)
+        if (!is_stream(n) && strcmp(str(n, "bridge"), bridge) == 0)
             return false;
     }
     return !is_stream(json_array_get(nets, at));
@@ -79,7 +73,7 @@ static void explain_taps(FILE *out, const json_t *nets)
           out);
     for (size_t i = 0; i < json_array_size(nets); i++)
         if (is_first_on(nets, i))
-            put_definition(out, nets, text(json_array_get(nets, i), "bridge"));
+            put_definition(out, nets, str(json_array_get(nets, i), "bridge"));
     fputs("     Or type='ethernet', <target dev='PORT' managed='no'/> "
           "instead of <source/>, and in the\n"
           "     domain's <metadata>, for libvirt-hook, <b:port "
@@ -96,8 +90,8 @@ static void put_tap(FILE *out, const json_t *nets, const json_t *n)
             "<interface type='network'>\n"
             "  <mac address='%s'/>\n"
             "  <source network='",
-            text(n, "mac"));
-    put_network(out, nets, text(n, "bridge"));
+            str(n, "mac"));
+    put_network(out, nets, str(n, "bridge"));
     fputs("'/>\n  <model type='virtio'/>\n", out);
     if (queues > 1)
         fprintf(out, "  <driver queues='%lld'/>\n", queues);
@@ -127,7 +121,7 @@ static void put_stream(FILE *out, const json_t *n, unsigned nth)
             "  <source address='127.0.0.1' port='%u'/>\n"
             "  <model type='virtio'/>\n"
             "</interface>\n",
-            text(n, "mac"), FIRST_TCP + nth);
+            str(n, "mac"), FIRST_TCP + nth);
 }
 
 /* ---- all of them ---- */
@@ -157,15 +151,13 @@ static void put_nets(FILE *out, const json_t *nets)
 
 int run_guest_xml(struct client *c, int argc, char **argv)
 {
-    struct reply r;
-    int status = 0;
+    json_t *g =
+        client_ask(c, "guest.show", json_pack("{s:s}", "name", argv[0]));
 
     (void)argc;
-    if (!client_call(c, "guest.show", json_pack("{s:s}", "name", argv[0]), -1,
-                     &r))
-        status = client_complain(c, &r);
-    else
-        put_nets(stdout, json_object_get(r.result, "nets"));
-    reply_free(&r);
-    return status;
+    if (!g)
+        return 1;
+    put_nets(stdout, json_object_get(g, "nets"));
+    json_decref(g);
+    return 0;
 }

@@ -126,15 +126,7 @@ int ip_is_bridge(struct client *c, const char *name)
 
 json_t *ip_ports(struct client *c)
 {
-    struct reply r;
-    json_t *ports = NULL;
-
-    if (client_call(c, "port.show", NULL, -1, &r))
-        ports = json_incref(r.result);
-    else
-        client_complain(c, &r);
-    reply_free(&r);
-    return ports;
+    return client_ask(c, "port.show", NULL);
 }
 
 const json_t *ip_port_find(const json_t *ports, const char *name)

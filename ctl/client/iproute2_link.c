@@ -4,18 +4,12 @@
  * kernel's bridge has and this one does not is refused by name, unless it is
  * set to what it is anyway.
  */
+#include "ctl/client/field.h"
 #include "ctl/client/iproute2.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
 
 /* ---- show ---- */
 

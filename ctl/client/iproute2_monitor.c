@@ -4,6 +4,7 @@
  * lists, as lines like those of "show".  With -j each is a JSON object on a
  * line of its own (iproute2 6.1 prints text all the same).
  */
+#include "ctl/client/field.h"
 #include "ctl/client/iproute2.h"
 #include "ctl/client/render.h"
 
@@ -13,13 +14,6 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
 
 struct monitor {
     struct client *c;

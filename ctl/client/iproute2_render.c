@@ -3,23 +3,12 @@
  * iproute2's JSON and text.  An object holds what is shown, its members in
  * the order in which they are printed; both forms are made from it.
  */
+#include "ctl/client/field.h"
 #include "ctl/client/iproute2.h"
 
 #include <linux/if.h>
 #include <linux/neighbour.h>
 #include <string.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
-static long long num(const json_t *o, const char *key)
-{
-    return json_integer_value(json_object_get(o, key));
-}
 
 struct ip_style ip_style(const struct client *c)
 {

@@ -3,18 +3,12 @@
  * bridge fdb show: the daemon's table, which may be long and is printed as it
  * comes, and behind it the devices' own lists, which are the kernel's.
  */
+#include "ctl/client/field.h"
 #include "ctl/client/iproute2.h"
 
 #include <linux/neighbour.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
 
 struct filter {
     const char *br, *dev;

@@ -4,23 +4,22 @@
 #include <errno.h>
 #include <string.h>
 
-const char *lab_text(const json_t *o, const char *key)
+int lab_call_in(struct client *c, const char *method, json_t *params, int netns,
+                struct err *e)
 {
-    const char *s = json_string_value(json_object_get(o, key));
+    struct reply r;
+    int rc = 0;
 
-    return s ? s : "";
+    if (!client_call(c, method, params, netns, &r))
+        rc = reply_error(&r, e);
+    reply_free(&r);
+    return rc;
 }
 
 int lab_call(struct client *c, const char *method, json_t *params,
              struct err *e)
 {
-    struct reply r;
-    int rc = 0;
-
-    if (!client_call(c, method, params, -1, &r))
-        rc = err_set(e, r.err ? r.err : EIO, "%s", r.text);
-    reply_free(&r);
-    return rc;
+    return lab_call_in(c, method, params, -1, e);
 }
 
 int run_lab_up(struct client *c, int argc, char **argv)

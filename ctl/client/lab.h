@@ -6,7 +6,7 @@
  *
  *   lab.c        the three commands
  *   lab_state.c  what is written down
- *   lab_up.c     making
+ *   lab_up.c     making; lab_up.h has its parts
  *   lab_down.c   removing
  *   lab_show.c   showing
  *   lab_run.c    ip(8)
@@ -19,9 +19,11 @@
 #define CTL_CLIENT_LAB_H
 
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 #include "ctl/config/lab.h"
 
 #include <limits.h>
+#include <netinet/in.h>
 
 struct lab_state {
     char name[LAB_NAME_MAX];
@@ -64,6 +66,10 @@ json_t *lab_made(const struct lab_state *s);
 /* ip(8) with some words; what it says becomes the sentence. */
 #define LAB_IP(e, ...) lab_ip(e, (const char *const[]){__VA_ARGS__, NULL})
 int lab_ip(struct err *e, const char *const *word);
+/* A word of it: "10.0.0.1", or with 'prefix' "10.0.0.1/24". */
+#define LAB_ADDR_MAX (INET6_ADDRSTRLEN + 4)
+const char *lab_addr_text(const struct conf_addr *a, bool prefix,
+                          char text[LAB_ADDR_MAX]);
 
 /* ---- processes, in lab_command.c ---- */
 
@@ -111,9 +117,11 @@ int lab_up(struct client *c, const char *file);
 int lab_remove(struct client *c, struct lab_state *s, struct err *e);
 int lab_show(struct client *c, const struct lab_state *s);
 
-/* A call whose result is not wanted: 0 or -errno. */
+/* A call whose result is not wanted: 0 or -errno.  'netns' is passed along;
+ * -1: none. */
+int lab_call_in(struct client *c, const char *method, json_t *params, int netns,
+                struct err *e);
 int lab_call(struct client *c, const char *method, json_t *params,
              struct err *e);
-const char *lab_text(const json_t *o, const char *key); /* "": no text */
 
 #endif

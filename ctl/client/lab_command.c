@@ -61,7 +61,7 @@ void lab_process_put(json_t *o, pid_t pid)
 int lab_command(const char *netns, const char *command, json_t *host,
                 struct err *e)
 {
-    const char *log = lab_text(host, "log");
+    const char *log = str(host, "log");
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     pid_t pid;
 

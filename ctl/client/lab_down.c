@@ -71,7 +71,7 @@ static bool host_netns(const json_t *what, struct lab_ns *ns)
 
     if (lab_ns_get(what, ns))
         return true;
-    fd = netns_open(lab_text(what, "name"), NULL);
+    fd = netns_open(str(what, "name"), NULL);
     known = fd >= 0 && lab_ns_of(fd, ns);
     if (fd >= 0)
         close(fd);
@@ -81,13 +81,13 @@ static bool host_netns(const json_t *what, struct lab_ns *ns)
 static int remove_netns(const struct remover *m, const json_t *what,
                         struct err *e)
 {
-    const char *name = lab_text(what, "name");
+    const char *name = str(what, "name");
     struct lab_ns ns;
     int rc;
 
     if (!m->fresh || !host_netns(what, &ns))
         return 0;
-    rc = end_processes(&ns, lab_text(what, "host"), e);
+    rc = end_processes(&ns, str(what, "host"), e);
     if (!rc && name_is_ours(name, &ns))
         rc = LAB_IP(e, "netns", "del", name);
     return rc;
@@ -125,11 +125,10 @@ static int stop_guest(struct client *c, const char *name, struct err *e)
     if (client_call(c, "guest.stop",
                     json_pack("{s:s,s:b}", "name", name, "kill", true), -1,
                     &r)) {
-        if (*lab_text(r.result, "notice"))
-            fprintf(stderr, "guest %s %s\n", name,
-                    lab_text(r.result, "notice"));
+        if (*str(r.result, "notice"))
+            fprintf(stderr, "guest %s %s\n", name, str(r.result, "notice"));
     } else if (r.err != ESRCH) {
-        rc = err_set(e, r.err ? r.err : EIO, "%s", r.text);
+        rc = reply_error(&r, e);
     }
     reply_free(&r);
     return rc;
@@ -164,9 +163,8 @@ static int remove_uplink(const struct remover *m, const json_t *what)
 
     if (m->same)
         (void)lab_call(m->c, "delif",
-                       json_pack("{s:s,s:s}", "bridge",
-                                 lab_text(what, "bridge"), "port",
-                                 lab_text(what, "name")),
+                       json_pack("{s:s,s:s}", "bridge", str(what, "bridge"),
+                                 "port", str(what, "name")),
                        &gone);
     return 0; /* it goes with its bridge at the latest */
 }
@@ -174,7 +172,7 @@ static int remove_uplink(const struct remover *m, const json_t *what)
 static int remove_one(const struct remover *m, const json_t *what,
                       struct err *e)
 {
-    const char *kind = lab_text(what, "what"), *name = lab_text(what, "name");
+    const char *kind = str(what, "what"), *name = str(what, "name");
 
     if (strcmp(kind, "netns") == 0)
         return remove_netns(m, what, e);
@@ -211,7 +209,7 @@ enum turn { TURN_GUESTS, TURN_BRIDGES, TURN_DEVICES, TURNS };
 
 static enum turn turn_of(const json_t *what)
 {
-    const char *kind = lab_text(what, "what");
+    const char *kind = str(what, "what");
 
     if (strcmp(kind, "netns") == 0 || strcmp(kind, "link") == 0)
         return TURN_DEVICES;

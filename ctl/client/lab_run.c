@@ -4,6 +4,7 @@
  */
 #include "ctl/client/lab.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,4 +86,17 @@ int lab_ip(struct err *e, const char *const *word)
     for (unsigned i = 0; i < n; i++)
         free(argv[i]);
     return rc;
+}
+
+const char *lab_addr_text(const struct conf_addr *a, bool prefix,
+                          char text[LAB_ADDR_MAX])
+{
+    char plain[INET6_ADDRSTRLEN] = "";
+
+    inet_ntop(a->family, &a->a, plain, sizeof(plain));
+    if (prefix)
+        snprintf(text, LAB_ADDR_MAX, "%s/%u", plain, a->prefix);
+    else
+        memcpy(text, plain, sizeof(plain));
+    return text;
 }

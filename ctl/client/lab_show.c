@@ -32,7 +32,7 @@ static json_t *ask_bridge(struct client *c, const char *name)
 
 static bool is(const json_t *what, const char *kind)
 {
-    return strcmp(lab_text(what, "what"), kind) == 0;
+    return strcmp(str(what, "what"), kind) == 0;
 }
 
 static const char *const made_word[] = {"up", "being made", "interrupted"};
@@ -49,7 +49,7 @@ static json_t *gather(struct client *c, const struct lab_state *s)
 
     json_array_foreach(lab_made(s), i, what)
     {
-        const char *name = lab_text(what, "name");
+        const char *name = str(what, "name");
 
         if (is(what, "bridge")) {
             v = json_pack("{s:s,s:o,s:o}", "name", name, "bridge",
@@ -87,18 +87,18 @@ static void print_ports(const json_t *ports, const char *bridge)
 
     json_array_foreach(ports, i, p)
     {
-        const char *name = lab_text(p, "name"), *why = lab_text(p, "why");
+        const char *name = str(p, "name"), *why = str(p, "why");
 
         if (strcmp(name, bridge) != 0)
-            printf("  %-15s %s%s%s\n", name, lab_text(p, "state"),
-                   *why ? ": " : "", why);
+            printf("  %-15s %s%s%s\n", name, str(p, "state"), *why ? ": " : "",
+                   why);
     }
 }
 
 static void print_bridge(const json_t *b)
 {
     const json_t *now = json_object_get(b, "bridge");
-    const char *name = lab_text(b, "name");
+    const char *name = str(b, "name");
 
     if (!json_is_object(now)) {
         printf("bridge %s is gone\n", name);
@@ -114,12 +114,12 @@ static void print_net(const json_t *n)
     const json_t *a;
     size_t i;
 
-    printf("  %-15s on %-10s %s", lab_text(n, "port"), lab_text(n, "bridge"),
-           lab_text(n, "mac"));
+    printf("  %-15s on %-10s %s", str(n, "port"), str(n, "bridge"),
+           str(n, "mac"));
     json_array_foreach(json_object_get(n, "addresses"), i, a)
     {
-        printf(" %s", json_is_string(a) ? json_string_value(a)
-                                        : lab_text(a, "address"));
+        printf(" %s",
+               json_is_string(a) ? json_string_value(a) : str(a, "address"));
     }
     putchar('\n');
 }
@@ -127,16 +127,16 @@ static void print_net(const json_t *n)
 static void print_guest(const json_t *g)
 {
     const json_t *now = json_object_get(g, "guest"), *n;
-    const char *why = lab_text(now, "why");
+    const char *why = str(now, "why");
     size_t i;
 
     if (!json_is_object(now)) {
-        printf("guest %s is gone\n", lab_text(g, "name"));
+        printf("guest %s is gone\n", str(g, "name"));
         return;
     }
     if (json_object_get(now, "pid"))
-        why = lab_text(now, "running_accel");
-    printf("guest %s, %s%s%s\n", lab_text(g, "name"), lab_text(now, "state"),
+        why = str(now, "running_accel");
+    printf("guest %s, %s%s%s\n", str(g, "name"), str(now, "state"),
            *why ? ", " : "", why);
     json_array_foreach(json_object_get(now, "nets"), i, n)
     {
@@ -146,25 +146,25 @@ static void print_guest(const json_t *g)
 
 static void print_command(const json_t *h)
 {
-    const char *how = lab_text(h, "ended");
+    const char *how = str(h, "ended");
 
     if (json_is_true(json_object_get(h, "runs")))
         printf("  command runs, process %lld",
                (long long)json_integer_value(json_object_get(h, "pid")));
     else
         printf("  command has ended%s%s", *how ? ", " : "", how);
-    printf("; log %s\n", lab_text(h, "log"));
+    printf("; log %s\n", str(h, "log"));
 }
 
 static void print_host(const json_t *h)
 {
     bool there = json_is_true(json_object_get(h, "there"));
 
-    printf("host %s %s\n", lab_text(h, "host"),
-           there ? lab_text(h, "address") : "is gone");
+    printf("host %s %s\n", str(h, "host"),
+           there ? str(h, "address") : "is gone");
     if (there)
-        printf("  on %s; ip netns exec %s sh\n", lab_text(h, "bridge"),
-               lab_text(h, "name"));
+        printf("  on %s; ip netns exec %s sh\n", str(h, "bridge"),
+               str(h, "name"));
     if (json_object_get(h, "log"))
         print_command(h);
 }
@@ -217,7 +217,7 @@ int lab_show(struct client *c, const struct lab_state *s)
     if (c->json) {
         print_json(o);
     } else {
-        printf("lab %s, %s\n", s->name, lab_text(o, "file"));
+        printf("lab %s, %s\n", s->name, str(o, "file"));
         print_made(s);
         print_each(o, "bridges", print_bridge);
         print_each(o, "guests", print_guest);

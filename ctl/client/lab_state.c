@@ -61,7 +61,7 @@ bool lab_state_fresh(const struct lab_state *s)
     char now[64];
 
     boot_id(now);
-    return strcmp(lab_text(s->o, "boot"), now) == 0;
+    return strcmp(str(s->o, "boot"), now) == 0;
 }
 
 /* Whose labs are they? */
@@ -99,7 +99,7 @@ static bool load(struct lab_state *s, const char *dir, const char *file)
         (int)sizeof(s->path))
         return false;
     s->o = json_load_file(s->path, 0, NULL);
-    name = lab_text(s->o, "lab");
+    name = str(s->o, "lab");
     snprintf(s->name, sizeof(s->name), "%s", name);
     if (*name && json_is_array(lab_made(s)))
         return true;
@@ -208,7 +208,7 @@ static bool is_meant(const struct lab_state *s, const char *word,
                      const char *full, const char *lab)
 {
     return strcmp(s->name, word) == 0 || strcmp(s->name, lab) == 0 ||
-           strcmp(lab_text(s->o, "file"), full) == 0;
+           strcmp(str(s->o, "file"), full) == 0;
 }
 
 static bool has_ending(const char *name, const char *ending)

@@ -36,24 +36,22 @@ static bool sort_words(const struct client *c, int argc, char **argv,
 
 int run_port_label(struct client *c, int argc, char **argv)
 {
-    json_t *set = json_array(), *clear = json_array();
-    struct reply r;
-    int status = 0;
+    json_t *set = json_array(), *clear = json_array(), *labels;
 
     if (!sort_words(c, argc - 1, argv + 1, set, clear)) {
         json_decref(set);
         json_decref(clear);
         return 1;
     }
-    if (!client_call(c, "port.label",
-                     json_pack("{s:s,s:o,s:o}", "port", argv[0], "set", set,
-                               "clear", clear),
-                     -1, &r))
-        status = client_complain(c, &r);
-    else if (c->json)
-        print_json(r.result);
+    labels = client_ask(c, "port.label",
+                        json_pack("{s:s,s:o,s:o}", "port", argv[0], "set", set,
+                                  "clear", clear));
+    if (!labels)
+        return 1;
+    if (c->json)
+        print_json(labels);
     else if (argc == 1)
-        print_labels(r.result);
-    reply_free(&r);
-    return status;
+        print_labels(labels);
+    json_decref(labels);
+    return 0;
 }

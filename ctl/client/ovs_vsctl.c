@@ -54,7 +54,7 @@ static int ovs_run_add_br(struct ovs *o, const struct ovs_command *c)
                    : ovs_fail(o, "there is a bridge named %s already", name);
     if (port)
         return ovs_fail(o, "there is a port named %s already, in bridge %s",
-                        name, ovs_text(port, "bridge"));
+                        name, str(port, "bridge"));
     b = json_pack("{s:s}", "name", name);
     json_array_append_new(o->bridges, b);
     json_array_append_new(o->ports, local_port(name));
@@ -77,8 +77,8 @@ static json_t *guests_in(const struct ovs *o, const char *bridge)
 
     json_array_foreach(o->ports, i, p)
     {
-        if (strcmp(ovs_text(p, "bridge"), bridge) == 0 && *ovs_text(p, "guest"))
-            json_object_set_new(guests, ovs_text(p, "guest"), json_null());
+        if (strcmp(str(p, "bridge"), bridge) == 0 && *str(p, "guest"))
+            json_object_set_new(guests, str(p, "guest"), json_null());
     }
     return guests;
 }
@@ -119,8 +119,7 @@ static int ovs_run_del_br(struct ovs *o, const struct ovs_command *c)
         return -1;
     rc = ovs_add_step(o, OVS_DEL_BRIDGE, b);
     for (size_t i = json_array_size(o->ports); i-- > 0;)
-        if (strcmp(ovs_text(json_array_get(o->ports, i), "bridge"),
-                   c->argv[0]) == 0)
+        if (strcmp(str(json_array_get(o->ports, i), "bridge"), c->argv[0]) == 0)
             json_array_remove(o->ports, i);
     drop(o->bridges, b);
     return rc;
@@ -143,8 +142,8 @@ static int print_names(struct ovs *o, const json_t *list, const char *bridge)
     json_array_foreach(list, i, v)
     {
         if (name && (!bridge || (!ovs_is_local(v) &&
-                                 strcmp(ovs_text(v, "bridge"), bridge) == 0)))
-            name[n++] = ovs_text(v, "name");
+                                 strcmp(str(v, "bridge"), bridge) == 0)))
+            name[n++] = str(v, "name");
     }
     if (name)
         qsort(name, n, sizeof(*name), by_text);
@@ -209,7 +208,7 @@ static int set_columns(struct ovs *o, const struct ovs_command *c, json_t *port)
 /* --may-exist, and it does. */
 static int same_port(struct ovs *o, const struct ovs_command *c, json_t *port)
 {
-    const char *bridge = ovs_text(port, "bridge");
+    const char *bridge = str(port, "bridge");
 
     if (!(c->options & OVS_MAY_EXIST) || ovs_is_local(port))
         return ovs_fail(o, "there is a port named %s already, in bridge %s",
@@ -217,11 +216,11 @@ static int same_port(struct ovs *o, const struct ovs_command *c, json_t *port)
     if (strcmp(bridge, c->argv[0]) != 0)
         return ovs_fail(o, "port %s is in bridge %s, not in %s", c->argv[1],
                         bridge, c->argv[0]);
-    if (*ovs_text(port, "guest"))
+    if (*str(port, "guest"))
         return ovs_fail(o,
                         "port %s is guest %s's, which runs: choose another "
                         "name",
-                        c->argv[1], ovs_text(port, "guest"));
+                        c->argv[1], str(port, "guest"));
     return set_columns(o, c, port);
 }
 
@@ -255,13 +254,13 @@ static int ovs_run_add_port(struct ovs *o, const struct ovs_command *c)
 static int spare_guest(struct ovs *o, const struct ovs_command *c,
                        const json_t *port)
 {
-    const char *name = ovs_text(port, "name"), *guest = ovs_text(port, "guest");
+    const char *name = str(port, "name"), *guest = str(port, "guest");
 
     if (!(c->options & OVS_IF_EXISTS))
         return ovs_fail(o,
                         "port %s is guest %s's, which runs, and leaves with "
                         "it: bascule guest kill %s; or bascule delif %s %s",
-                        name, guest, guest, ovs_text(port, "bridge"), name);
+                        name, guest, guest, str(port, "bridge"), name);
     err_set(&o->note, 0, "port %s stays: it is guest %s's, which runs", name,
             guest);
     return 0;
@@ -279,12 +278,12 @@ static int ovs_run_del_port(struct ovs *o, const struct ovs_command *c)
         return c->options & OVS_IF_EXISTS
                    ? 0
                    : ovs_fail(o, "there is no port named %s", name);
-    if (c->argc == 2 && strcmp(ovs_text(port, "bridge"), c->argv[0]) != 0)
+    if (c->argc == 2 && strcmp(str(port, "bridge"), c->argv[0]) != 0)
         return ovs_fail(o, "port %s is in bridge %s, not in %s", name,
-                        ovs_text(port, "bridge"), c->argv[0]);
+                        str(port, "bridge"), c->argv[0]);
     if (ovs_is_local(port))
         return ovs_fail(o, "port %s is the bridge's own: see del-br", name);
-    if (*ovs_text(port, "guest"))
+    if (*str(port, "guest"))
         return spare_guest(o, c, port);
     rc = ovs_add_step(o, OVS_DEL_PORT, port);
     drop(o->ports, port);
@@ -297,7 +296,7 @@ static int ovs_run_port_to_br(struct ovs *o, const struct ovs_command *c)
 
     if (!port || ovs_is_local(port))
         return ovs_fail(o, "there is no port named %s", c->argv[0]);
-    fprintf(o->out, "%s\n", ovs_text(port, "bridge"));
+    fprintf(o->out, "%s\n", str(port, "bridge"));
     return 0;
 }
 
@@ -308,14 +307,13 @@ static int ovs_run_iface_to_br(struct ovs *o, const struct ovs_command *c)
 
 static void show_port(struct ovs *o, const json_t *port)
 {
-    const char *name = ovs_text(port, "name"), *type = ovs_type(port);
+    const char *name = str(port, "name"), *type = ovs_type(port);
 
     fprintf(o->out, "        Port %s\n            Interface %s\n", name, name);
     if (*type)
         fprintf(o->out, "                type: %s\n", type);
     if (json_is_true(json_object_get(port, "failed")))
-        fprintf(o->out, "                error: \"%s\"\n",
-                ovs_text(port, "why"));
+        fprintf(o->out, "                error: \"%s\"\n", str(port, "why"));
 }
 
 static int ovs_run_show(struct ovs *o, const struct ovs_command *c)
@@ -326,10 +324,10 @@ static int ovs_run_show(struct ovs *o, const struct ovs_command *c)
     (void)c;
     json_array_foreach(o->bridges, i, b)
     {
-        fprintf(o->out, "    Bridge %s\n", ovs_text(b, "name"));
+        fprintf(o->out, "    Bridge %s\n", str(b, "name"));
         json_array_foreach(o->ports, k, p)
         {
-            if (strcmp(ovs_text(p, "bridge"), ovs_text(b, "name")) == 0)
+            if (strcmp(str(p, "bridge"), str(b, "name")) == 0)
                 show_port(o, p);
         }
     }

@@ -20,6 +20,7 @@
 #define CTL_CLIENT_OVS_VSCTL_H
 
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 
 enum ovs_option {
     OVS_IF_EXISTS = 1 << 0,
@@ -168,7 +169,6 @@ void ovs_free(struct ovs *o);
 /* By name; NULL: there is none.  A bridge's own interface has number 0. */
 json_t *ovs_find_bridge(const struct ovs *o, const char *name);
 json_t *ovs_find_port(const struct ovs *o, const char *name);
-const char *ovs_text(const json_t *record, const char *key);
 bool ovs_is_local(const json_t *port);
 
 /* Notes a step; -1 after o->err. */

@@ -40,8 +40,8 @@ static int set_type(struct ovs *o, json_t *r, const char *value)
                         value);
     if (json_object_get(r, "no")) /* it is there already */
         return ovs_fail(o, "type=%s: port %s is no such interface", value,
-                        ovs_text(r, "name"));
-    snprintf(spec, sizeof(spec), "tap:%s", ovs_text(r, "name"));
+                        str(r, "name"));
+    snprintf(spec, sizeof(spec), "tap:%s", str(r, "name"));
     json_object_set_new(r, "spec", json_string(spec));
     json_object_set_new(r, "kind", json_string("tap"));
     return 0;
@@ -66,7 +66,7 @@ static int set_nothing(struct ovs *o, const json_t *r,
 
     json_decref(v);
     return same ? 0
-                : ovs_fail(o, "%s for %s: %s", text, ovs_text(r, "name"),
+                : ovs_fail(o, "%s for %s: %s", text, str(r, "name"),
                            p->column->why);
 }
 

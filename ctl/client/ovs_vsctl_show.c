@@ -23,7 +23,7 @@ static int get_one(struct ovs *o, const struct ovs_command *c,
         ovs_print(o->out, part, OVS_STRING);
     else if (!(c->options & OVS_IF_EXISTS))
         rc = ovs_fail(o, "%s %s: column %s has no key %s", t->name,
-                      ovs_text(r, "name"), p.column->name, p.key);
+                      str(r, "name"), p.column->name, p.key);
     fputc('\n', o->out);
     json_decref(v);
     free(p.key);

@@ -58,13 +58,6 @@ void ovs_free(struct ovs *o)
     o->n = 0;
 }
 
-const char *ovs_text(const json_t *record, const char *key)
-{
-    const char *s = json_string_value(json_object_get(record, key));
-
-    return s ? s : "";
-}
-
 static json_t *find(const json_t *list, const char *name)
 {
     json_t *v;
@@ -72,7 +65,7 @@ static json_t *find(const json_t *list, const char *name)
 
     json_array_foreach(list, i, v)
     {
-        if (strcmp(ovs_text(v, "name"), name) == 0)
+        if (strcmp(str(v, "name"), name) == 0)
             return v;
     }
     return NULL;
@@ -164,18 +157,16 @@ static int set_labels(struct ovs *o, const json_t *port, const json_t *labels)
     }
     json_decref(copy);
     return call(o, "port.label",
-                json_pack("{s:s,s:s,s:b,s:o}", "bridge",
-                          ovs_text(port, "bridge"), "port",
-                          ovs_text(port, "name"), "all", 1, "set", set),
+                json_pack("{s:s,s:s,s:b,s:o}", "bridge", str(port, "bridge"),
+                          "port", str(port, "name"), "all", 1, "set", set),
                 -1);
 }
 
 static int set_isolated(struct ovs *o, const json_t *port, const char *key)
 {
     return call(o, "port.set",
-                json_pack("{s:s,s:s,s:s,s:b}", "bridge",
-                          ovs_text(port, "bridge"), "port",
-                          ovs_text(port, "name"), "parameter", "isolated",
+                json_pack("{s:s,s:s,s:s,s:b}", "bridge", str(port, "bridge"),
+                          "port", str(port, "name"), "parameter", "isolated",
                           "value", json_is_true(json_object_get(port, key))),
                 -1);
 }
@@ -183,29 +174,28 @@ static int set_isolated(struct ovs *o, const json_t *port, const char *key)
 static int set_stp(struct ovs *o, const json_t *bridge, const char *key)
 {
     return call(o, "stp",
-                json_pack("{s:s,s:b}", "bridge", ovs_text(bridge, "name"),
-                          "value", json_is_true(json_object_get(bridge, key))),
+                json_pack("{s:s,s:b}", "bridge", str(bridge, "name"), "value",
+                          json_is_true(json_object_get(bridge, key))),
                 -1);
 }
 
 static json_t *membership(const json_t *port, const char *key)
 {
-    return json_pack("{s:s,s:s}", "bridge", ovs_text(port, "bridge"), "port",
-                     ovs_text(port, key));
+    return json_pack("{s:s,s:s}", "bridge", str(port, "bridge"), "port",
+                     str(port, key));
 }
 
 static int add_bridge(struct ovs *o, const json_t *bridge)
 {
     return call_here(o, "addbr",
-                     json_pack("{s:s}", "bridge", ovs_text(bridge, "name")));
+                     json_pack("{s:s}", "bridge", str(bridge, "name")));
 }
 
 static int del_bridge(struct ovs *o, const json_t *bridge)
 {
     return call(
         o, "delbr",
-        json_pack("{s:s,s:b}", "bridge", ovs_text(bridge, "name"), "force", 1),
-        -1);
+        json_pack("{s:s,s:b}", "bridge", str(bridge, "name"), "force", 1), -1);
 }
 
 static int go(struct ovs *o, const struct ovs_step *s)
@@ -234,14 +224,14 @@ static int add_again(struct ovs *o, json_t *port)
     char bridge[40], spec[1024];
     char *argv[] = {bridge, spec};
 
-    snprintf(bridge, sizeof(bridge), "%s", ovs_text(port, "bridge"));
-    snprintf(spec, sizeof(spec), "%s", ovs_text(port, "spec"));
+    snprintf(bridge, sizeof(bridge), "%s", str(port, "bridge"));
+    snprintf(spec, sizeof(spec), "%s", str(port, "spec"));
     if (run_addif(o->c, 2, argv) != 0) /* opens what the specification names */
         return ovs_fail(o, "it is lost");
     complain(o->c,
              "port %s is in %s again, with its parameters at their "
              "defaults",
-             ovs_text(port, "name"), bridge);
+             str(port, "name"), bridge);
     return set_labels(o, port, json_object_get(port, "labels"));
 }
 
@@ -275,7 +265,7 @@ static void take_back(struct ovs *o, unsigned n)
 
         if (back(o, s) < 0)
             complain(o->c, "%s could not be taken back: %s",
-                     ovs_text(s->record, "name"), o->err.text);
+                     str(s->record, "name"), o->err.text);
     }
     o->err = first;
 }

@@ -170,7 +170,7 @@ static json_t *get_statistics(const struct ovs *o, const json_t *r)
 static json_t *get_interfaces(const struct ovs *o, const json_t *r)
 {
     (void)o;
-    return ovs_set_of(json_pack("[s]", ovs_text(r, "name")));
+    return ovs_set_of(json_pack("[s]", str(r, "name")));
 }
 
 static json_t *get_ports(const struct ovs *o, const json_t *r)
@@ -181,7 +181,7 @@ static json_t *get_ports(const struct ovs *o, const json_t *r)
 
     json_array_foreach(o->ports, i, p)
     {
-        if (strcmp(ovs_text(p, "bridge"), ovs_text(r, "name")) == 0)
+        if (strcmp(str(p, "bridge"), str(r, "name")) == 0)
             json_array_append(names, json_object_get(p, "name"));
     }
     return ovs_set_of(names);
@@ -254,7 +254,7 @@ static const struct ovs_table tables[] = {
 
 const char *ovs_type(const json_t *port)
 {
-    const char *kind = ovs_text(port, "kind");
+    const char *kind = str(port, "kind");
 
     if (strcmp(kind, "tap") == 0)
         return "internal";
@@ -338,7 +338,7 @@ int ovs_find_record(struct ovs *o, const struct ovs_command *c,
 
     json_array_foreach(ovs_records(o, t), i, v)
     {
-        if (strcmp(ovs_text(v, "name"), name) == 0) {
+        if (strcmp(str(v, "name"), name) == 0) {
             *r = v;
             return 1;
         }

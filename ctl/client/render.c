@@ -2,25 +2,9 @@
 #include "ctl/client/render.h"
 
 #include "ctl/client/client.h"
+#include "ctl/client/field.h"
 
 #include <string.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
-static long long num(const json_t *o, const char *key)
-{
-    return json_integer_value(json_object_get(o, key));
-}
-
-static bool yes(const json_t *o, const char *key)
-{
-    return json_is_true(json_object_get(o, key));
-}
 
 /* ---- bridge show ---- */
 

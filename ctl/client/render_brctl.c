@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "ctl/client/field.h"
 #include "ctl/client/render.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
-static long long num(const json_t *o, const char *key)
-{
-    return json_integer_value(json_object_get(o, key));
-}
 
 /* brctl lists directories of sysfs: bridges and ports come by name. */
 static int by_name(const void *a, const void *b)
@@ -178,11 +167,6 @@ static void stp_times(FILE *out, const json_t *b, const json_t *tree)
             hello.text);
     fprintf(out, " forward delay\t\t%s\t\t\tbridge forward delay\t%s\n",
             fd.text, fd.text);
-}
-
-static bool yes(const json_t *o, const char *key)
-{
-    return json_is_true(json_object_get(o, key));
 }
 
 static void stp_bridge(FILE *out, const json_t *b)

@@ -3,27 +3,11 @@
  * The spanning tree for people: a table of at most 100 columns, and lines
  * behind each port for those who want all of it.
  */
+#include "ctl/client/field.h"
 #include "ctl/client/render.h"
 
 #include <stdint.h>
 #include <string.h>
-
-static const char *str(const json_t *o, const char *key)
-{
-    const char *s = json_string_value(json_object_get(o, key));
-
-    return s ? s : "";
-}
-
-static long long num(const json_t *o, const char *key)
-{
-    return json_integer_value(json_object_get(o, key));
-}
-
-static bool yes(const json_t *o, const char *key)
-{
-    return json_is_true(json_object_get(o, key));
-}
 
 static const json_t *sub(const json_t *o, const char *key)
 {

@@ -13,17 +13,16 @@
 static int show(struct client *c, const char *method, json_t *params,
                 void (*render)(FILE *out, const json_t *result, bool details))
 {
-    struct reply r;
-    int status = 0;
+    json_t *v = client_ask(c, method, params);
 
-    if (!client_call(c, method, params, -1, &r))
-        status = client_complain(c, &r);
-    else if (c->json)
-        print_json(r.result);
+    if (!v)
+        return 1;
+    if (c->json)
+        print_json(v);
     else
-        render(stdout, r.result, c->details);
-    reply_free(&r);
-    return status;
+        render(stdout, v, c->details);
+    json_decref(v);
+    return 0;
 }
 
 int run_stp_show(struct client *c, int argc, char **argv)
@@ -84,16 +83,12 @@ static void print_event(const struct client *c, const json_t *e)
 
 int client_monitor_stp(struct client *c)
 {
+    json_t *begun = client_ask(c, "monitor", json_pack("{s:s}", "what", "stp"));
     json_t *event;
-    struct reply r;
-    bool ok =
-        client_call(c, "monitor", json_pack("{s:s}", "what", "stp"), -1, &r);
 
-    if (!ok)
-        client_complain(c, &r);
-    reply_free(&r);
-    if (!ok)
+    if (!begun)
         return 1;
+    json_decref(begun);
     while ((event = client_event(c)) != NULL) {
         print_event(c, json_object_get(event, "params"));
         json_decref(event);

@@ -85,6 +85,38 @@ static int check_address(struct reader *r, const struct lab *lab,
     return 0;
 }
 
+/* ---- an address that no host can have ---- */
+
+/* Are the bits behind the prefix all 0 (or 1)? */
+static bool rest_is(const uint8_t *ip, unsigned n, unsigned prefix, bool ones)
+{
+    for (unsigned bit = prefix; bit < n; bit++)
+        if ((ip[bit / 8] >> (7 - bit % 8) & 1) != ones)
+            return false;
+    return true;
+}
+
+/* Two addresses need no third for the network (RFC 3021, RFC 6164); IPv6 has no
+ * broadcast. */
+static int check_host_part(struct reader *r, const struct conf_addr *a)
+{
+    unsigned n = a->family == AF_INET ? 32 : 128;
+    const uint8_t *ip = (const uint8_t *)&a->a;
+    char text[INET6_ADDRSTRLEN] = "";
+    bool net, all;
+
+    if (!a->family || a->prefix + 2U > n)
+        return 0;
+    net = rest_is(ip, n, a->prefix, false);
+    all = n == 32 && rest_is(ip, n, a->prefix, true);
+    if (!net && !all)
+        return 0;
+    inet_ntop(a->family, &a->a, text, sizeof(text));
+    return bad_at(r, &a->pos, "%s/%u is %s, which no host can have", text,
+                  a->prefix,
+                  net ? "its network's address" : "its network's broadcast");
+}
+
 int lab_check(struct reader *r, const struct lab *lab)
 {
     const unsigned *net = networks(r, lab);
@@ -92,8 +124,11 @@ int lab_check(struct reader *r, const struct lab *lab)
 
     if (!net)
         return no_memory(r);
-    for (unsigned h = 0; !rc && h < lab->n_hosts; h++)
-        rc = check_address(r, lab, net, h);
+    for (unsigned h = 0; !rc && h < lab->n_hosts; h++) {
+        rc = check_host_part(r, &lab->host[h].addr);
+        if (!rc)
+            rc = check_address(r, lab, net, h);
+    }
     return rc;
 }
 

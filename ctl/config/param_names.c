@@ -80,6 +80,8 @@ const struct param_name port_param_names[] = {
      "expects BPDUs always, and is shut while none come", NULL},
     {"watch-addresses", "watch_addresses", UNIT_SWITCH,
      "note the IP addresses of hosts behind it (see port addresses)", NULL},
+    {"follow-moves", "follow_moves", UNIT_SWITCH,
+     "what was sent to a guest while it was moved is sent after it", NULL},
     {NULL, NULL, UNIT_NUMBER, NULL, NULL},
 };
 

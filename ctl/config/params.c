@@ -59,6 +59,7 @@ static const struct range port_range[BPORT_PARAMS] = {
     [BPORT_LOOP_GUARD] = {FORM_SWITCH, 0, 1},
     [BPORT_ASSURANCE] = {FORM_SWITCH, 0, 1},
     [BPORT_WATCH_ADDRESSES] = {FORM_SWITCH, 0, 1},
+    [BPORT_FOLLOW_MOVES] = {FORM_SWITCH, 0, 1},
 };
 
 /* One of the parameter's words; where "on" is one, whatever means that. */
@@ -246,6 +247,7 @@ const struct key own_port_params[] = {
     {"loop-guard", own_port_param, BPORT_LOOP_GUARD, NULL},
     {"assurance", own_port_param, BPORT_ASSURANCE, NULL},
     {"watch-addresses", own_port_param, BPORT_WATCH_ADDRESSES, NULL},
+    {"follow-moves", own_port_param, BPORT_FOLLOW_MOVES, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -5,6 +5,8 @@
  */
 #include "ctl/guest/check.h"
 
+#include "ports/netdev.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -103,6 +105,11 @@ static int check_net(struct guest_def *d, unsigned i, struct err *e)
                        "--net, queues= %u: a stream has one queue; use "
                        "kind=tap",
                        n->queues);
+    if (!rc && n->kind == GUEST_TAP && !netdev_name_is_allowed(n->port))
+        return err_set(e, EINVAL,
+                       "the kernel lets no interface be called %s: give the "
+                       "guest another name, or use kind=stream",
+                       n->port);
     for (unsigned k = 0; !rc && k < i; k++)
         rc = same_mac(n, "another network of this guest", &d->net[k], e);
     return rc;

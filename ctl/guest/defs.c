@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Definitions as files, NAME.json, each one complete or not there.
+ * Definitions as files, NAME.json, each one complete or not there; and what of
+ * a guest that runs the next daemon has to know.
  */
 #include "ctl/guest/guest_impl.h"
 
@@ -29,6 +30,8 @@ static int write_all(const char *path, const char *text, struct err *e)
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     int rc = 0;
 
+    if (fd >= 0)
+        errno = 0; /* a short write is no error of its own */
     if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) < 0)
         rc = err_sys(e, errno ? errno : ENOSPC, "%s", path);
     if (fd >= 0)
@@ -36,26 +39,36 @@ static int write_all(const char *path, const char *text, struct err *e)
     return rc;
 }
 
-int defs_save(const char *dir, const struct guest_def *d, struct err *e)
+/* DIR/NAMEEND is complete, or as it was. */
+static int replace(const char *dir, const char *name, const char *end,
+                   const char *text, struct err *e)
 {
     char path[PATH_MAX], tmp[PATH_MAX];
+    int rc = file_name(path, dir, name, end, e);
+
+    if (!rc)
+        rc = file_name(tmp, dir, name, ".new", e);
+    if (rc)
+        return rc;
+    rc = write_all(tmp, text, e);
+    if (!rc && rename(tmp, path) < 0)
+        rc = err_sys(e, errno, "%s", path);
+    if (rc)
+        (void)unlink(tmp);
+    return rc;
+}
+
+int defs_save(const char *dir, const struct guest_def *d, struct err *e)
+{
     json_t *o = guest_def_write(d);
     char *text = o ? json_dumps(o, JSON_INDENT(2)) : NULL;
     int rc = text ? 0 : err_set(e, ENOMEM, "no memory for the guest");
 
     json_decref(o);
     if (!rc)
-        rc = run_dir_make(dir, 0711, e);
+        rc = run_dir_make(dir, strlen(dir), 0711, e);
     if (!rc)
-        rc = file_name(path, dir, d->name, ".json", e);
-    if (!rc)
-        rc = file_name(tmp, dir, d->name, ".new", e);
-    if (!rc)
-        rc = write_all(tmp, text, e);
-    if (!rc && rename(tmp, path) < 0)
-        rc = err_sys(e, errno, "%s", path);
-    if (rc)
-        (void)unlink(tmp);
+        rc = replace(dir, d->name, ".json", text, e);
     free(text);
     return rc;
 }
@@ -135,4 +148,31 @@ bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
     *kvm = json_is_true(json_object_get(o, "kvm"));
     json_decref(o);
     return *pid > 0;
+}
+
+/* ---- cables ---- */
+
+#define CABLES "cables"
+
+int cables_save(const char *dir, unsigned out, struct err *e)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "{\"out\":%u}\n", out);
+    return replace(dir, CABLES, "", text, e);
+}
+
+unsigned cables_saved(const char *dir)
+{
+    char path[PATH_MAX];
+    struct err e;
+    unsigned out;
+    json_t *o;
+
+    if (file_name(path, dir, CABLES, "", &e) < 0)
+        return 0;
+    o = json_load_file(path, 0, NULL);
+    out = (unsigned)json_integer_value(json_object_get(o, "out"));
+    json_decref(o);
+    return out;
 }

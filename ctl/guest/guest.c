@@ -410,6 +410,11 @@ int guests_new(struct guests **out, const struct guests_config *c,
     rc = copy_path(all->def_dir, c->def_dir, e);
     if (!rc)
         rc = copy_path(all->run_dir, c->run_dir, e);
+    all->run_own = strlen(c->run_top);
+    if (!rc)
+        rc = run_dir_check(all->def_dir, strlen(all->def_dir), e);
+    if (!rc)
+        rc = run_dir_check(all->run_dir, all->run_own, e);
     if (!rc)
         rc = choose_user(all, c->user, e);
     if (rc) {

@@ -35,6 +35,7 @@ struct guests_config {
     struct sw *sw;
     const char *def_dir; /* definitions; made when the first one comes */
     const char *run_dir; /* of guests that run; likewise */
+    const char *run_top; /* ... or one above it, from which on they are ours */
     const char *user; /* QEMU's; NULL: "bascule" if there is one, or nobody */
     /* What happens, for people; NULL: nobody listens.  name: "started" ... */
     void (*event)(void *arg, const char *guest, const char *name,
@@ -44,7 +45,8 @@ struct guests_config {
 
 /*
  * Reads the definitions and finds the guests that run.  Files that cannot be
- * read are logged and left alone.  0 or -errno with a sentence.
+ * read are logged and left alone.  0 or -errno with a sentence; -EPERM: what
+ * is kept there may be somebody else's.
  */
 int guests_new(struct guests **g, const struct guests_config *c, struct err *e);
 /* Lets go of all guests; they go on.  Before sw_free.  NULL is fine. */
@@ -157,9 +159,14 @@ enum guest_state guest_state(const struct guest *g);
 /* "running"; as QEMU says it while it runs ("paused", ...). */
 const char *guest_state_word(const struct guest *g);
 
-/* New objects; NULL: no memory. */
-json_t *guest_brief(const struct guest *g); /* a line of a list */
-json_t *guest_full(const struct guest *g);
+/* A line of a list, a new object; NULL: no memory. */
+json_t *guest_brief(const struct guest *g);
+/*
+ * All of it, a new object, for 'done': perhaps from inside, as most of it is
+ * known at once.  NULL: the guest is gone, or there is no memory.
+ */
+typedef void (*guest_shown)(void *arg, json_t *o);
+void guest_full(struct guest *g, guest_shown done, void *arg);
 
 /* Why it is not running, or what was decided when it started; "" if there is
  * nothing to say. */

@@ -8,10 +8,12 @@
 #define CTL_GUEST_GUEST_IMPL_H
 
 #include "ctl/guest/guest.h"
+#include "ctl/guest/logfile.h"
 #include "ctl/guest/open.h"
 #include "ctl/guest/qmp.h"
 
 #include <ev.h>
+#include <net/if.h>
 #include <sys/queue.h>
 
 /* A caller that waits. */
@@ -49,7 +51,7 @@ struct guest {
     char why[ERR_TEXT_MAX];
 
     struct launch *launch; /* while it is starting */
-    unsigned pending;      /* ports on their way in or out, and jobs */
+    unsigned pending;      /* ports on their way in or out */
     struct err failure;    /* of the start that is under way */
     int failure_rc;
     bool failed; /* it is being taken back */
@@ -63,9 +65,11 @@ struct guest {
     ev_timer timer; /* what it means, the state says */
     ev_timer again; /* reconnecting QMP */
     ev_timer loss;  /* a port's device has gone: and the process? */
+    struct logfile log;
 
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */
+    unsigned cables_sent;  /* unanswered, of those who lost patience as well */
 
     ev_timer resets_line; /* until more of them are told of */
     unsigned resets;      /* ... since the last line */
@@ -105,6 +109,7 @@ struct guests {
     struct guests_config config;
     char def_dir[PATH_MAX];
     char run_dir[PATH_MAX];
+    size_t run_own; /* the length of its part from which on it is ours */
     struct guest_user user;
     struct guest_list list;
     struct later_list laters; /* answers for the next turn */
@@ -156,6 +161,8 @@ int ports_check(const struct guest *g, struct err *e);
  * tried, perhaps from inside. */
 void ports_attach(struct guest *g);
 void ports_detach(struct guest *g);
+/* Leaves them where they are; ports_done follows when none is on its way. */
+void ports_settle(struct guest *g);
 /* Are there some to be detached? */
 bool ports_left(const struct guest *g);
 void ports_watch(struct guests *all);
@@ -189,12 +196,18 @@ void stop_out_of_patience(struct guest *g);
 
 /* cable.c */
 void cable_init(struct guest *g);
+/* Its process was there before us: how its cables were left. */
+void cable_recall(struct guest *g);
+/* It has no process any more; the next one has its cables in. */
+void cable_forget(struct guest *g);
 /* Nobody answers any more what QEMU was asked. */
 void cable_lost(struct guest *g);
 
 /* talk.c */
 void talk_init(struct guest *g);
 void talk_open(struct guest *g);
+/* Its process has ended: what it had said, which nobody has read yet. */
+void talk_last_words(struct guest *g);
 void talk_close(struct guest *g);
 /* Implemented by life.c: QEMU has said how it is. */
 void talk_running(struct guest *g);
@@ -208,6 +221,15 @@ int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
 /* What 'launch_spawn' has written down.  False: nothing readable. */
 bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
                bool *kvm);
+/* Which cables of the guest of that directory are out: bit 0 is its first
+ * card's.  0 or -errno with a sentence. */
+int cables_save(const char *dir, unsigned out, struct err *e);
+unsigned cables_saved(const char *dir);
+
+/* show.c */
+/* As guest_full has it.  kernel: which bridge of the kernel's has each of its
+ * taps, "" if none; NULL: none has any.  NULL: no memory. */
+json_t *guest_object(const struct guest *g, const char (*kernel)[IFNAMSIZ]);
 
 /* addresses.c */
 /* The network addresses seen behind a guest's card, if it has a port (else

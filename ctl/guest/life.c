@@ -135,17 +135,24 @@ static void clean_up(struct guest *g)
         cleaned(g, clean(g, &e), &e); /* without memory it blocks us */
 }
 
-/* Takes back what there is; the launch has its files, the switch its ports. */
+/* Takes back what there is; the launch has its files, the switch its ports.
+ * One of these may still be on its way in: the next start begins behind it. */
 void life_end(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->timer);
     guest_move(g, GUEST_ENDING);
-    if (g->will_again && !g->launch)
-        ended(g); /* its directory tells the next daemon of it */
-    else if (g->will_again || g->restart)
-        clean_up(g); /* its ports wait for it */
+    if (g->will_again || g->restart)
+        ports_settle(g); /* they wait for it */
     else
         ports_detach(g);
+}
+
+static void ports_over(struct guest *g)
+{
+    if (g->will_again && !g->launch)
+        ended(g); /* its directory tells the next daemon of it */
+    else
+        clean_up(g);
 }
 
 static bool is_end_for_policy(const struct guest *g, bool clean_end)
@@ -235,18 +242,23 @@ static void forget_process(struct guest *g)
     ev_io_stop(g->all->loop, &g->exit);
     close(g->exit.fd);
     g->pid = 0;
+    logfile_unwatch(&g->log, g->all->loop);
     ports_end_losses(g);
     talk_close(g);
+    cable_forget(g);
 }
 
 static void on_exit_(struct ev_loop *loop, ev_io *w, int revents)
 {
     struct guest *g = w->data;
     struct err why = {""};
-    bool well = explain(g, &why);
+    bool well;
 
     (void)loop;
     (void)revents;
+    if (g->state != GUEST_STARTING) /* which would not have failed then */
+        talk_last_words(g);
+    well = explain(g, &why);
     forget_process(g);
     if (g->state == GUEST_STARTING) {
         fail_start(g, g->killed ? -EINTR : -EIO, &why);
@@ -270,6 +282,7 @@ static void watch(struct guest *g, pid_t pid, int pidfd,
     g->since = clock_now();
     ev_io_set(&g->exit, pidfd, EV_READ);
     ev_io_start(g->all->loop, &g->exit);
+    logfile_watch(&g->log, g->all->loop, g->dir);
     talk_open(g);
 }
 
@@ -320,7 +333,7 @@ void ports_done(struct guest *g)
     struct err e = {""};
 
     if (g->state == GUEST_ENDING) {
-        clean_up(g);
+        ports_over(g);
         return;
     }
     if (g->state != GUEST_STARTING || !g->launch)
@@ -380,7 +393,7 @@ void life_begin(struct guest *g)
     g->since = clock_now();
     guest_move(g, GUEST_STARTING);
     if (!rc) {
-        g->launch = launch_new(g->def, g->dir, &g->all->user);
+        g->launch = launch_new(g->def, g->dir, g->all->run_own, &g->all->user);
         if (!g->launch || sw_job(g->all->sw, prepare, prepared, g) < 0)
             rc = err_set(&e, ENOMEM, "no memory for guest %s", g->def->name);
     }
@@ -473,6 +486,7 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
         return;
     }
     guest_move(g, GUEST_RUNNING);
+    cable_recall(g);
     watch(g, pid, fd, start, kvm);
     for (unsigned i = 0; i < g->def->n_nets; i++)
         g->port[i].due = true;

@@ -4,6 +4,7 @@
  */
 #include "ctl/guest/open.h"
 
+#include "base/owndir.h"
 #include "ctl/guest/hugepages.h"
 #include "ctl/l3/child.h"
 
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 struct launch *launch_new(const struct guest_def *def, const char *dir,
-                          const struct guest_user *user)
+                          size_t own, const struct guest_user *user)
 {
     struct launch *l = calloc(1, sizeof(*l));
 
@@ -30,6 +31,7 @@ struct launch *launch_new(const struct guest_def *def, const char *dir,
         return NULL;
     l->def = def;
     snprintf(l->dir, sizeof(l->dir), "%s", dir);
+    l->own = own;
     l->user = *user;
     l->extra = (gid_t)-1;
     l->pidfd = -1;
@@ -57,23 +59,40 @@ void launch_close(struct launch *l)
 
 /* ---- the run directory ---- */
 
-int run_dir_make(const char *dir, mode_t mode, struct err *e)
+#define MAKE_NONE ((mode_t)-1)
+
+/* Goes down to it; 'mode' MAKE_NONE: as far as there is something. */
+static int go_down(const char *dir, size_t own, mode_t mode, struct err *e)
 {
     char path[PATH_MAX];
+    int rc = 0;
 
     snprintf(path, sizeof(path), "%s", dir);
-    for (char *p = path + 1;; p++) {
+    for (char *p = path + 1; !rc; p++) {
         char c = *p;
 
         if (c != '/' && c != '\0')
             continue;
         *p = '\0';
-        if (mkdir(path, mode) < 0 && errno != EEXIST)
-            return err_sys(e, errno, "directory %s", path);
+        if (mode != MAKE_NONE && mkdir(path, mode) < 0 && errno != EEXIST)
+            rc = err_sys(e, errno, "directory %s", path);
+        if (!rc && (size_t)(p - path) >= own)
+            rc = owndir_check(path, "--guest-dir or --socket", e);
         *p = c;
         if (c == '\0')
-            return 0;
+            break;
     }
+    return rc;
+}
+
+int run_dir_make(const char *dir, size_t own, mode_t mode, struct err *e)
+{
+    return go_down(dir, own, mode, e);
+}
+
+int run_dir_check(const char *dir, size_t own, struct err *e)
+{
+    return go_down(dir, own, MAKE_NONE, e);
 }
 
 /* Everything in it but directories.  What a link points to is not ours. */
@@ -127,7 +146,7 @@ static int fresh_dir(struct launch *l, struct err *e)
     int rc = run_dir_remove(l->dir, e);
 
     if (!rc)
-        rc = run_dir_make(l->dir, 0711, e);
+        rc = run_dir_make(l->dir, l->own, 0711, e);
     l->made_dir = !rc;
     return rc;
 }
@@ -188,6 +207,11 @@ static int open_again(const struct launch *l, const struct pass *p, int *fd,
 
     if (rc || fstat(*fd, &st) < 0 || user_may_read(&l->user, &st))
         return rc;
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, EACCES,
+                       "%s %s: it is no file to be copied, and QEMU's user may "
+                       "not read it",
+                       p->option, p->path);
     copy = memfd_create(p->option, MFD_CLOEXEC);
     while (copy >= 0 && at < st.st_size)
         if (sendfile(copy, *fd, &at, (size_t)(st.st_size - at)) <= 0)

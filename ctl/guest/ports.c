@@ -303,7 +303,6 @@ static void detach(struct guest_port *p)
     struct bridge *b = bridge_find(p->g->all->sw, p->bridge);
 
     p->due = false;
-    p->down = false;
     p->why[0] = '\0';
     if (!place_port(p) || !p->ours || !b) {
         p->state = NET_AWAY;
@@ -312,6 +311,12 @@ static void detach(struct guest_port *p)
     }
     p->g->pending++;
     bport_del(b, p->name, deleted, p);
+}
+
+void ports_settle(struct guest *g)
+{
+    g->pending++;
+    one_less(g);
 }
 
 void ports_detach(struct guest *g)

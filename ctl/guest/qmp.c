@@ -27,6 +27,9 @@ struct qmp {
     size_t len, cap;
     struct asked asked[ASKED_MAX]; /* a ring */
     unsigned first, n;
+    bool greeted, ready; /* it takes no command before it is ready */
+    char *held;          /* those that came too early; malloc'ed */
+    size_t held_len;
     bool busy;   /* a function of the user's is at work */
     bool closed; /* ... and has closed it */
 };
@@ -34,6 +37,7 @@ struct qmp {
 static void destroy(struct qmp *q)
 {
     free(q->buf);
+    free(q->held);
     free(q);
 }
 
@@ -45,22 +49,41 @@ static void fail(struct qmp *q)
 
 /* ---- sending ---- */
 
-static int put(struct qmp *q, const json_t *o)
+static int put(struct qmp *q, const char *text, size_t n)
+{
+    ssize_t sent = send(q->readable.fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (sent == (ssize_t)n)
+        return 0;
+    /* half a command cannot be taken back; and none of ours fills the queue */
+    return sent < 0 ? -errno : -EPIPE;
+}
+
+static int hold(struct qmp *q, const char *text, size_t n)
+{
+    char *p = realloc(q->held, q->held_len + n);
+
+    if (!p)
+        return -ENOMEM;
+    memcpy(p + q->held_len, text, n);
+    q->held = p;
+    q->held_len += n;
+    return 0;
+}
+
+static int put_or_hold(struct qmp *q, const json_t *o)
 {
     char *text = json_dumps(o, JSON_COMPACT);
     size_t n;
-    ssize_t sent;
+    int rc;
 
     if (!text)
         return -ENOMEM;
     n = strlen(text);
     text[n++] = '\n'; /* instead of the NUL */
-    sent = send(q->readable.fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    rc = q->ready ? put(q, text, n) : hold(q, text, n);
     free(text);
-    if (sent == (ssize_t)n)
-        return 0;
-    /* half a command cannot be taken back; and none of ours fills the queue */
-    return sent < 0 ? -errno : -EPIPE;
+    return rc;
 }
 
 int qmp_command(struct qmp *q, const char *name, json_t *arguments,
@@ -74,7 +97,7 @@ int qmp_command(struct qmp *q, const char *name, json_t *arguments,
     if (!rc && q->n == ASKED_MAX)
         rc = -EBUSY;
     if (!rc)
-        rc = put(q, o);
+        rc = put_or_hold(q, o);
     json_decref(o);
     if (!rc)
         q->asked[(q->first + q->n++) % ASKED_MAX] = (struct asked){answer, arg};
@@ -83,15 +106,23 @@ int qmp_command(struct qmp *q, const char *name, json_t *arguments,
 
 /* ---- receiving ---- */
 
-static void greeted(void *arg, const json_t *result, const char *text)
+static void greet(struct qmp *q)
 {
-    struct qmp *q = arg;
+    static const char greeting[] = "{\"execute\":\"qmp_capabilities\"}\n";
 
-    (void)text;
-    if (result)
-        q->user.ready(q->user.arg);
-    else
+    if (q->greeted || put(q, greeting, sizeof(greeting) - 1) < 0)
         fail(q);
+    q->greeted = true;
+}
+
+/* The answer to that, the first one there is. */
+static void take_ready(struct qmp *q, const json_t *o)
+{
+    q->ready = q->greeted && json_object_get(o, "return");
+    if (!q->ready || (q->held && put(q, q->held, q->held_len) < 0))
+        fail(q);
+    else
+        q->user.ready(q->user.arg);
 }
 
 static void take_answer(struct qmp *q, const json_t *o)
@@ -119,7 +150,9 @@ static void take(struct qmp *q, const json_t *o)
     if (event)
         q->user.event(q->user.arg, event, json_object_get(o, "data"));
     else if (json_object_get(o, "QMP"))
-        (void)qmp_command(q, "qmp_capabilities", NULL, greeted, q);
+        greet(q);
+    else if (!q->ready)
+        take_ready(q, o);
     else
         take_answer(q, o);
 }
@@ -143,7 +176,8 @@ static bool take_line(struct qmp *q, const char *line, size_t n)
     return false;
 }
 
-static void take_lines(struct qmp *q)
+/* False: the connection is gone, q with it perhaps. */
+static bool take_lines(struct qmp *q)
 {
     size_t at = 0;
     char *end;
@@ -152,11 +186,12 @@ static void take_lines(struct qmp *q)
         size_t n = (size_t)(end - q->buf) - at;
 
         if (!take_line(q, q->buf + at, n))
-            return;
+            return false;
         at += n + 1;
     }
     memmove(q->buf, q->buf + at, q->len - at);
     q->len -= at;
+    return true;
 }
 
 static bool make_room(struct qmp *q)
@@ -174,26 +209,30 @@ static bool make_room(struct qmp *q)
     return true;
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+bool qmp_hear(struct qmp *q)
 {
-    struct qmp *q = w->data;
     ssize_t n;
 
-    (void)loop;
-    (void)revents;
     if (!make_room(q)) {
         fail(q);
-        return;
+        return false;
     }
-    n = recv(w->fd, q->buf + q->len, q->cap - q->len, MSG_DONTWAIT);
+    n = recv(q->readable.fd, q->buf + q->len, q->cap - q->len, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return false;
     if (n <= 0) {
         fail(q);
-        return;
+        return false;
     }
     q->len += (size_t)n;
-    take_lines(q);
+    return take_lines(q);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    (void)qmp_hear(w->data);
 }
 
 int qmp_open(struct qmp **out, struct ev_loop *loop, const char *path,

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct ev_loop;
 struct qmp;
@@ -32,14 +33,18 @@ int qmp_open(struct qmp **q, struct ev_loop *loop, const char *path,
 /* No answer comes any more.  NULL is fine. */
 void qmp_close(struct qmp *q);
 
+/* Takes what has come, without waiting for the loop.  False: there was nothing,
+ * or it is closed. */
+bool qmp_hear(struct qmp *q);
+
 /*
  * 'result' NULL: it said no, 'text' is its sentence.  Not called when the
  * connection ends before.
  */
 typedef void (*qmp_answer)(void *arg, const json_t *result, const char *text);
 
-/* 'arguments' is taken over; NULL: none.  'answer' may be NULL.  -errno: it
- * could not be sent. */
+/* 'arguments' is taken over; NULL: none.  'answer' may be NULL.  What comes
+ * before it takes commands is sent then.  -errno: it could not be sent. */
 int qmp_command(struct qmp *q, const char *name, json_t *arguments,
                 qmp_answer answer, void *arg);
 

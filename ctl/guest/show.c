@@ -72,7 +72,7 @@ static json_t *net_why(const struct guest_port *p, const struct bport *at)
     return text_value(i.failed ? i.why : p->why);
 }
 
-static json_t *net_object(const struct guest *g, unsigned i)
+static json_t *net_object(const struct guest *g, unsigned i, const char *kernel)
 {
     const struct guest_net *n = &g->def->net[i];
     const struct guest_port *p = &g->port[i];
@@ -81,11 +81,12 @@ static json_t *net_object(const struct guest *g, unsigned i)
         bp && strcmp(p->bridge, n->bridge) != 0 ? p->bridge : "";
     char mac[MAC_TEXT_MAX];
     json_t *o =
-        json_pack("{s:s,s:s,s:s,s:s,s:i,s:b,s:o,s:b,s:o,s:o}", "port",
+        json_pack("{s:s,s:s,s:s,s:s,s:i,s:b,s:o,s:o,s:b,s:o,s:o}", "port",
                   bp ? p->name : n->port, "bridge", n->bridge, "kind",
                   guest_kind_word(n->kind), "mac", mac_format(&n->mac, mac),
                   "queues", (int)n->queues, "attached", bp != NULL, "elsewhere",
-                  text_value(elsewhere), "cable", !p->down, "why",
+                  text_value(elsewhere), "kernel_bridge",
+                  text_value(bp ? "" : kernel), "cable", !p->down, "why",
                   net_why(p, bp), "addresses", guest_addresses(bp, &n->mac));
 
     if (o && bp && put_traffic(o, bp) != 0) {
@@ -95,13 +96,14 @@ static json_t *net_object(const struct guest *g, unsigned i)
     return o;
 }
 
-static json_t *nets(const struct guest *g)
+static json_t *nets(const struct guest *g, const char (*kernel)[IFNAMSIZ])
 {
     json_t *a = json_array();
     int rc = 0;
 
     for (unsigned i = 0; i < g->def->n_nets; i++)
-        rc |= json_array_append_new(a, net_object(g, i));
+        rc |=
+            json_array_append_new(a, net_object(g, i, kernel ? kernel[i] : ""));
     if (rc == 0)
         return a;
     json_decref(a);
@@ -129,7 +131,7 @@ static int put_process(json_t *o, const struct guest *g)
     return rc;
 }
 
-json_t *guest_full(const struct guest *g)
+json_t *guest_object(const struct guest *g, const char (*kernel)[IFNAMSIZ])
 {
     json_t *o = guest_def_write(g->def);
     int rc = o ? 0 : -1;
@@ -137,7 +139,7 @@ json_t *guest_full(const struct guest *g)
     rc |= put(o, "state", json_string(guest_state_word(g)));
     rc |= put(o, "why", text_value(g->why));
     rc |= put(o, "starts", json_integer(g->starts));
-    rc |= put(o, "nets", nets(g));
+    rc |= put(o, "nets", nets(g, kernel));
     if (g->pid)
         rc |= put_process(o, g);
     if (rc == 0)

@@ -27,6 +27,7 @@ struct guest_user {
 struct launch {
     const struct guest_def *def;
     char dir[PATH_MAX]; /* the guest's run directory */
+    size_t own;         /* the length of its part from which on it is ours */
     struct guest_user user;
     gid_t extra; /* /dev/kvm's group; (gid_t)-1: none */
     char program[PATH_MAX];
@@ -43,7 +44,7 @@ struct launch {
 
 /* 'def' must outlive it.  NULL: no memory. */
 struct launch *launch_new(const struct guest_def *def, const char *dir,
-                          const struct guest_user *user);
+                          size_t own, const struct guest_user *user);
 
 /* An sw_work: directory, files, sockets and taps, arguments. */
 int launch_prepare(void *launch, struct err *e);
@@ -56,8 +57,11 @@ void launch_free(struct launch *l);
 
 /* Empties and removes a guest's run directory.  0 or -errno. */
 int run_dir_remove(const char *dir, struct err *e);
-/* Makes a directory and those above it. */
-int run_dir_make(const char *dir, mode_t mode, struct err *e);
+/* Makes a directory and those above it.  Its first 'own' characters are the
+ * one from which on they are ours alone; others are refused, -EPERM. */
+int run_dir_make(const char *dir, size_t own, mode_t mode, struct err *e);
+/* The same of those that are there, without making any. */
+int run_dir_check(const char *dir, size_t own, struct err *e);
 
 /* Start time of a process; 0: there is none. */
 unsigned long long process_start(pid_t pid);

@@ -130,6 +130,12 @@ void talk_open(struct guest *g)
     ev_timer_start(g->all->loop, &g->again);
 }
 
+void talk_last_words(struct guest *g)
+{
+    while (g->qmp && qmp_hear(g->qmp))
+        ;
+}
+
 void talk_close(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->again);

@@ -5,6 +5,8 @@
  */
 #include "ctl/guest/spawn.h"
 
+#include "ports/netdev.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -21,16 +23,16 @@
 
 static int explain(const char *name, int rc, struct err *e)
 {
+    char way[NETDEV_WAY_MAX];
+
     if (rc == EPERM || rc == EACCES)
         return err_set(e, rc,
                        "no permission to make the interface %s: run basculed "
                        "as root or with CAP_NET_ADMIN, or use kind=stream",
                        name);
     if (rc == EBUSY || rc == EEXIST)
-        return err_set(e, EEXIST,
-                       "interface %s exists already: delete it (ip link del "
-                       "dev %s) or give the guest another name",
-                       name, name);
+        return err_set(e, EEXIST, "%s give the guest another name",
+                       netdev_in_the_way(-1, name, way));
     return err_sys(e, rc, "making the interface %s", name);
 }
 
@@ -91,10 +93,10 @@ int tap_make(const char *name, const struct mac *guest, unsigned queues,
         return explain(name, EEXIST, e);
     if (queues > 1)
         flags |= IFF_MULTI_QUEUE;
-    else
-        flags |= (short)IFF_TUN_EXCL; /* never another's of that name */
+    /* the first is never another's of that name */
     for (unsigned q = 0; q < queues && !rc; q++)
-        rc = open_queue(name, flags, &fd[q], e);
+        rc = open_queue(name, q ? flags : (short)(flags | IFF_TUN_EXCL), &fd[q],
+                        e);
     return rc ? rc : settle(name, guest, e);
 }
 

@@ -10,7 +10,7 @@
 static int try_start(const struct guests *all, const struct guest_def *d,
                      long others, char *notice, size_t n, struct err *e)
 {
-    struct launch *l = launch_new(d, "", &all->user);
+    struct launch *l = launch_new(d, "", 0, &all->user);
     int rc = l ? launch_check_host(l, others, e) : -ENOMEM;
 
     if (!rc)

@@ -153,7 +153,8 @@ struct snoop_table {
 enum snoop_news {
     SNOOP_KNOWN,
     SNOOP_NEW,
-    SNOOP_CHANGED, /* another host has the address now */
+    SNOOP_CHANGED,   /* another host has the address now */
+    SNOOP_CONFIRMED, /* the host had only asked for it */
 };
 
 /*

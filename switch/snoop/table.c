@@ -63,6 +63,8 @@ enum snoop_news snoop_enter(struct snoop_table *t, const struct snoop_claim *c,
         e->claim = *c;
         news = SNOOP_CHANGED;
     } else if (c->how > e->claim.how) {
+        if (e->claim.how == SNOOP_DHCP_REQUEST)
+            news = SNOOP_CONFIRMED;
         e->claim.how = c->how;
     }
     e->seen = now;

@@ -14,23 +14,16 @@ import time
 import xml.etree.ElementTree
 
 import guestlib
-from guestlib import lib
+from guestlib import lib, need_qemu, refused, state
 
 PAUSED = ("--qemu-arg", "-S")
-
-
-def need_qemu():
-    if lib.KERNEL:
-        raise lib.Skip("the kernel's bridge launches no guests")
-    if not shutil.which("qemu-system-x86_64"):
-        raise lib.Skip("qemu-system-x86_64 is not installed")
 
 
 class Left:
     """What there is of us on this host: descriptors, interfaces, files,
     processes."""
 
-    def __init__(self, lab, *, text=None):
+    def __init__(self, lab):
         sw = lab.sw
         pid = daemon(lab)
         self.fds = min(descriptors(pid) for _ in range(10))
@@ -49,7 +42,7 @@ class Left:
 def descriptors(pid):
     """Of a process; the one of whoever has just asked it goes a moment later."""
     time.sleep(0.01)
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return lib.descriptors(pid)
 
 
 def daemon(lab):
@@ -71,10 +64,6 @@ def settled(lab, before, why):
     before.same(Left(lab), why)
 
 
-def state(lab, name):
-    return lab.sw.json("guest", "show", name)["state"]
-
-
 def is_back(lab, name, pid):
     """Waits until a guest that was `pid` is another process; that it waits for a second
     before can be too short to be seen."""
@@ -82,16 +71,6 @@ def is_back(lab, name, pid):
         g = lab.sw.json("guest", "show", name)
         return g["state"] == "prelaunch" and g["pid"] != pid
     lib.wait_until(back, 8, f"{name} is back")
-
-
-def refused(lab, pattern, *args):
-    """The command fails with one sentence that matches."""
-    r = lab.sw.cli(*args, check=False)
-    text = r.stderr.strip()
-    lib.need(r.returncode == 1, f"{' '.join(args)}: exit {r.returncode}, {text!r}")
-    lib.need(re.search(pattern, text) and "\n" not in text,
-             f"{' '.join(args)} says {text!r}, not {pattern!r}")
-    return text
 
 
 def test_cycles(lab):
@@ -175,6 +154,84 @@ def test_restart_policy(lab):
     lib.wait_until(lambda: state(lab, "p1") == "prelaunch", 8, "p1 is back with the daemon")
     lib.need(sw.json("guest", "show", "p1")["nets"][0]["attached"], "p1 has no port")
     sw.cli("guest", "kill", "p1")
+
+
+def test_bridge_back(lab):
+    """Its bridge comes back at the moment at which it ends to be started again."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    sw.bridge("br0", "--no-local")
+    sw.cli("guest", "define", "b1", "--memory", "32", "--net", "br0", *PAUSED)
+    sw.cli("guest", "start", "b1")
+    for _ in range(10):
+        sw.cli("delbr", "br0")
+        ask = {"addbr": {"bridge": "br0", "local": False}, "guest.restart": {"name": "b1"}}
+        asked = []
+        for method, params in ask.items():
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(20)
+            s.connect(sw.sock)
+            s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                                  "params": params}).encode() + b"\n")
+            asked.append(s)
+        for s in asked:
+            a = json.loads(s.makefile().readline())
+            lib.need("result" in a, f"{a} {sw.log_tail(12)}")
+            s.close()
+        lib.need(state(lab, "b1") == "prelaunch", sw.log_tail(12))
+        lib.need(sw.json("guest", "show", "b1")["nets"][0]["attached"], sw.log_tail(12))
+    qemus = [p for p in lib.sh("ip", "netns", "pids", sw.ns).stdout.split()
+             if b"qemu" in open(f"/proc/{p}/cmdline", "rb").read()]
+    lib.need(len(qemus) == 1, f"these run: {qemus}")
+    lib.need("no way" not in sw.log_tail(1000), sw.log_tail(40))
+    sw.cli("guest", "kill", "b1")
+
+
+def test_next_daemon(lab):
+    """One that finds a guest and is slow, or whose guest is."""
+    need_qemu()
+    sw = lab.switch(quiet=True)
+    sw.cli("guest", "define", "n1", "--memory", "32", "--net", "br0", "--restart", "on-failure",
+           *PAUSED)
+    sw.cli("guest", "start", "n1")
+    pid = sw.json("guest", "show", "n1")["pid"]
+    sw.stop()
+    os.kill(pid, signal.SIGSTOP)
+    sw.start()
+    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "link", "n1", "down",
+                  ns=sw.ns, stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)  # it asks at once; that QEMU has not answered yet is the point
+    os.kill(pid, signal.SIGCONT)
+    _, said = p.communicate(timeout=10)
+    lib.need(p.returncode == 0, f"its cable: {said!r}")
+    # who lost patience is answered first, and whoever came then waits for the own one
+    os.kill(pid, signal.SIGSTOP)
+    refused(lab, "QEMU has not answered within 5 s", "guest", "link", "n1", "down")
+    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "link", "n1", "up",
+                  ns=sw.ns)
+    time.sleep(0.3)  # as above
+    os.kill(pid, signal.SIGCONT)
+    lib.need(p.wait(10) == 0, "its cable is put in")
+    lib.need(sw.log_tail(1) == "basculed: info: guest n1: its cable is in\n", sw.log_tail(4))
+    # it ends while nobody looks, as it should
+    ours = daemon(lab)
+    os.kill(ours, signal.SIGSTOP)
+    os.kill(pid, signal.SIGTERM)
+    lib.wait_until(lambda: pid_state(pid) in "Z-", 5, "QEMU has ended")
+    os.kill(ours, signal.SIGCONT)
+    lib.wait_until(lambda: state(lab, "n1") in ("stopped", "waiting"), 5, "its end is seen")
+    g = sw.json("guest", "show", "n1")
+    lib.need(g["state"] == "stopped" and g["why"] == "", str(g))
+    guestlib.no_warnings(sw)
+
+
+def pid_state(pid):
+    """The letter in /proc; "-": there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0]
+    except OSError:
+        return "-"
 
 
 def test_stop_wins(lab):
@@ -333,9 +390,8 @@ def test_console_full(lab):
            "graphics=off", "--qemu-arg", "-boot", "--qemu-arg", "reboot-timeout=100")
     sw.cli("guest", "start", "cf")
     with open("/dev/full", "w") as full:
-        p = subprocess.Popen(["ip", "netns", "exec", sw.ns, os.path.join(lib.BUILD, "bascule"), "-S",
-                              sw.sock, "guest", "console", "cf"], stdin=subprocess.PIPE,
-                             stdout=full, stderr=subprocess.PIPE, text=True)
+        p = subprocess.Popen(guestlib.from_outside(sw, "guest", "console", "cf"),
+                             stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE, text=True)
     try:
         said = p.stderr.read()  # until it ends
         lib.need(p.wait(30) == 1 and said ==
@@ -552,7 +608,7 @@ def test_kinds(lab):
     for name, d in kinds.items():
         d.update(name=name, qemu_args=["-S"])
         d.setdefault("memory", 32)
-        answer = rpc(sw, "guest.define", d)
+        answer = sw.rpc("guest.define", d)
         lib.need("result" in answer, f"{name}: {answer}")
         sw.cli("guest", "start", name)
         i = sw.json("guest", "show", name)
@@ -645,14 +701,6 @@ def test_sentences(lab):
     refused(lab, r"which guest\?  Its name is empty", "guest", "show", "")
 
 
-def rpc(sw, method, params):
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(sw.sock)
-        s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
-                              "params": params}).encode() + b"\n")
-        return json.loads(s.makefile().readline())
-
-
 def test_store(lab):
     """Definitions outlive the daemon; a broken one harms nobody."""
     need_qemu()
@@ -671,6 +719,86 @@ def test_store(lab):
     lib.need([g["name"] for g in sw.json("guest", "list")] == ["s1"], "not s1 alone is there")
     lib.need(sw.json("guest", "show", "s1") == before, "s1 has changed")
     lib.need("s2.json" in sw.log_tail(), sw.log_tail())
+
+
+def test_group(lab):
+    """Those of the group decide on bridges, and not on what was done with guests."""
+    need_qemu()
+    sw = lab.switch("--group", "65533", quiet=True, bridge=None)
+    os.chmod(lab.dir, 0o755)
+    conf = os.path.join(lab.dir, "g.yaml")
+    for more, rc in (("  guests: {g1: {memory: 32, start: off}}\n", 1), ("", 0)):
+        with open(conf, "w") as f:
+            f.write("bascule:\n  bridges: {br0: {local: off}}\n" + more)
+        for args in (("confirm", "--revert"), ("confirm",)):
+            sw.cli("apply", "--confirm", "60", conf)
+            r = lib.sh("setpriv", "--reuid", "65534", "--regid", "65533", "--clear-groups",
+                       os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *args, check=False)
+            lib.need(r.returncode == rc and ("only root and the daemon's own user" in r.stderr) ==
+                     bool(rc), f"{args}: {r.returncode} {r.stderr}")
+            if rc:
+                sw.cli("confirm", "--revert")
+            elif args == ("confirm",):
+                sw.cli("delbr", "br0")
+
+
+def test_chatty(lab):
+    """A QEMU that warns without end does not fill the machine's memory."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    log = os.path.join(lab.dir, "ctl.guests/run/c1/log")
+    sw.cli("guest", "define", "c1", "--memory", "32", *PAUSED)
+    sw.cli("guest", "start", "c1")
+
+    def chatter():
+        with open(log, "a") as f:
+            for i in range(3000):
+                f.write(f"warning {i} {'.' * 500}\n")
+                f.flush()
+
+    def is_cut():
+        return os.stat(log).st_size < 1 << 20
+    chatter()
+    lib.wait_until(is_cut, 5, lambda: f"{os.stat(log)}")
+    with open(log) as f:
+        lines = f.read().splitlines()
+    lib.need("gone" in lines[0] and all(x.startswith("warning ") for x in lines[1:]) and
+             len(lines) > 100, f"{lines[:3]} ... {len(lines)} lines")
+    sw.stop()
+    chatter()
+    sw.start()
+    lib.wait_until(is_cut, 5, lambda: f"{os.stat(log)}")
+    sw.cli("guest", "kill", "c1")
+
+
+def test_prepared(lab):
+    """Definitions and notes that somebody else may have put there are not obeyed."""
+    need_qemu()
+    theirs = os.path.join(lab.dir, "ctl.guests")
+    os.makedirs(os.path.join(theirs, "run", "e1"))
+    with open(os.path.join(theirs, "e1.json"), "w") as f:
+        json.dump({"name": "e1", "memory": 32, "restart": "always"}, f)
+    with open(os.path.join(theirs, "run", "e1", "state"), "w") as f:
+        f.write('{"pid":4194303,"start":1,"kvm":false}')
+    sw = lib.Bascule(lab)
+    for bad in (theirs, os.path.join(theirs, "run")):
+        os.chmod(bad, 0o777)
+        sw.start(wait=False)
+        lib.need(sw.proc.wait(10) == 1, sw.log_tail())
+        lib.need(f"error: {bad} is not a directory that only this user can write to; " in
+                 sw.log_tail(1), sw.log_tail())
+        os.chmod(bad, 0o755)
+    shutil.rmtree(theirs)
+    sw = lab.switch(quiet=True)
+    lib.need(sw.json("guest", "list") == [], "a guest from nowhere")
+    os.mkdir(theirs)
+    os.chmod(theirs, 0o777)
+    refused(lab, "is not a directory that only this user can write to", "guest", "define", "e2",
+            "--memory", "32")
+    os.chmod(theirs, 0o755)
+    sw.cli("guest", "define", "e2", "--memory", "32", *PAUSED)
+    os.chmod(theirs, 0o777)
+    refused(lab, "is not a directory that only this user can write to", "guest", "start", "e2")
 
 
 def test_no_qemu(lab):

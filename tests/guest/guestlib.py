@@ -20,7 +20,6 @@ tests/netns/lib.py, SWITCH=kernel included.
 """
 import ctypes
 import hashlib
-import importlib.util
 import os
 import random
 import re
@@ -34,19 +33,9 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+sys.path.append(os.path.join(os.path.dirname(HERE), "netns"))
 import image  # noqa: E402
-
-
-def _netns_lib():
-    """tests/netns/lib.py; not by its name, for bench/ has a lib, too."""
-    path = os.path.join(os.path.dirname(HERE), "netns", "lib.py")
-    spec = importlib.util.spec_from_file_location("netns_lib", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lib = _netns_lib()
+import netns_lib as lib  # noqa: E402
 
 SIZE = 20_000_000           # octets of a transfer
 IFUP = os.path.join(HERE, "ifup.sh")
@@ -396,28 +385,11 @@ class Outside:
         self.sent, self.got, self.changed = 0, [], threading.Condition()
         self.port = self._serve(self._source)
         self.sink_port = self._serve(self._sink)
-        self._dnsmasq()
+        lib.dhcp_server(lab, self.ns, "eth0", f"--dhcp-option=3,{router}",
+                        net=router.rpartition(".")[0])
         if switch:
             lab.sw.addif("br0", uplink)
             lab.sw.wait_forwarding(uplink)
-
-    def _dnsmasq(self):
-        if not shutil.which("dnsmasq"):
-            raise lib.Skip("dnsmasq is not installed")
-        log = os.path.join(self.lab.dir, "dnsmasq.log")
-        net = self.router.rpartition(".")[0]
-        with open(log, "w") as f:
-            self.lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0",
-                           "--no-ping", "--user=root", "--pid-file=", "--interface=eth0",
-                           "--bind-interfaces", "--dhcp-authoritative",
-                           f"--dhcp-leasefile={self.lab.dir}/leases",
-                           f"--dhcp-range={net}.100,{net}.150,255.255.255.0,1h",
-                           f"--dhcp-option=3,{self.router}", ns=self.ns, stdout=f, stderr=f)
-
-        def ready():
-            with open(log) as f:
-                return "DHCP, " in f.read()
-        lib.wait_until(ready, 5, "dnsmasq runs")
 
     def _serve(self, handle):
         """Serves a port of this namespace, each client in a thread."""
@@ -470,6 +442,33 @@ class Outside:
             self.changed.wait_for(lambda: self.got, limit)
             lib.need(self.got, "nothing has arrived outside")
             return self.got.pop(0)
+
+
+# ---- what `bascule guest` is asked ----
+
+def need_qemu():
+    """For who launches guests."""
+    if lib.KERNEL:
+        raise lib.Skip("the kernel's bridge launches no guests")
+    if not shutil.which("qemu-system-x86_64"):
+        raise lib.Skip("qemu-system-x86_64 is not installed")
+
+
+def state(lab, name):
+    """None: there is no such guest."""
+    return {g["name"]: g["state"] for g in lab.sw.json("guest", "list")}.get(name)
+
+
+def refused(lab, pattern, *args):
+    """The command fails with one sentence that matches."""
+    text = lib.sentence(lab.sw.cli(*args, check=False))
+    lib.need(re.search(pattern, text), f"{' '.join(args)} says {text!r}, not {pattern!r}")
+    return text
+
+
+def from_outside(sw, *args):
+    """The client's words, not in a mount namespace of its own, as `ip netns exec` makes one."""
+    return ["nsenter", f"--net=/run/netns/{sw.ns}", *sw.words(*args)]
 
 
 # ---- what every kind of port has to stand ----

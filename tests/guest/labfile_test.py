@@ -31,19 +31,10 @@ BIOS = f", qemu-args: [-bios, {guestlib.QBOOT}]" if os.path.exists(guestlib.QBOO
 
 
 def cli(sw, *args, check=True, enter=None):
-    """Not in a mount namespace of its own, as `ip netns exec` makes one."""
-    r = subprocess.run([*(enter or ["nsenter", f"--net=/run/netns/{sw.ns}"]),
-                        os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *map(str, args)],
-                       capture_output=True, text=True, timeout=60)
+    words = [*enter, *sw.words(*args)] if enter else guestlib.from_outside(sw, *args)
+    r = subprocess.run(words, capture_output=True, text=True, timeout=60)
     lib.need(not check or r.returncode == 0, lambda: f"{args}: exit {r.returncode}: {r.stderr}")
     return r
-
-
-def write(lab, name, text):
-    path = os.path.join(lab.dir, name)
-    with open(path, "w") as f:
-        f.write(text)
-    return path
 
 
 def begin(lab):
@@ -54,7 +45,7 @@ def begin(lab):
     lib.sh("ip", "-n", lab.ns("wan"), "link", "set", "eth0", "up")
     kernel, initrd = guestlib.made()
     name = f"l{os.getpid()}"
-    path = write(lab, "it.yaml", LAB.format(name=name, kernel=kernel, initrd=initrd,
+    path = lab.write("it.yaml", LAB.format(name=name, kernel=kernel, initrd=initrd,
                                             args=guestlib.KERNEL_ARGS, bios=BIOS))
     lab.at_end(lambda: sw.proc and cli(sw, "lab", "down", path, check=False))
     return sw, name, path
@@ -154,10 +145,10 @@ def test_refused(lab):
         lib.need(r.returncode == 1 and all(w in r.stderr for w in words), r.stderr)
     with open(path) as f:
         text = f.read()
-    fails(write(lab, "bad.yaml", text.replace("memory: 128", "memroy: 128")),
+    fails(lab.write("bad.yaml", text.replace("memory: 128", "memroy: 128")),
           "bad.yaml:13:", "did you mean memory?")
-    fails(write(lab, "bad.yaml", text.replace("up0", "up7")), "bad.yaml:8:", "up7")
-    fails(write(lab, "bad.yaml", text.replace("initrd: /", "initrd: /nowhere/")),
+    fails(lab.write("bad.yaml", text.replace("up0", "up7")), "bad.yaml:8:", "up7")
+    fails(lab.write("bad.yaml", text.replace("initrd: /", "initrd: /nowhere/")),
           "bad.yaml:13:3", "nowhere")
     for bad, words in (
             ("", "bad.yaml:1:1: empty; expected bridges: and"),
@@ -165,8 +156,10 @@ def test_refused(lab):
             (text.replace("10.9.0.2/24", "10.9.0.1/16"),
              "10.9.0.1 is the address of br0 already, in"),
             (text.replace("10.9.0.3/24", "10.9.0.2/24"),
-             "10.9.0.2 is the address of alice already, in")):
-        fails(write(lab, "bad.yaml", bad), words)
+             "10.9.0.2 is the address of alice already, in"),
+            (text.replace("10.9.0.3/24", "10.9.0.255/24"),
+             "bad.yaml:11:31: 10.9.0.255/24 is its network's broadcast, which no host can have")):
+        fails(lab.write("bad.yaml", bad), words)
     nothing_left(sw, name, before)
     sw.bridge("br1", "--no-local")
     fails(path, "it.yaml:5:3", "there is a bridge br1 already")
@@ -189,7 +182,7 @@ hosts:
 
 def small(lab):
     sw, name, _ = begin(lab)
-    path = write(lab, "small.yaml", SMALL.format(name=name))
+    path = lab.write("small.yaml", SMALL.format(name=name))
     lab.at_end(lambda: sw.proc and cli(sw, "lab", "down", path, check=False))
     return sw, name, path
 
@@ -221,8 +214,7 @@ def test_interrupted(lab):
                 return json.load(f)["made"]
         except (OSError, ValueError):
             return False
-    p = subprocess.Popen(["nsenter", f"--net=/run/netns/{sw.ns}",
-                          os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "lab", "up", path],
+    p = subprocess.Popen(guestlib.from_outside(sw, "lab", "up", path),
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         lib.wait_until(begun, 10, "something is made", 0.001)
@@ -320,7 +312,7 @@ def test_told(lab):
     for stp, last, want in (("", "c, a", "join c, b and a in a loop"),
                             ("", "b, a", "join b and a in a loop"), ("", "d, e", ""),
                             ("stp: yes", "e, c], [e, a", "")):
-        p = write(lab, "loop.yaml", f"lab: {name}\n" + loop % (stp, last))
+        p = lab.write("loop.yaml", f"lab: {name}\n" + loop % (stp, last))
         said = cli(sw, "lab", "up", p).stderr
         cli(sw, "lab", "down", p)
         lib.need(want in said if want else said == "", f"{last}: {said}")
@@ -335,7 +327,7 @@ def test_configuration(lab):
     def conf(name, guests):
         lines = [f"    {g}: {{kernel: {kernel}, initrd: {initrd}, memory: {mb}, "
                  f"nets: [{net}], start: {start}{BIOS}}}" for g, mb, net, start in guests]
-        return write(lab, name, "\n".join(["bascule:", "  bridges: {br0: {}}",
+        return lab.write(name, "\n".join(["bascule:", "  bridges: {br0: {}}",
                                            *(["  guests:"] if lines else []), *lines, ""]))
 
     def apply(path, *more, check=True):
@@ -379,7 +371,7 @@ def test_configuration(lab):
 def test_its_bridge_comes_late(lab):
     """A guest on a bridge of the kernel's that the daemon is to adopt."""
     sw = lab.switch(bridge=None)
-    path = write(lab, "late.yaml", "bascule:\n  bridges: {late: {adopt: yes}}\n  guests:\n"
+    path = lab.write("late.yaml", "bascule:\n  bridges: {late: {adopt: yes}}\n  guests:\n"
                  "    vm1: {memory: 64, nets: [late]}\n    vm2: {memory: 64, nets: [late], start: no}\n")
     sw.stop()
     sw.start("--config", path)
@@ -393,7 +385,7 @@ def test_its_bridge_comes_late(lab):
     lib.wait_until(lambda: states() == {"vm1": "running", "vm2": "stopped"}, 10,
                    lambda: f"vm1 starts when its bridge has come: {states()} {sw.log_tail()}")
     lib.need("vm1" in [p["name"] for p in sw.json("port", "show", "late")], "no port")
-    cli(sw, "apply", write(lab, "none.yaml", "bascule: {}\n"))
+    cli(sw, "apply", lab.write("none.yaml", "bascule: {}\n"))
     lib.need(sw.json("guest", "list") == [] and sw.json("bridge", "show") == [], "what is left")
 
 

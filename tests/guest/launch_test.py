@@ -28,6 +28,18 @@ def state(g, word, limit=10):
                    lambda: f"{g.name} is {word}: {g.info()['state']}")
 
 
+def cable(g, where):
+    """`guest show` has it there."""
+    said = g.sw.cli("guest", "show", g.name).stdout
+    lib.need(("cable out" in said) == (where == "out") and
+             g.info()["nets"][0]["cable"] == (where == "in"), f"not {where}: {said}")
+
+
+def carrier(g):
+    """As the guest has it."""
+    return g.run("cat /sys/class/net/eth0/carrier").strip()
+
+
 def console_by_hand(g):
     """`bascule guest console` at a terminal, left by its key."""
     ours, theirs = pty.openpty()
@@ -95,8 +107,8 @@ def test_launch(lab):
         raise lib.Skip("the kernel's bridge launches no guests")
     sw = lab.switch()
     h = lab.host("host")
-    events = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "events", "guest",
-                       ns=sw.ns, stdout=open(os.path.join(lab.dir, "events.log"), "w"))
+    events = lab.spawn(*sw.words("events", "guest"), ns=sw.ns,
+                       stdout=open(os.path.join(lab.dir, "events.log"), "w"))
     g1 = guestlib.Launched(lab, "g1", "br0", modules=guestlib.BUTTON, private=True)
     g2 = guestlib.Launched(lab, "g2", "br0,kind=stream", extra=("--restart", "always"))
     t0 = time.monotonic()
@@ -122,10 +134,11 @@ def test_launch(lab):
                        lambda g=g: f"{g.name}'s address is known: {g.info()['nets']}")
 
     sw.cli("guest", "link", "g1", "down")
-    lib.wait_until(lambda: g1.run("cat /sys/class/net/eth0/carrier").strip() == "0", 5,
-                   "g1 sees that its cable is out")
+    lib.wait_until(lambda: carrier(g1) == "0", 5, "g1 sees that its cable is out")
     sw.cli("guest", "link", "g1", "up")
     g1.ping(h.ip4)
+    for g in (g1, g2):
+        sw.cli("guest", "link", g.name, "down")
     console_by_script(g1)
     console_by_hand(g1)
     g1.relisten()
@@ -144,6 +157,11 @@ def test_launch(lab):
     sw.start()
     lib.need((g1.info()["pid"], g2.info()["pid"]) == pids, "the guests were not found")
     lib.need(not g1.info()["nets"][0]["attached"], "a port without a bridge")
+    for g in (g1, g2):
+        cable(g, "out")
+        lib.need(carrier(g) == "0", f"the cable of {g.name} is in")
+        sw.cli("guest", "link", g.name, "up")
+        cable(g, "in")
     sw.bridge("br0")
     sw.addif("br0", h.port)
     sw.wait_forwarding(h.port)
@@ -156,8 +174,11 @@ def test_launch(lab):
     state(g1, "running")
 
     # the same when it ends by itself
+    sw.cli("guest", "link", "g2", "down")
     sw.stop()
     sw.start()
+    cable(g1, "in")
+    cable(g2, "out")
     sw.bridge("br0")
     sw.addif("br0", h.port)
     sw.wait_forwarding("g1")
@@ -177,6 +198,7 @@ def test_launch(lab):
     lib.need(r.returncode != 0, f"the tap is still there: {r.stdout}")
     lib.wait_until(lambda: g2.info().get("pid") not in (None, pids[1]), 10, "g2 is back")
     state(g2, "running")
+    cable(g2, "in")  # it is another machine's
     g2.listen()
     g2.wait_ready(1)
     configure(g2, "10.9.0.12")
@@ -232,7 +254,13 @@ def test_adopted(lab):
     reached("adopted")
     sw.cli("adopt", "br0", "--undo")
     lib.need(not g.info()["nets"][0]["attached"], "a port without a bridge")
+    said = sw.cli("guest", "show", "g1").stdout
+    lib.need("bridge br0, tap: in the kernel's bridge br0\n" in said, said)
     reached("given back")
+    lib.sh("ip", "-n", ns, "link", "set", "g1", "nomaster")
+    said = sw.cli("guest", "show", "g1").stdout
+    lib.need("bridge br0, tap: not attached\n" in said, said)
+    lib.sh("ip", "-n", ns, "link", "set", "g1", "master", "br0")
     sw.cli("adopt", "br0")
     attached()
     reached("adopted again")

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import guestlib
-from guestlib import lib
+from guestlib import lib, state
 
 IGNORED = "guest {} ignored its power button for {} s and was killed"
 BIOS = f"qemu-args: [-bios, {guestlib.QBOOT}]," if os.path.exists(guestlib.QBOOT) else ""
@@ -36,10 +36,7 @@ def guest(name, more):
 
 
 def write(lab, name, *lines):
-    path = os.path.join(lab.dir, name)
-    with open(path, "w") as f:
-        f.write("\n".join(lines) + "\n")
-    return path
+    return lab.write(name, "\n".join(lines) + "\n")
 
 
 def conf(lab, name, *guests):
@@ -48,10 +45,8 @@ def conf(lab, name, *guests):
 
 
 def spawn(sw, *args):
-    """Not in a mount namespace of its own, as `ip netns exec` makes one."""
-    return subprocess.Popen(["nsenter", f"--net=/run/netns/{sw.ns}",
-                             os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *map(str, args)],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(guestlib.from_outside(sw, *args), stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True)
 
 
 def ended(p, limit=20):
@@ -60,12 +55,8 @@ def ended(p, limit=20):
     return out, err
 
 
-def state(sw, name):
-    return {g["name"]: g["state"] for g in sw.json("guest", "list")}.get(name)
-
-
-def stopping(sw, name):
-    lib.wait_until(lambda: state(sw, name) == "stopping", 5, f"{name} is asked to power down")
+def stopping(lab, name):
+    lib.wait_until(lambda: state(lab, name) == "stopping", 5, f"{name} is asked to power down")
 
 
 def others_go_on(sw):
@@ -87,10 +78,16 @@ def test_it_leaves_the_file(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
     t0 = time.monotonic()
     p = spawn(sw, "apply", none)
-    stopping(sw, "vm1")
+    stopping(lab, "vm1")
+    again = [spawn(sw, "apply", *args, none) for args in ([], ["--dry-run"])]
     others_go_on(sw)
-    lib.need(state(sw, "vm1") == "stopping", "it was not waited for")
+    for q in again:
+        lib.need(q.stderr.readline() == f"note: {none} is being applied first, which waits for "
+                 "guest vm1 to stop\n", "an apply that waits does not say so")
+    lib.need(state(lab, "vm1") == "stopping", "it was not waited for")
     out, err = ended(p)
+    for q in again:
+        lib.need(ended(q) == ("", "nothing to change\n"), "there was something left to do")
     took = time.monotonic() - t0
     lib.need(out.splitlines() == ["stop guest vm1", "stop guest vm2", "undefine guest vm1",
                                   "undefine guest vm2"], out)
@@ -104,8 +101,26 @@ def test_it_leaves_the_file(lab):
     sw.cli("apply", "--confirm", "60", none, timeout=40)
     lib.need(sw.json("guest", "list") == [], "a guest is left")
     sw.cli("confirm", "--revert")
-    lib.need(state(sw, "vm1") == "running", f"vm1 is {state(sw, 'vm1')}")
+    lib.need(state(lab, "vm1") == "running", f"vm1 is {state(lab, 'vm1')}")
     lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
+
+
+def test_others_are_left_alone(lab):
+    """What is taken back is the file's, not what was defined by hand since."""
+    sw = begin(lab)
+    lab.at_end(lambda: [sw.cli("guest", "kill", g, check=False) for g in ("a1", "b1")])
+    sw.cli("apply", conf(lab, "a.yaml", "a1: {memory: 32, qemu-args: [-S]}"))
+    sw.cli("apply", "--confirm", "60", conf(lab, "b.yaml", "b1: {memory: 32, qemu-args: [-S]}"))
+    sw.cli("guest", "kill", "b1")
+    sw.cli("guest", "undefine", "b1")
+    sw.cli("guest", "define", "a1", "--memory", "33")
+    sw.cli("guest", "define", "b1", "--memory", "33", "--qemu-arg", "-S")
+    sw.cli("guest", "start", "b1")
+    r = sw.cli("confirm", "--revert", check=False)
+    lib.need(r.returncode == 1 and r.stderr == "bascule: not all of it is taken back: guest a1 is "
+             "defined already\n", r.stderr)
+    lib.need((state(lab, "a1"), state(lab, "b1")) == ("stopped", "prelaunch"),
+             f"{sw.json('guest', 'list')} {sw.log_tail(9)}")
 
 
 def test_the_daemon_ends_meanwhile(lab):
@@ -118,14 +133,14 @@ def test_the_daemon_ends_meanwhile(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
     pid = sw.json("guest", "show", "vm1")["pid"]
     p = spawn(sw, "apply", none)
-    stopping(sw, "vm1")
+    stopping(lab, "vm1")
     lib.need(sw.stop() == 0, "the daemon did not end well")
     _, err = p.communicate(timeout=10)
     lib.need(p.returncode == 1 and err, f"apply: exit {p.returncode}: {err}")
     sw.start("--config", one)
     lib.need(sw.json("guest", "show", "vm1")["pid"] == pid, "vm1 was not found")
     p = spawn(sw, "apply", none)
-    stopping(sw, "vm1")
+    stopping(lab, "vm1")
     sw.cli("guest", "kill", "vm1")  # by somebody who has no patience
     _, err = ended(p)
     lib.need("vm1" not in err and sw.json("guest", "list") == [], err)
@@ -159,7 +174,7 @@ def test_by_hand(lab):
 
     # one is patient for a while, another one does not want to see it any more
     first = spawn(sw, "guest", "stop", "deaf", "--timeout", 3)
-    stopping(sw, "deaf")
+    stopping(lab, "deaf")
     t0 = time.monotonic()
     _, err = ended(spawn(sw, "guest", "stop", "deaf", "--kill", "--timeout", 20))
     lib.need(err.strip() == IGNORED.format("deaf", 3), err)
@@ -240,6 +255,15 @@ def test_others_come(lab):
     lib.need(r.stdout.splitlines() == ["stop guest web", "undefine guest web", "define guest www",
                                        "start guest www"], r.stdout)
     lib.need(pids(sw)["www"], str(pids(sw)))
+
+    # what fails before the new one is there costs nobody a reboot
+    before = pids(sw)
+    bad = write(lab, "bad.yaml", "bascule:", "  bridges:",
+                "    br0: {addresses: [10.9.0.1/24], ports: ['stream:/no/dir/s,listen=on']}",
+                "  guests:", f"    {guest('wiki', f'disks: [{lab.dir}/d1]')}")
+    r = sw.cli("apply", bad, check=False)
+    lib.need(r.returncode == 1 and "/no/dir" in r.stderr, r.stderr)
+    lib.need(pids(sw) == before, f"{before}, now {pids(sw)}")
 
 
 guestlib.main()

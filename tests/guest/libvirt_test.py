@@ -508,6 +508,26 @@ def test_hook_undoes(lab):
     lib.need(port_names(sw) == [] and "t1" not in links(sw), f"{port_names(sw)}, {links(sw)}")
 
 
+def test_hook_without_note(lab):
+    """A device that nobody would find again is not made: one sentence, nothing left."""
+    if lib.KERNEL:
+        raise lib.Skip("the hook is ours")
+    sw = lab.switch()
+    xml = ("<domain><uuid>11111111-2222-3333-4444-555555555555</uuid><metadata>"
+           "<b:port xmlns:b='urn:bascule' bridge='br0'/></metadata><devices>"
+           "<interface type='ethernet'><mac address='52:54:00:00:00:01'/>"
+           "<target dev='vm1' managed='no'/></interface></devices></domain>")
+    r = subprocess.run(
+        ["ip", "netns", "exec", sw.ns, "unshare", "-m", "sh", "-c",
+         "mount -t tmpfs none /run && touch /run/bascule-libvirt && exec \"$@\"", "sh",
+         HOOK, "web", "prepare", "begin", "-"], input=xml, capture_output=True, text=True,
+        env=dict(os.environ, BASCULE=os.path.join(lib.BUILD, "bascule"), BASCULE_SOCKET=sw.sock))
+    lib.need(r.returncode == 1 and
+             r.stderr == "bascule: /run/bascule-libvirt/vm1: File exists\n", r.stderr)
+    left = lib.sh("ip", "-n", sw.ns, "link").stdout
+    lib.need("vm1" not in left, left)
+
+
 def test_script(lab):
     """Without a hook: a script of two lines each way."""
     lv = lab_with_libvirt(lab)

@@ -47,6 +47,8 @@ def moves(lab, two):
     pinger = migration.Pinger(lab, two.third, migration.GUEST)
     time.sleep(0.5)
 
+    if not lib.KERNEL:
+        two.a.follow_moves()
     # when the first announcement has reached the third host, all switches on its way know
     at_first = []
     watch = threading.Thread(target=heard.until, args=(
@@ -66,11 +68,23 @@ def moves(lab, two):
     need(len(heard.seen) == 5, f"{len(heard.seen)} announcements of 5 came through")
     print(f"     first announcement {(heard.seen[0] - ended) * 1e3:+.0f} ms from the first answer; "
           f"the five took {(heard.seen[-1] - heard.seen[0]) * 1e3:.0f} ms")
+    if not lib.KERNEL:
+        followed(two, said, pings)
     need(two.guest.mac == g.mac, "another guest")
     two.guest.ping(migration.THIRD)
     if not lib.KERNEL:
         addresses(two)
     announced_by_hand(lab, two)
+
+
+def followed(two, said, pings):
+    """What the third host sent while QEMU had the guest stopped came after it."""
+    n = lib.port_counters(two.a.sw, "br0", "vm1").get("followed", 0)
+    print(f"     {n} frames were sent after it")
+    if 20 < said["downtime"] < 400:  # longer than a silence; not more than there is room for
+        need(n > 0, "no frame was sent after the guest")
+        need(pings.lost() < said["downtime"] / 2,
+             f"{pings.lost()} pings lost in {said['downtime']} ms all the same")
 
 
 def addresses(two):

@@ -100,6 +100,11 @@ class Pings:
         gap, end = max((b - a, b) for a, b in zip(at, at[1:]))
         return gap, end
 
+    def silence_at(self, when):
+        """From the last answer before that time to the first after it."""
+        at = [c for _, c in self.rows if c]
+        return min(c for c in at if c > when) - max(c for c in at if c <= when)
+
 
 class Echo:
     """One TCP connection on which the third host sends numbered lines, 500 a second,
@@ -118,6 +123,7 @@ class Echo:
         self.c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.c.settimeout(20)
         self.sent, self.got, self.over, self.bad = 0, 0, False, None
+        self.came = []
         self.threads = [threading.Thread(target=f, daemon=True) for f in (self._send, self._read)]
         for t in self.threads:
             t.start()
@@ -139,6 +145,7 @@ class Echo:
                     if int(line) != self.got:
                         self.bad = self.bad or f"line {int(line)} came instead of {self.got}"
                     self.got += 1
+                    self.came.append(time.monotonic())
         except (OSError, ValueError) as e:
             self.bad = self.bad or f"reading: {e}"
 
@@ -151,6 +158,47 @@ class Echo:
         lib.need(self.got == self.sent and self.got > 100,
                  f"{self.sent} lines were sent to the guest, {self.got} came back")
         return self.got
+
+
+    def stall(self, since):
+        """The longest time without a line, in seconds; after end()."""
+        at = [t for t in self.came if t >= since]
+        return max(b - a for a, b in zip(at, at[1:]))
+
+
+class Stamps:
+    """The frames that pass a device, both ways, with the kernel's time of each; nobody
+    is woken for them, they are read afterwards."""
+
+    ROOM = 64 << 20
+    SO_RCVBUFFORCE, SO_TIMESTAMPNS, ETH_P_ALL = 33, 35, 3
+
+    def __init__(self, ns, dev):
+        with lib.inside(ns):
+            self.s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            self.s.setsockopt(socket.SOL_SOCKET, self.SO_RCVBUFFORCE, self.ROOM)
+            self.s.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
+            self.s.bind((dev, self.ETH_P_ALL))
+        self.s.setblocking(False)
+
+    def end(self):
+        """[(seconds of the monotonic clock, the frame's first octets)]"""
+        ahead, rows = time.time() - time.monotonic(), []
+        while True:
+            try:
+                data, said, _, _ = self.s.recvmsg(64, socket.CMSG_SPACE(16))
+            except BlockingIOError:
+                self.s.close()
+                return rows
+            sec, nsec = struct.unpack("qq", said[0][2])
+            rows.append((sec + nsec / 1e9 - ahead, data))
+
+
+ECHO, ECHO_REPLY = 8, 0
+
+
+def is_ping(frame, kind):
+    return frame[12:14] == b"\x08\0" and frame[23] == socket.IPPROTO_ICMP and frame[34] == kind
 
 
 def _monotonic(stamp):
@@ -254,6 +302,9 @@ class Side:
         self.sw.addif("br0", dev)
         self.sw.wait_forwarding(dev)
 
+    def follow_moves(self):
+        self.sw.cli("port", "set", "vm1", "follow-moves", "on")
+
     def port_of(self, mac):
         """Where this host's switch has the address."""
         if isinstance(self.sw, lib.KernelBridge):
@@ -303,16 +354,15 @@ class Two:
         g.ping(THIRD)
         return g
 
-    def move(self, **parameters):
-        """To the other host; what QEMU says of it, and when the guest stopped here and
-        went on there, in seconds of the monotonic clock."""
-        src, to = self.guest, self.b if self.at is self.a else self.a
-        self.moves += 1
-        dst = Mover(self.lab, f"guest{self.moves}", to.ns, src)
+    def other(self):
+        """The host to which it would move."""
+        return self.b if self.at is self.a else self.a
+
+    @staticmethod
+    def _moved(src, dst, to, parameters):
         dst.start()
         to.sw.wait_forwarding("vm1")
-        src.qmp.call("migrate-set-parameters", **{"downtime-limit": 100,
-                                                  **parameters})
+        src.qmp.call("migrate-set-parameters", **{"downtime-limit": 100, **parameters})
         src.qmp.call("migrate", uri=f"tcp:{to.move_address}:{MOVE_PORT}")
 
         def done():
@@ -321,6 +371,19 @@ class Two:
             return m if m.get("status") == "completed" else None
         said = lib.wait_until(done, 40, "the guest has moved", 0.01)
         lib.wait_until(lambda: dst.qmp.call("query-status")["running"], 10, "it runs again")
+        return said
+
+    def move(self, **parameters):
+        """To the other host; what QEMU says of it, and when the guest stopped here and
+        went on there, in seconds of the monotonic clock."""
+        src, to = self.guest, self.other()
+        self.moves += 1
+        dst = Mover(self.lab, f"guest{self.moves}", to.ns, src)
+        try:
+            said = self._moved(src, dst, to, parameters)
+        except (lib.Failed, OSError):
+            dst.leave()
+            raise
         said["stopped-at"], said["resumed-at"] = src.qmp.when("STOP"), dst.qmp.when("RESUME")
         self.guest, self.at = dst, to
         src.leave()

@@ -35,12 +35,8 @@ class Unprivileged(lib.Bascule):
                                        stdout=f, stderr=f, env=self.env)
         lib.wait_until(self.ready, 10, "basculed answers")
 
-    def cli(self, *args, check=True, ns=None, timeout=30):
-        return lib.sh(*USER, os.path.join(self.lab.dir, "bascule"), "-S", self.sock, *args,
-                      ns=self.ns, check=check, timeout=timeout)
-
-    def json(self, *args):
-        return lib.json.loads(self.cli("-j", *args).stdout)
+    def words(self, *args):
+        return [*USER, os.path.join(self.lab.dir, "bascule"), "-S", self.sock, *map(str, args)]
 
 
 def guest(lab, sw, name, netdev):

@@ -266,30 +266,38 @@ static double now(void)
     return (double)clock_now() / NSEC_PER_SEC;
 }
 
+/* Watches the namespace the tap is in now, and looks how it is there. */
 static void watch_tap(struct netrig *r)
 {
-    struct netwatch_ns *n;
-    int fd = tap_netns(r->port), rc;
+    struct netwatch_ns *n = NULL;
+    struct tap_place w;
+    int rc;
 
-    if (fd < 0)
-        return;
-    r->netns = netns_id(fd);
-    n = netwatch_add(r->watch, fd, &rc, NULL);
-    close(fd);
-    assert_non_null(n);
-    netwatch_remove(r->watched);
-    r->watched = n;
-    tap_refresh(r->port);
+    tap_ask(r->port, &w);
+    tap_find(r->port, &w);
+    if (w.netns_fd >= 0 && (!r->watched || w.netns != r->netns)) {
+        r->netns = w.netns;
+        n = netwatch_add(r->watch, w.netns_fd, &rc, NULL);
+        assert_non_null(n);
+        netwatch_remove(r->watched);
+        r->watched = n;
+    }
+    assert_true(tap_found(r->port, &w));
+    if (w.netns_fd >= 0)
+        close(w.netns_fd);
+    if (n)
+        watch_tap(r);
 }
 
 static void on_change(void *arg, uint64_t netns, const struct link_change *c)
 {
     struct netrig *r = arg;
+    unsigned away = r->events[PORT_EVENT_AWAY];
 
     assert_int_equal(netns, c->netns);
     r->port->ops->link(r->port, c);
     /* As the switch does. */
-    if (r->port->netns && r->port->netns != r->netns)
+    if (r->events[PORT_EVENT_AWAY] != away)
         watch_tap(r);
 }
 

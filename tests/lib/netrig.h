@@ -51,7 +51,7 @@ struct netrig {
     struct port_queue q[PORT_QUEUES_MAX + 1];
     bool attached;
     unsigned ready;
-    unsigned events[PORT_EVENT_READY + 1];
+    unsigned events[PORT_EVENT_AWAY + 1];
     char last[160]; /* reason of the last event */
     struct netwatch *watch;
     struct netwatch_ns *watched; /* a tap: where it is ... */

@@ -33,8 +33,8 @@ class Events:
 
     def __init__(self, lab):
         self.lines = []
-        self.p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", lab.sw.sock, "events",
-                           "port", ns=lab.sw.ns, stdout=subprocess.PIPE, text=True)
+        self.p = lab.spawn(*lab.sw.words("events", "port"), ns=lab.sw.ns,
+                           stdout=subprocess.PIPE, text=True)
         self.t = threading.Thread(target=self._read, daemon=True)
         self.t.start()
 
@@ -104,22 +104,6 @@ def test_announcement_and_probe(lab):
     wait_until(lambda: not lab.sw.json("port", "addresses"), 5, "they go with the link")
 
 
-def dhcp_server(lab, ns, address):
-    log = os.path.join(lab.dir, "dnsmasq.log")
-    net = address.rpartition(".")[0]
-    with open(log, "w") as f:
-        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
-                  "--user=root", "--pid-file=", "--interface=eth0", "--bind-interfaces",
-                  "--dhcp-authoritative", f"--dhcp-leasefile={lab.dir}/leases",
-                  f"--dhcp-range={net}.100,{net}.150,255.255.255.0,1h", ns=ns, stdout=f,
-                  stderr=f)
-
-    def ready():
-        with open(log) as f:
-            return "DHCP, " in f.read()
-    wait_until(ready, 5, "dnsmasq runs")
-
-
 def lease(lab, h):
     """Gets an address by udhcpc; nothing is set, so nobody asks for it by ARP."""
     script = os.path.join(lab.dir, "lease.sh")
@@ -138,11 +122,15 @@ def test_dhcp(lab):
         if not shutil.which(tool):
             raise lib.Skip(f"{tool} is not installed")
     lab.switch()
+    ev = Events(lab)
     server = lab.host("server", "packet")
     client = lab.host("client", "tap", False)
-    dhcp_server(lab, server.ns, server.ip4)
+    lib.dhcp_server(lab, server.ns, "eth0", net=server.ip4.rpartition(".")[0])
     got = lease(lab, client)
     shows(lab, client.port, got, client.mac, ("dhcp",))
+    wait_until(lambda: "asks" not in (ev.of(got + " is ") or ["asks"])[-1], 3,
+               lambda: f"an event when the server agrees: {ev.lines}")
+    need(len(ev.of(got + " is ")) <= 2, lambda: f"told too often: {ev.lines}")
     need(addresses(lab, server.port) == {}, "the server's port has the client's address")
     need(list(addresses(lab, client.port)) == [got], lambda: f"{addresses(lab, client.port)}")
 

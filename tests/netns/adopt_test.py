@@ -392,15 +392,7 @@ def test_killed_clsact(lab):
 
 
 def guards(net):
-    """Processes of that name; the others come and go while we look."""
-    def name(pid):
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                return f.read().strip()
-        except (FileNotFoundError, ProcessLookupError):
-            return ""
-    pids = [int(p) for p in sh("ip", "netns", "pids", net.ns).stdout.split()]
-    return [p for p in pids if name(p) == "bascule-guard"]
+    return lib.running(net.ns, "bascule-guard")
 
 
 def test_killed_with_guard(lab):
@@ -409,12 +401,11 @@ def test_killed_with_guard(lab):
     net = Net(lab)
     net.sw.start()
     net.adopt()
-    have = guards(net)
-    need(len(have) == 1, f"one guard: {have}")
-    os.kill(have[0], signal.SIGSTOP)  # it will not see the daemon's end
+    guard, = guards(net)
+    os.kill(guard, signal.SIGSTOP)  # it will not see the daemon's end
     s = Streams(net)
     net.sw.proc.send_signal(signal.SIGKILL)
-    os.kill(have[0], signal.SIGKILL)
+    os.kill(guard, signal.SIGKILL)
     net.sw.stop(signal.SIGKILL)
     s.end("daemon and guard killed")
     net.reach_all()
@@ -442,7 +433,7 @@ def test_guard_stopped(lab):
     net = Net(lab)
     net.sw.start()
     net.adopt()
-    guard = guards(net)[0]
+    guard, = guards(net)
     h = net.host(4, master=False)
     os.kill(guard, signal.SIGSTOP)
     net.ip("link", "set", "p4", "master", "br0")
@@ -565,10 +556,7 @@ def test_refusals(lab):
 
 
 def conf(net, text, name="f.yaml"):
-    path = os.path.join(net.lab.dir, name)
-    with open(path, "w") as f:
-        f.write(f"bascule:\n  bridges:\n    {text}\n")
-    return path
+    return net.lab.write(name, f"bascule:\n  bridges:\n    {text}\n")
 
 
 def test_in_a_file(lab):
@@ -639,6 +627,75 @@ def test_in_a_file(lab):
     wait_until(lambda: net.sw.cli("addbr", "br0", "--no-local", check=False).returncode == 0, 3,
                "another br0 is made")
     need(apply(none).stdout == "" and net.sw.json("bridge", "show"), "that br0 is another one")
+
+
+def test_made_anew(lab):
+    """A bridge that a file has adopted is deleted and made anew, as virsh net-destroy and
+    net-start do."""
+    net = Net(lab, hosts=2, vm=False)
+    net.sw.start()
+    apply = lambda *a, **kw: net.sw.cli("apply", *a, **kw)  # noqa: E731
+    yes, none = conf(net, "br0: {adopt: yes}"), conf(net, "{}", "none.yaml")
+    names = lambda: [b["name"] for b in net.sw.json("bridge", "show")]  # noqa: E731
+
+    def delete():
+        net.ip("link", "del", "br0")
+        wait_until(lambda: not names(), 3, "it went with the kernel's")
+
+    def make():
+        net.ip("link", "add", "br0", "type", "bridge")
+        for dev in "p1", "p2":
+            net.ip("link", "set", dev, "master", "br0")
+        net.ip("addr", "add", "10.9.0.254/24", "dev", "br0")
+        net.ip("link", "set", "br0", "up")
+
+    def adopted_again(back=1):
+        wait_until(lambda: names() == ["br0"], 5, net.sw.log_tail)
+        wait_until(lambda: sorted(net.ports()) == ["br0", "p1", "p2"], 5, net.sw.log_tail)
+        wait_until(lambda: net.sw.log_tail(60).count("br0 is back, and adopted again") == back, 3,
+                   net.sw.log_tail)
+        net.reach_all()
+        need("br0:\n      adopt: true" in net.sw.cli("config").stdout, "it is not the file's")
+    apply(yes)
+    delete()
+    wait_until(lambda: "adopted again when it is back" in net.sw.log_tail(), 3, net.sw.log_tail)
+    make()
+    adopted_again()
+    net.ip("link", "del", "br0")  # ... at once
+    make()
+    adopted_again(2)
+    need(apply(yes).stdout == "", "applied again, something changes")
+
+    # what cannot be adopted is said, and is adopted when it can be
+    delete()
+    net.ip("link", "add", "br0", "type", "bridge", "stp_state", "1")
+    wait_until(lambda: "br0 is back, and stays the kernel's: br0 has the kernel's spanning tree" in
+               net.sw.log_tail(), 5, net.sw.log_tail)
+    net.ip("link", "del", "br0")
+    make()
+    adopted_again(3)
+
+    # given back by hand, or no longer in the file, it stays away
+    delete()
+    wait_until(lambda: net.adopt("--undo", check=False).returncode == 0, 3,
+               "it is given back while it is away")
+    refused(net, "br0 is not adopted", "br0", "--undo")
+    make()
+    time.sleep(1)
+    need(not names(), "adopted again though it was given back")
+    apply(yes)
+    delete()
+    need(apply(none).stdout == "", "there is nothing to give back")
+    make()
+    time.sleep(1)
+    need(not names(), "adopted again though no file says so")
+
+    # nor one that was adopted by hand
+    net.adopt()
+    delete()
+    make()
+    time.sleep(1)
+    need(not names(), "adopted again though that was by hand")
 
 
 def test_files_refused(lab):

@@ -62,6 +62,7 @@ def test_completion(lab):
         with open(os.path.join(folder, name), "w") as f:
             f.write("lab: office\nbridges: {lb0: {local: no}}\n")
     sw.addif("br0", "mem:probe")
+    sw.addif("br0", "mem:q$(pwd);#")  # others' names are words and no commands
     sw.cli("lab", "up", os.path.join(folder, "one.yaml"))
     sw.cli("guest", "define", "web", "--net", "br0")
     files, bridges = {"one.yaml", "two.qcow2"}, {"br0", "lb0"}
@@ -85,6 +86,7 @@ def test_completion(lab):
             ("bascule guest stop ", {"web"}), ("bascule guest stop web --t", {"--timeout"}),
             ("bascule guest stop --timeout 5 ", {"web"}),
             (f"bascule -S {sw.sock} showmacs ", bridges), ("bascule delif br0 p", {"probe"}),
+            ("bascule delif br0 q", {"q$(pwd);#"}),
             ("bascule addif br0 l", {"lo"}),
             ("bascule stp br0 of", {"off"})):
         got = bash.complete(line)

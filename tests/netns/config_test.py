@@ -8,7 +8,6 @@ is a host with the address 192.168.7.254."""
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
-from lib import need, ping, reaches, sh, wait_until
+from lib import need, reaches, sh, wait_until
 
 LAB = """\
 network:
@@ -272,17 +271,9 @@ def test_addresses_of_the_uplink_move_and_return(lab):
 def test_back_from_a_lease(lab):
     """A static address, then DHCP that nobody confirms: the address is there again."""
     w = World(lab)
-    if not shutil.which("dnsmasq"):
-        raise lib.Skip("dnsmasq is not installed")
     for who in ("all", "default"):
         lab.sysctl("sw", f"net.ipv4.conf.{who}.promote_secondaries", 0)
-    log = os.path.join(lab.dir, "dnsmasq.log")
-    with open(log, "w") as f:
-        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
-                  "--user=root", "--pid-file=", "--interface=eth0", "--bind-interfaces",
-                  "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
-                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative", ns=w.out,
-                  stdout=f, stderr=f)
+    _, log = lib.dhcp_server(lab, w.out, "eth0", net="192.168.7")
     # the same renderer: with another, layer 3 would begin anew
     w.apply(LAB.replace("  renderer: networkd\n", ""))
 
@@ -372,11 +363,31 @@ def test_confirm(lab):
     reaches(w.out, "192.168.7.77")
 
 
+def test_taps_come_back_where_they_were(lab):
+    w = World(lab)
+    web, other = lab.ns("web"), lab.ns("other")
+    text = "bascule: {version: 1, bridges: {br0: {ports: [%s]}}}\n"
+    taps = f'tap:vm1, "tap:eth0,netns={web},name=web"'
+
+    def is_in(ns, dev):
+        return sh("ip", "-n", ns, "link", "show", dev, check=False).returncode == 0
+
+    w.apply(text % taps)
+    sh("ip", "-n", w.ns, "link", "set", "vm1", "netns", other)
+    for _ in range(2):
+        w.apply(text % "", "--confirm", "60")
+        need(w.ports() == {}, str(w.ports()))
+        need(not is_in(other, "vm1") and not is_in(web, "eth0"), "a tap has stayed")
+        w.sw.cli("confirm", "--revert")
+        need(sorted(w.ports()) == ["vm1", "web"], str(w.ports()))
+        need(is_in(other, "vm1") and not is_in(w.ns, "vm1"), "vm1 is not where it was moved to")
+        need(is_in(web, "eth0"), "eth0 is not where it was made for")
+
+
 def test_the_client_dies(lab):
     w = World(lab)
     w.write(LAB)
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", w.sw.sock, "apply", w.file,
-                  "--confirm", "2", ns=w.ns)
+    p = lab.spawn(*w.sw.words("apply", w.file, "--confirm", "2"), ns=w.ns)
     p.kill()
     p.wait()
     w.sw.cli("ping")

@@ -5,13 +5,11 @@ people who may not do everything."""
 
 import os
 import shutil
-import socket
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import lib
 from config_test import World, bridge
-from l3_test import dnsmasq
 from lib import need, reaches, sh, wait_until
 
 UID = 65533
@@ -52,13 +50,9 @@ def test_a_member_names_no_sockets(lab):
 
 def test_names_of_files_are_said_in_one_line(lab):
     w = World(lab)
-    s = socket.socket(socket.AF_UNIX)
-    s.connect(w.sw.sock)
-    s.settimeout(10)
-    s.sendall(b'{"jsonrpc":"2.0","id":1,"method":"apply","params":{"files":'
-              b'[{"name":"a\\nbasculed: error: \\u001b[31mno","text":"x"}]}}\n')
-    answer = s.recv(4096)
-    need(b"control characters" in answer and b"31m" not in answer, answer.decode())
+    answer = str(w.sw.rpc("apply", {"files": [{"name": "a\nbasculed: error: \x1b[31mno",
+                                               "text": "x"}]}))
+    need("control characters" in answer and "31m" not in answer, answer)
 
 
 def test_an_invalid_port_disturbs_none(lab):
@@ -73,6 +67,36 @@ def test_an_invalid_port_disturbs_none(lab):
             r = w.sw.cli("apply", w.write(text % spec), *more, check=False)
             need(r.returncode == 1 and word in r.stderr and "lab.yaml:1:" in r.stderr, str(r))
     need(w.ports()["a"]["rx_frames"] == 3, "the port that runs was made anew")
+
+
+def test_a_tap_that_is_used(lab):
+    """Nobody is told to delete a tap that a machine has open."""
+    w = World(lab)
+    path = os.path.join(lab.dir, "tap.yaml")
+    with open(path, "w") as f:
+        f.write("bascule: {bridges: {own: {ports: ['tap:used']}}}\n")
+    guest = os.path.join(lab.dir, "guest.yaml")
+    with open(guest, "w") as f:
+        f.write("bascule: {bridges: {own: {}}, guests: {used: {nets: [own]}}}\n")
+    sh("ip", "-n", w.ns, "tuntap", "add", "used", "mode", "tap", "vnet_hdr")
+    elsewhere = lib.Vm(lab.ns("other"), "used")
+    lab.at_end(elsewhere.close)
+    hint = "interface used exists already: delete it (ip link del dev used) or "
+    for p, end in (path, "take it over as packet:used"), (guest, "give the guest another name"):
+        r = w.sw.cli("apply", p, check=False)
+        need(hint + end in r.stderr, r.stderr)
+    vm = lib.Vm(w.ns, "used")
+    lab.at_end(vm.close)
+    with open("/proc/self/comm") as f:
+        used = (f"interface used exists already, and process {os.getpid()} ({f.read().strip()}) "
+                "has it open: ")
+    for p, end in (path, "take it over as packet:used"), (guest, "give the guest another name"):
+        r = w.sw.cli("apply", p, check=False)
+        need(used + end in r.stderr and "ip link del" not in r.stderr, r.stderr)
+    need(not w.sw.json("bridge", "show"), "a bridge is left")
+    w.sw.bridge("br9")
+    r = w.sw.cli("addif", "br9", "tap:used", check=False)
+    need(used + "take it over as packet:used" in r.stderr, r.stderr)
 
 
 def test_names_that_cannot_be_typed(lab):
@@ -186,8 +210,7 @@ def test_an_uplink_with_another_name(lab):
 def test_a_lease_is_mended(lab):
     """A second apply makes good what somebody took of a lease."""
     w = World(lab)
-    dnsmasq(lab, w.out, "--dhcp-range=192.168.7.100,192.168.7.150,255.255.255.0,1h",
-            "--dhcp-option=3,192.168.7.254")
+    lib.dhcp_server(lab, w.out, "eth0", "--dhcp-option=3,192.168.7.254", net="192.168.7")
     text = bridge(["ens33"]).replace("dhcp4: no", "dhcp4: true")
     w.apply(text)
     gateway = "default via 192.168.7.254 dev br0 proto dhcp"

@@ -79,7 +79,7 @@ def daemon(lab, *args):
 
 
 def n_fds(sw):
-    return len(os.listdir(f"/proc/{sw.proc.pid}/fd"))
+    return lib.descriptors(sw.proc.pid)
 
 
 def well(sw):
@@ -481,8 +481,8 @@ def test_wait_forwarding(lab):
     sw.addif("br0", "v0")
     r = sw.cli("wait-forwarding", "v0", "0", check=False)
     need(r.returncode == 1 and "v0" in r.stderr, r.stderr)
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "wait-forwarding", "v0", "20")
-    gone = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "wait-forwarding", "v0", "20")
+    wait = sw.words("wait-forwarding", "v0", "20")
+    p, gone = lab.spawn(*wait), lab.spawn(*wait)
     wait_until(lambda: sw.json("stats")["clients"] == 3, 5, "two wait")
     gone.kill()
     gone.wait()
@@ -495,8 +495,7 @@ def test_wait_forwarding(lab):
     need(r.returncode == 1 and "nope" in r.stderr, r.stderr)
     lib.sh("ip", "-n", sw.ns, "link", "set", "v0", "down")
     wait_until(lambda: not lib.port_state(sw, "br0", "v0")[0], 5, "down")
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "wait-forwarding", "v0", "20",
-                  stderr=subprocess.PIPE, text=True)
+    p = lab.spawn(*wait, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: sw.json("stats")["clients"] == 2, 5, "it waits")
     sw.delif("br0", "v0")
     need(p.wait(5) == 1 and "deleted" in p.stderr.read(), "the port is gone")

@@ -32,8 +32,8 @@ def known(lab, port, first, n):
     if lib.KERNEL:
         r = lib.sh("bridge", "-j", "fdb", "show", "brport", port, ns=lab.sw.ns).stdout
     else:
-        r = lib.sh(os.path.join(lib.BUILD, "bascule"), "-S", lab.sw.sock, "-j", "fdb", "show",
-                   "brport", port, ns=lab.sw.ns, timeout=60).stdout
+        r = lib.sh(*lab.sw.words("-j", "fdb", "show", "brport", port), ns=lab.sw.ns,
+                   timeout=60).stdout
     have = {e["mac"] for e in json.loads(r)}
     return sum(lib.mac_text((0x060000000000 + first + i).to_bytes(6, "big")) in have
                for i in range(n))
@@ -78,8 +78,7 @@ def test_moves(lab):
     out = os.path.join(lab.dir, "monitor")
     if not lib.KERNEL:
         with open(out, "w") as f:
-            lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "events", "fdb",
-                      ns=sw.ns, stdout=f, stderr=f)
+            lab.spawn(*sw.words("events", "fdb"), ns=sw.ns, stdout=f, stderr=f)
         time.sleep(0.2)
     mem = 0 if lib.KERNEL else sw.rss_kb()
     p = Ping(c.ns, d.ip4, 3)
@@ -172,8 +171,7 @@ def test_million(lab):
     p = Ping(b.ns, c.ip4, 2)
     t0 = time.monotonic()
     with open(os.path.join(lab.dir, "dump"), "w") as f:
-        d = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "fdb", "show", "br", "br0",
-                      ns=sw.ns, stdout=f)
+        d = lab.spawn(*sw.words("fdb", "show", "br", "br0"), ns=sw.ns, stdout=f)
         need(d.wait(120) == 0, "fdb show failed")
     took = time.monotonic() - t0
     with open(os.path.join(lab.dir, "dump")) as f:

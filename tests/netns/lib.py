@@ -15,7 +15,6 @@ ends, however it ends.
 """
 import atexit
 import ctypes
-import errno
 import fcntl
 import json
 import os
@@ -87,6 +86,23 @@ def sh(*cmd, ns=None, check=True, timeout=30, stdin=None):
     if check and r.returncode:
         raise Failed(f"{' '.join(cmd)}: exit {r.returncode}\n{r.stdout}{r.stderr}")
     return r
+
+
+def sentence(r):
+    """Of a command that refuses: exit 1 and nothing but one sentence."""
+    text = r.stderr.strip()
+    need(r.returncode == 1, f"exit {r.returncode}: {r.stdout}{text}")
+    need(r.stdout == "", f"beside {text!r} it prints {r.stdout!r}")
+    need(text and "\n" not in text, f"not one sentence: {text!r}")
+    return text
+
+
+def refused(r, *words):
+    """... that contains the words."""
+    text = sentence(r)
+    for w in words:
+        need(w.lower() in text.lower(), f"{w!r} is not in: {text}")
+    print(f"     {text}")
 
 
 def mac(text):
@@ -364,9 +380,12 @@ class Bascule:
         self.proc = None
         return rc
 
+    def words(self, *args):
+        """The client as a command."""
+        return [os.path.join(BUILD, "bascule"), "-S", self.sock, *map(str, args)]
+
     def cli(self, *args, check=True, ns=None, timeout=30):
-        return sh(os.path.join(BUILD, "bascule"), "-S", self.sock, *args,
-                  ns=ns or self.ns, check=check, timeout=timeout)
+        return sh(*self.words(*args), ns=ns or self.ns, check=check, timeout=timeout)
 
     def quickly(self, *args, limit=1.0):
         """As cli(); the daemon must answer within the limit, beyond what it takes here
@@ -382,11 +401,20 @@ class Bascule:
         return r
 
     def json(self, *args):
-        r = sh(os.path.join(BUILD, "bascule"), "-S", self.sock, "-j", *args, ns=self.ns)
+        r = sh(*self.words("-j", *args), ns=self.ns)
         try:
             return json.loads(r.stdout)
         except ValueError:
             raise Failed(f"bascule -j {' '.join(args)} printed no JSON: {r.stdout[:300]!r}")
+
+    def rpc(self, method, params):
+        """One request at the socket; the whole answer."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(self.sock)
+            s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                                  "params": params}).encode() + b"\n")
+            return json.loads(s.makefile().readline())
 
     def bridge(self, name="br0", *extra):
         self.cli("addbr", name, *extra)
@@ -449,6 +477,13 @@ class Lab:
 
     def at_end(self, fn):
         self.ends.append(fn)
+
+    def write(self, name, text):
+        """A file among the test's own; its path."""
+        path = os.path.join(self.dir, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
 
     def spawn(self, *cmd, ns=None, **kw):
         """A process of ours, ended with the test."""
@@ -626,6 +661,26 @@ def waited(pid, tid):
         return int(f.read().split()[1]) / 1e6
 
 
+def processes(ns):
+    """{pid: name} of who lives there."""
+    out = {}
+    for pid in sh("ip", "netns", "pids", ns).stdout.split():
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                out[int(pid)] = f.read().strip()
+        except OSError:
+            pass
+    return out
+
+
+def running(ns, name):
+    return [p for p, c in processes(ns).items() if c == name]
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 class Lag:
     """The control loop's longest turn in a stretch of work, and how late the
     machine itself was meanwhile, for us or for the daemon's thread: on a busy one
@@ -750,22 +805,28 @@ def reaches(ns, addr, limit=5):
     wait_until(lambda: ping(ns, addr, 1, wait=0.5) == 0, limit, f"{ns} reaches {addr}")
 
 
-def dhcp_server(lab, ns, dev):
-    """dnsmasq on a device; returns when it is ready."""
+def dnsmasq(lab, ns, dev, *args):
+    """dnsmasq on a device, a DHCP server of what `args` say; its process and log once it is
+    ready."""
     if not shutil.which("dnsmasq"):
         raise Skip("dnsmasq is not installed")
     log = os.path.join(lab.dir, "dnsmasq.log")
     with open(log, "w") as f:
-        lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
-                  "--user=root", "--pid-file=", f"--interface={dev}", "--bind-interfaces",
-                  f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative",
-                  "--dhcp-range=10.9.0.100,10.9.0.150,255.255.255.0,1h",
-                  ns=ns, stdout=f, stderr=f)
+        p = lab.spawn("dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--no-ping",
+                      "--user=root", "--pid-file=", f"--interface={dev}", "--bind-interfaces",
+                      f"--dhcp-leasefile={lab.dir}/leases", "--dhcp-authoritative", "--log-dhcp",
+                      *args, ns=ns, stdout=f, stderr=f)
 
     def ready():
         with open(log) as f:
-            return "DHCP, " in f.read()
+            return "dnsmasq-dhcp: " in f.read()
     wait_until(ready, 5, "dnsmasq runs")
+    return p, log
+
+
+def dhcp_server(lab, ns, dev, *args, net="10.9.0"):
+    """A DHCP server for addresses of a lab."""
+    return dnsmasq(lab, ns, dev, f"--dhcp-range={net}.100,{net}.150,255.255.255.0,1h", *args)
 
 
 def vnet(flags=0, gso=0, hdr_len=0, gso_size=0, start=0, offset=0):

@@ -61,6 +61,11 @@ class Leases:
         need(r.returncode == 2 and all(w in r.stderr for w in words), f"{r}")
         need(r.stderr.count("\n") == 1, f"not one sentence: {r.stderr}")
 
+    def waits(self):
+        """How often it has slept (proc(5), status)."""
+        with open(f"/proc/{self.proc.pid}/status") as f:
+            return [line for line in f if line.startswith("voluntary_ctxt_switches")]
+
     def entries(self):
         try:
             with open(self.path) as f:
@@ -162,7 +167,10 @@ def test_request(lab):
     dhcp_request(a, "10.0.0.9", A)
     wait_until(lambda: [x["how"] for x in lab.sw.json("port", "addresses", "vm1")] ==
                ["dhcp-request"], 5, lambda: f"{lab.sw.json('port', 'addresses')}")
-    time.sleep(1)
+    time.sleep(0.5)
+    before = lv.waits()
+    time.sleep(1.2)
+    need(lv.waits() == before, "it looks again and again whether the server agrees")
     lv.shows()
     arp(a, "10.0.0.9", A)
     lv.shows(("10.0.0.9", A))

@@ -151,13 +151,11 @@ def test_filter_and_errors(lab):
 
 
 def configuration(lab, capture, out):
-    path = os.path.join(lab.dir, "x.yaml")
-    with open(path, "w") as f:
-        f.write("bascule:\n  version: 1\n  bridges:\n    br0:\n      local: no\n"
-                "      ports:\n        - pcap:v1\n"
-                f'        - "pcapfile:{capture},speed=full,start=0.5,name=file"\n'
-                f'        - "pcapfile:{out},mode=record,name=rec"\n')
-    return path
+    return lab.write(
+        "x.yaml", "bascule:\n  version: 1\n  bridges:\n    br0:\n      local: no\n"
+        "      ports:\n        - pcap:v1\n"
+        f'        - "pcapfile:{capture},speed=full,start=0.5,name=file"\n'
+        f'        - "pcapfile:{out},mode=record,name=rec"\n')
 
 
 def test_configured(lab):

@@ -7,22 +7,12 @@ import os
 import time
 
 import lib
-from lib import need
+from lib import need, refused
 
 
 def ours_only():
     if lib.KERNEL:
         raise lib.Skip("the sentences are Bascule's")
-
-
-def refused(r, *words):
-    """Exit 1 and one sentence that contains the words."""
-    text = r.stderr.strip()
-    need(r.returncode == 1, f"exit {r.returncode}: {r.stdout}{text}")
-    need(text and "\n" not in text, f"not one sentence: {text!r}")
-    for w in words:
-        need(w.lower() in text.lower(), f"{w!r} is not in: {text}")
-    print(f"     {text}")
 
 
 def ports_of(sw, br="br0"):
@@ -67,6 +57,42 @@ def test_devices(lab):
     left = lib.sh("ip", "-n", sw.ns, "-br", "link").stdout
     need("t9" not in left and "t8" not in left, f"half-made devices: {left}")
     need(lib.ping(a.ns, b.ip4, 3) == 0, "the refusals hurt others")
+
+
+def test_names(lab):
+    """Words of commands can be names; what no command could name, or the kernel does not
+    take, cannot."""
+    ours_only()
+    sw = lab.switch()
+    for name in ("all", "default", "show", "why", "tcn", "mcheck", "on", "off", "dev", "br",
+                 "master", "self", "help", "events", "-x", "-"):
+        sw.cli("addbr", name, "--no-local")
+        sw.cli("bridge", "set", name, "stp", "on")
+        sw.cli("addif", name, f"mem:{name}.")
+        sw.cli("port", "set", f"{name}.", "isolated", "on")
+        need([b["name"] for b in sw.json("bridge", "show", name)] == [name], name)
+        need(sw.json("port", "show", name)[0]["isolated"], f"{name}.")
+        sw.cli("stp", "show", name)
+        sw.cli("delif", name, f"{name}.")
+        sw.cli("delbr", name)
+        sw.cli("addif", "br0", f"mem:{name}")
+        sw.cli("port", "set", name, "isolated", "on")
+        need(name in ports_of(sw), f"{name} is no port")
+        sw.cli("delif", "br0", name)
+    for name in "all", "default":
+        refused(sw.cli("addbr", name, check=False), f"no interface be called {name}", "--no-local")
+        refused(sw.cli("addif", "br0", f"tap:{name}", check=False),
+                f"no interface be called {name}: choose another name")
+    refused(sw.cli("addif", "br0", "mem:--force", check=False),
+            "name '--force' begins as options of commands do")
+    path = os.path.join(lab.dir, "names.yaml")
+    for text, words in (("{--force: {}}", "names.yaml:1:21: --force: name '--force' begins as"),
+                        ("{all: {}}", "names.yaml:1:21: "),
+                        ("{br1: {ports: ['tap:default']}}", "names.yaml:1:35: ")):
+        with open(path, "w") as f:
+            f.write(f"bascule: {{bridges: {text}}}\n")
+        refused(sw.cli("apply", path, check=False), words)
+    need([b["name"] for b in sw.json("bridge", "show")] == ["br0"] and not ports_of(sw), "left")
 
 
 def test_second_daemon(lab):

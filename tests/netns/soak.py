@@ -9,14 +9,10 @@ import threading
 import time
 
 import lib
-from lib import need
+from lib import descriptors, need
 
 SLICE = int(os.environ.get("SOAK_SLICE", "60"))
 BLAST = os.path.join(lib.TOOLS, "macblast")
-
-
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Worker(threading.Thread):

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import lib
-from lib import need
+from lib import need, refused
 
 
 class Loop:
@@ -54,8 +54,8 @@ class Watcher:
     def __init__(self, loop, *args):
         self.path = os.path.join(loop.lab.dir, "-".join(("watch",) + args))
         with open(self.path, "wb") as f:
-            self.proc = loop.lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", loop.sw.sock,
-                                       *args, ns=loop.sw.ns, stdout=f, stderr=subprocess.STDOUT)
+            self.proc = loop.lab.spawn(*loop.sw.words(*args), ns=loop.sw.ns, stdout=f,
+                                       stderr=subprocess.STDOUT)
 
     def text(self):
         with open(self.path, encoding="utf-8") as f:
@@ -67,15 +67,6 @@ class Watcher:
     def end(self):
         self.proc.terminate()
         self.proc.wait(5)
-
-
-def refused(r, *words):
-    """Exit 1 and one sentence that contains the words."""
-    text = r.stderr.strip()
-    need(r.returncode == 1 and r.stdout == "", f"exit {r.returncode}: {r.stdout}{text}")
-    need(text and "\n" not in text, f"not one sentence: {text!r}")
-    for w in words:
-        need(w in text, f"{w!r} is not in: {text}")
 
 
 def test_show(lab):

@@ -27,7 +27,6 @@ first; 4096 and 0 are better.  Times are short, since STP waits twice for its fo
 """
 import collections
 import contextlib
-import importlib.util
 import json
 import os
 import re
@@ -39,17 +38,8 @@ import subprocess
 import threading
 import time
 
+import netns_lib as lib
 
-def _netns_lib():
-    """lib.py beside this file; not by its name, for bench/ has a lib, too."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib.py")
-    spec = importlib.util.spec_from_file_location("netns_lib", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-lib = _netns_lib()
 
 def use_build(path):
     """Another folder than $BUILD."""

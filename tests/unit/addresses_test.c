@@ -21,6 +21,7 @@
 static struct rig r;
 static struct {
     unsigned n;
+    enum snoop_how how;
     char text[336];
 } told;
 
@@ -30,6 +31,7 @@ static void observe(void *arg, const struct sw_event *e)
     if (e->type != SW_EVENT_ADDRESS)
         return;
     told.n++;
+    told.how = e->how;
     snprintf(told.text, sizeof(told.text), "%s", e->text);
 }
 
@@ -76,25 +78,50 @@ static void arp(const char *port, uint64_t mac, unsigned ip)
     inject(port, f, sizeof(f), 1);
 }
 
+/* A message of DHCP about HOST, so far without addresses and options. */
+static void dhcp(uint8_t f[290], uint8_t from, uint8_t to, uint8_t op)
+{
+    struct mac m = mac_from_u64(HOST);
+
+    f[12] = 8;
+    f[14] = 0x45;
+    f[23] = SNOOP_PROTO_UDP;
+    f[35] = from;
+    f[37] = to;
+    f[42] = op;
+    f[43] = 1;
+    f[44] = 6;
+    memcpy(f + 70, m.octet, 6);
+}
+
 /* A server's answer to HOST: it may have 10.0.0.ip. */
 static void ack(const char *port, unsigned ip)
 {
     static const uint8_t is_ack[] = {0x63, 0x82, 0x53, 0x63, 53, 1, 5};
-    uint8_t f[290] = {[12] = 8, 0, 0x45};
+    uint8_t f[290] = {0};
     struct mac m = mac_from_u64(HOST);
 
+    dhcp(f, 67, 68, 2);
     memcpy(f, m.octet, 6);
     f[6] = 2;
-    f[23] = SNOOP_PROTO_UDP;
-    f[35] = 67;
-    f[37] = 68;
-    f[42] = 2;
-    f[43] = 1;
-    f[44] = 6;
     f[58] = 10;
     f[61] = (uint8_t)ip;
-    memcpy(f + 70, m.octet, 6);
     memcpy(f + 278, is_ack, sizeof(is_ack));
+    inject(port, f, sizeof(f), 1);
+}
+
+/* HOST asks for 10.0.0.ip. */
+static void request(const char *port, unsigned ip)
+{
+    static const uint8_t asks[] = {0x63, 0x82, 0x53, 0x63, 53, 1, 3, 50, 4, 10};
+    uint8_t f[291] = {0};
+    struct mac m = mac_from_u64(HOST);
+
+    dhcp(f, 68, 67, 1);
+    memset(f, 0xff, 6);
+    memcpy(f + 6, m.octet, 6);
+    memcpy(f + 278, asks, sizeof(asks));
+    f[290] = (uint8_t)ip;
     inject(port, f, sizeof(f), 1);
 }
 
@@ -164,6 +191,25 @@ static void answers_find_their_port(void **state)
     assert_int_equal(seen("p1", NULL), 0);
 }
 
+static void told_when_it_is_its_own(void **state)
+{
+    (void)state;
+    request("p1", 5);
+    assert_int_equal(seen("p1", NULL), 1);
+    assert_int_equal(told.how, SNOOP_DHCP_REQUEST);
+    assert_non_null(strstr(told.text, "asks by DHCP"));
+    ack("net", 5);
+    assert_int_equal(seen("p1", NULL), 1);
+    assert_int_equal(told.n, 2);
+    assert_int_equal(told.how, SNOOP_DHCP_ACK);
+    assert_string_equal(told.text,
+                        "10.0.0.5 is 52:54:00:00:00:01 behind port p1");
+    request("p1", 5); /* it renews its lease */
+    ack("net", 5);
+    assert_int_equal(seen("p1", NULL), 1);
+    assert_int_equal(told.n, 2);
+}
+
 static void who_moves_is_in_one_place(void **state)
 {
     (void)state;
@@ -223,13 +269,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
     const struct CMUnitTest tests[] = {
-        T(guests_are_watched),
-        T(as_the_user_wants),
-        T(answers_find_their_port),
-        T(who_moves_is_in_one_place),
-        T(gone_with_the_link),
-        T(a_flood_harms_itself),
-        T(what_is_dropped_tells_nothing),
+        T(guests_are_watched),        T(as_the_user_wants),
+        T(answers_find_their_port),   T(told_when_it_is_its_own),
+        T(who_moves_is_in_one_place), T(gone_with_the_link),
+        T(a_flood_harms_itself),      T(what_is_dropped_tells_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

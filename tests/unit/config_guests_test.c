@@ -255,6 +255,20 @@ static void labs_are_refused(void **state)
                 "2:21: bridge: ", "there is no br7");
     lab_refused(B "hosts: {h: {bridge: br0, address: 10.0.0.1}}\n",
                 "2:35: address: ", "expected");
+    lab_refused(B "hosts: {h: {bridge: br0, address: 10.1.2.0/23}}\n",
+                "2:35: ", "10.1.2.0/23 is its network's address, which no");
+    lab_refused(B "hosts: {h: {bridge: br0, address: 10.1.3.255/23}}\n",
+                "2:35: ", "10.1.3.255/23 is its network's broadcast, which no");
+    lab_refused(B "hosts: {h: {bridge: br0, address: 'fd00::/64'}}\n",
+                "2:35: ", "fd00::/64 is its network's address");
+    lab_free(load_lab("x.yaml",
+                      B "hosts:\n"
+                        "  a: {bridge: br0, address: 10.1.2.255/23}\n"
+                        "  b: {bridge: br0, address: 10.1.3.0/23}\n"
+                        "  c: {bridge: br0, address: 10.1.4.0/31}\n"
+                        "  d: {bridge: br0, address: 10.1.4.3/32}\n"
+                        "  e: {bridge: br0, address: 'fd00::/127'}\n"
+                        "  f: {bridge: br0, address: 'fd00::ffff/112'}\n"));
     lab_refused(B "hosts: {h: {bridge: br0, gateway: 10.0.0.1}}\n",
                 "2:9: h: ", "a gateway needs an address");
     lab_refused(B "hosts: {vm1: {bridge: br0}}\nguests: {vm1: {nets: [br0]}}\n",

@@ -201,6 +201,8 @@ static void refusals(void **state)
     refused("{'name':'a','disks':{}}", "a list");
     refused("{'name':'a','disks':['/x']}", "an object");
     refused("{'name':'a','nets':[{'kind':'tap'}]}", "bridge is missing");
+    refused("{'name':'all','nets':[{'bridge':'b'}]}",
+            "the kernel lets no interface be called all");
     refused("{'name':'a','nets':[{'bridge':'b','kind':'vhost-user'}]}",
             "not available yet");
     refused("{'name':'a','nets':[{'bridge':'b','kind':'stream','queues':2}]}",

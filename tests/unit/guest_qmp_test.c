@@ -164,6 +164,33 @@ static void talk(void **state)
     assert_int_equal(r->closed, 0);
 }
 
+/* Before it takes commands they would be refused. */
+static void early(void **state)
+{
+    struct rig *r = *state;
+
+    assert_int_equal(qmp_command(r->q, "a", NULL, on_answer, r), 0);
+    say(r, GREETING);
+    assert_int_equal(qmp_command(r->q, "b", NULL, on_answer, r), 0);
+    hears(r, "{\"execute\":\"qmp_capabilities\"}\n");
+    say(r, "{\"return\": {}}\r\n");
+    assert_int_equal(r->ready, 1);
+    hears(r, "{\"execute\":\"a\"}\n{\"execute\":\"b\"}\n");
+    say(r, "{\"error\": {\"desc\": \"never\"}}\n{\"return\": {}}\n");
+    assert_string_equal(r->said, "no:never;yes;");
+    assert_int_equal(r->closed, 0);
+}
+
+static void not_let_in(void **state)
+{
+    struct rig *r = *state;
+
+    say(r, GREETING);
+    say(r, "{\"error\": {\"desc\": \"never\"}}\n");
+    assert_int_equal(r->closed, 1);
+    assert_int_equal(r->ready, 0);
+}
+
 static void nonsense(void **state)
 {
     struct rig *r = *state;
@@ -239,6 +266,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(talk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(early, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(not_let_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nonsense, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unasked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(endless, set_up, tear_down),

@@ -191,11 +191,11 @@ static void libvirt_adds_a_port(void **state)
     assert_int_equal(r.o.step[0].kind, OVS_ADD_PORT);
     assert_int_equal(r.o.step[1].kind, OVS_SET_LABELS);
     p = ovs_find_port(&r.o, "vnet1");
-    assert_string_equal(ovs_text(p, "spec"), "vnet1");
+    assert_string_equal(str(p, "spec"), "vnet1");
     p = json_object_get(p, "labels");
     assert_int_equal(json_object_size(p), 6);
-    assert_string_equal(ovs_text(p, "attached-mac"), "52:54:00:aa:00:01");
-    assert_string_equal(ovs_text(p, "port-profile"), "web");
+    assert_string_equal(str(p, "attached-mac"), "52:54:00:aa:00:01");
+    assert_string_equal(str(p, "port-profile"), "web");
     run_end(&r);
     /* after libvirtd's restart */
     add_with_ids(text, sizeof(text), "vnet0", ids + 5);
@@ -336,7 +336,7 @@ static void internal_ports_are_taps(void **state)
         PORTS);
     assert_int_equal(r.rc, 0);
     assert_int_equal(r.o.n, 1);
-    assert_string_equal(ovs_text(r.o.step[0].record, "spec"), "tap:p0");
+    assert_string_equal(str(r.o.step[0].record, "spec"), "tap:p0");
     run_end(&r);
     says("ovs-vsctl set interface vnet0 type=system", "", 0);
     fails("ovs-vsctl set interface vnet0 type=internal", "no such interface");

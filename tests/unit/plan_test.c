@@ -595,7 +595,8 @@ static bool guest_leaves(const char *before, const char *after)
     if (make(after, false))
         fail_msg("%s", err.text);
     for (unsigned i = 0; i < plan.n; i++) {
-        if (plan.step[i].kind == STEP_GUEST_STOP ||
+        assert_int_not_equal(plan.step[i].kind, STEP_GUEST_STOP);
+        if (plan.step[i].kind == STEP_GUEST_YIELD ||
             plan.step[i].kind == STEP_GUEST_LEAVE)
             stop = i;
         if (plan.step[i].kind == STEP_GUEST_START)

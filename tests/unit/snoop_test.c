@@ -427,7 +427,7 @@ static void news(void **state)
 
     (void)state;
     assert_int_equal(enter(&t, &host, 5, SNOOP_DHCP_REQUEST, 1), SNOOP_NEW);
-    assert_int_equal(enter(&t, &host, 5, SNOOP_ARP, 2), SNOOP_KNOWN);
+    assert_int_equal(enter(&t, &host, 5, SNOOP_ARP, 2), SNOOP_CONFIRMED);
     assert_int_equal(t.entry[0].claim.how, SNOOP_ARP);
     assert_int_equal(enter(&t, &host, 5, SNOOP_DHCP_ACK, 3), SNOOP_KNOWN);
     assert_int_equal(enter(&t, &host, 5, SNOOP_ARP, 4), SNOOP_KNOWN);
@@ -452,7 +452,7 @@ static void hints_give_way(void **state)
     enter(&t, &host, 5, SNOOP_DHCP_REQUEST, 2);
     enter(&t, &other, 6, SNOOP_DHCP_REQUEST, 3);
     enter(&t, &host, 7, SNOOP_ARP, 3);
-    assert_int_equal(enter(&t, &host, 5, SNOOP_DHCP_ACK, 4), SNOOP_KNOWN);
+    assert_int_equal(enter(&t, &host, 5, SNOOP_DHCP_ACK, 4), SNOOP_CONFIRMED);
     assert_int_equal(t.n, 3);
     assert_int_equal(enter(&t, &host, 4, SNOOP_DHCP_REQUEST, 5), SNOOP_NEW);
 }

@@ -292,6 +292,52 @@ static void moving_is_no_failure(void **state)
     assert_int_equal(tap.events[PORT_EVENT_FAILED], 1);
 }
 
+static void find(struct tap_place *w)
+{
+    tap_ask(tap.port, w);
+    tap_find(tap.port, w);
+    if (w->netns_fd >= 0)
+        close(w->netns_fd);
+}
+
+/* What is told after a question is newer than its answer may be. */
+static void old_answers_are_passed_over(void **state)
+{
+    struct link_change c = {.ifname = "t0"};
+    struct tap_place w;
+    int ns = netrig_ns();
+
+    (void)state;
+    netrig_open(&tap, "tap:t0", -1);
+    netrig_watch(&tap);
+    find(&w);
+    netrig_do(-1, "ip link set t0 mtu 1400");
+    follow_until(tap.port->caps.mtu == 1400);
+    assert_int_equal(w.mtu, 1500);
+    assert_false(tap_found(tap.port, &w));
+    assert_int_equal(tap.port->caps.mtu, 1400);
+
+    find(&w);
+    netrig_do(-1, "ip link set t0 netns %s", netrig_path(ns));
+    assert_true(netrig_event(&tap, PORT_EVENT_AWAY, 1));
+    follow_until(tap.port->netns == netns_id(ns));
+    assert_false(tap_found(tap.port, &w));
+    assert_true(tap.port->netns == netns_id(ns));
+
+    /* But that it is no more stays so. */
+    find(&w);
+    c.netns = w.netns;
+    c.ifindex = w.ifindex;
+    close(ns);
+    for (int i = 0; i < 30 && w.rc == 0; i++) {
+        usleep(100000);
+        find(&w);
+    }
+    tap.port->ops->link(tap.port, &c);
+    assert_true(tap_found(tap.port, &w));
+    assert_int_equal(tap.events[PORT_EVENT_FAILED], 1);
+}
+
 /* Nobody but its users keeps a namespace with a tap of ours in it. */
 static void namespace_is_not_kept(void **state)
 {
@@ -434,6 +480,7 @@ int main(void)
         T(down_and_up),
         T(deletion_is_the_end),
         T(moving_is_no_failure),
+        T(old_answers_are_passed_over),
         T(namespace_is_not_kept),
         T(names_abroad),
         T(owner_sets_it_wherever_it_is),
