@@ -720,16 +720,23 @@ static void send_test_frames(uint32_t from, uint32_t n)
 
 static void all_that_is_sent_is_recorded(void **state)
 {
+    static uint8_t f[2048];
+    off_t size = 24;
+    struct stat st;
     uint64_t until = clock_now() + 30 * NSEC_PER_SEC;
 
     (void)state;
     open_port(",mode=record");
     assert_int_equal(recorded(), 0); /* the header is there at once */
     send_test_frames(0, 100);
-    while (recorded() < 100) { /* ... the rest when it is idle */
+    for (uint32_t i = 0; i < 100; i++)
+        size += 16 + test_frame(f, i);
+    do { /* ... the rest when it is idle, and not in one piece */
         assert_true(clock_now() < until);
         usleep(1000);
-    }
+        assert_int_equal(stat(path, &st), 0);
+    } while (st.st_size < size);
+    assert_int_equal(recorded(), 100);
     send_test_frames(100, 5000);
     netrig_close(&port); /* ... or when it is closed */
     assert_int_equal(recorded(), 5100);
