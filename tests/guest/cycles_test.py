@@ -64,6 +64,15 @@ def settled(lab, before, why):
     before.same(Left(lab), why)
 
 
+def is_back(lab, name, pid):
+    """Waits until a guest that was `pid` is another process; that it waits for a second
+    before can be too short to be seen."""
+    def back():
+        g = lab.sw.json("guest", "show", name)
+        return g["state"] == "prelaunch" and g["pid"] != pid
+    lib.wait_until(back, 8, f"{name} is back")
+
+
 def test_cycles(lab):
     need_qemu()
     sw = lab.switch(quiet=True)
@@ -124,8 +133,7 @@ def test_restart_policy(lab):
     sw.cli("guest", "start", "p1")
     first = sw.json("guest", "show", "p1")["pid"]
     os.kill(first, signal.SIGKILL)
-    lib.wait_until(lambda: state(lab, "p1") == "waiting", 3, "p1 waits")
-    lib.wait_until(lambda: state(lab, "p1") == "prelaunch", 5, "p1 is back")
+    is_back(lab, "p1", first)
     p = sw.json("guest", "show", "p1")
     lib.need(p["pid"] != first and p["starts"] == 3 and p["nets"][0]["attached"], str(p))
     lib.wait_until(lambda: sw.json("guest", "show", "p1")["nets"][0]["port_link"], 5,
@@ -345,9 +353,9 @@ def test_ports_by_hand(lab):
     sw.cli("guest", "start", "m1")
     sw.delif("br0", "m1")
     sw.addif("br1", "m1")
-    os.kill(sw.json("guest", "show", "m1")["pid"], signal.SIGKILL)
-    lib.wait_until(lambda: state(lab, "m1") == "waiting", 3, "m1 waits")
-    lib.wait_until(lambda: state(lab, "m1") == "prelaunch", 5, "m1 is back")
+    pid = sw.json("guest", "show", "m1")["pid"]
+    os.kill(pid, signal.SIGKILL)
+    is_back(lab, "m1", pid)
     lib.need(net()["attached"] and net()["elsewhere"] == "br1" and not ports("br0"), str(net()))
     sw.cli("guest", "kill", "m1")
     lib.need(not ports("br1"), f"left: {ports('br1')}")

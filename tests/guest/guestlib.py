@@ -40,7 +40,7 @@ import netns_lib as lib  # noqa: E402
 SIZE = 20_000_000           # octets of a transfer
 IFUP = os.path.join(HERE, "ifup.sh")
 QBOOT = "/usr/share/qemu/qboot.rom"  # quicker than a PC's firmware
-BOOT = 60                   # seconds; on an idle machine it takes 3
+BOOT = 90                   # seconds; on an idle machine it takes 3
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)

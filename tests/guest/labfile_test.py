@@ -78,7 +78,7 @@ def test_lab(lab):
                  "host alice 10.9.0.2/24", "br0-br1", "up0"):
         lib.need(word in said, f"no {word!r} in {said}")
     lib.sh("ping", "-c2", "-W2", "10.9.0.3", ns=f"{name}-alice")
-    lib.reaches(f"{name}-alice", "10.9.0.11", limit=30)
+    lib.reaches(f"{name}-alice", "10.9.0.11", limit=guestlib.BOOT)
     lib.sh("ping", "-c1", "-W2", "10.9.0.11", ns=sw.ns)  # from the bridge's own address
     lib.wait_until(lambda: "10.9.0.11" in cli(sw, "lab", "show", path).stdout, 5,
                    lambda: f"show says vm1's address: {cli(sw, 'lab', 'show', path).stdout}")

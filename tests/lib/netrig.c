@@ -107,6 +107,12 @@ void netrig_do(int ns, const char *fmt, ...)
         fail_msg("exit code %d of: %s", rc, cmd);
 }
 
+bool netrig_pings(int ns, bool must)
+{
+    return netrig_run(ns, "ping -q -c 1 -i 0.2 %s 10.77.0.1 >/dev/null",
+                      must ? "-w 10" : "-W 0.4") == 0;
+}
+
 const char *netrig_path(int ns)
 {
     static char path[4][64];

@@ -16,7 +16,7 @@
 #include <ev.h>
 
 #define TEST_TYPE   0x88b5 /* for local experiments */
-#define NETRIG_WAIT 3.0    /* seconds until a condition counts as missed */
+#define NETRIG_WAIT 10.0   /* seconds until a condition counts as missed */
 #define NETRIG_MAX  128
 
 /*
@@ -34,6 +34,11 @@ int netrig_run(int ns, const char *fmt, ...)
 /* As netrig_run, and fails the test unless it succeeds. */
 void netrig_do(int ns, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/*
+ * Does 10.77.0.1 answer a ping from the namespace 'ns'?  Patient when an
+ * answer 'must' come: the machine may be busy.
+ */
+bool netrig_pings(int ns, bool must);
 /* Path by which `ip link set X netns PATH` names the namespace. */
 const char *netrig_path(int ns);
 

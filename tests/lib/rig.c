@@ -67,6 +67,7 @@ void rig_run(struct rig *r, double seconds)
     uint64_t end = clock_now() + (uint64_t)(seconds * 1e9);
 
     (void)rig_wait(r, never, &end);
+    ev_run(r->loop, EVRUN_NOWAIT); /* we may have slept through all of it */
 }
 
 static int wait_answer(struct rig *r, struct answer *a)
@@ -280,9 +281,16 @@ void rig_balance(struct rig *r)
         struct bport_stats s;
         uint64_t sum = 0;
 
-        bport_stats(p, &s);
-        for (unsigned i = 0; i < REASON_COUNT; i++)
-            sum += is_ingress(i) ? s.reason[i] : 0;
+        /* received comes before judged, in one turn */
+        for (unsigned n = 0; n < 100; n++) {
+            bport_stats(p, &s);
+            sum = 0;
+            for (unsigned i = 0; i < REASON_COUNT; i++)
+                sum += is_ingress(i) ? s.reason[i] : 0;
+            if (sum == s.rx_frames)
+                break;
+            rcu_wait();
+        }
         if (sum != s.rx_frames) {
             fprintf(stderr, "rig: %s: %llu received, %llu judged\n",
                     p->port->spec.name, (unsigned long long)s.rx_frames,

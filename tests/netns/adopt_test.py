@@ -391,6 +391,10 @@ def test_killed_clsact(lab):
     crash(lab, ("env", "BASCULE_NO_TCX=1"), "clsact")
 
 
+def guards(net):
+    return lib.running(net.ns, "bascule-guard")
+
+
 def test_killed_with_guard(lab):
     """Daemon and guard killed at once: with tcx nothing but the daemon's own
     descriptors keeps the kernel's bridge shut."""
@@ -400,14 +404,11 @@ def test_killed_with_guard(lab):
     guard, = guards(net)
     os.kill(guard, signal.SIGSTOP)  # it will not see the daemon's end
     s = Streams(net)
-    net.sw.stop(signal.SIGKILL)
+    net.sw.proc.send_signal(signal.SIGKILL)
     os.kill(guard, signal.SIGKILL)
+    net.sw.stop(signal.SIGKILL)
     s.end("daemon and guard killed")
     net.reach_all()
-
-
-def guards(net):
-    return lib.running(net.ns, "bascule-guard")
 
 
 def test_guard_killed(lab):

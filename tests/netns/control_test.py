@@ -82,10 +82,8 @@ def n_fds(sw):
     return lib.descriptors(sw.proc.pid)
 
 
-def well(sw, limit=1.0):
-    t0 = time.monotonic()
-    sw.cli("ping")
-    need(time.monotonic() - t0 < limit, "the daemon answers slowly")
+def well(sw):
+    sw.quickly("ping")
 
 
 def test_garbage(lab):
@@ -441,7 +439,12 @@ def test_sockets(lab):
         t.join()
     t0 = time.monotonic()
     refused(sw.sock, "another basculed", sw.sock)
-    need(time.monotonic() - t0 < 1, "who runs well is waited for")
+    took = time.monotonic() - t0
+    if took >= 1:  # to run a daemon at all takes its time on a busy machine
+        t0 = time.monotonic()
+        lib.sh(exe, "--version")
+        took -= time.monotonic() - t0
+    need(took < 1, f"who runs well is waited for: {took:.2f} s")
     sw.stop(signal.SIGKILL)
     r = sw.cli("show", check=False)
     need(r.returncode == 1 and "start basculed" in r.stderr, f"no daemon: {r.stderr}")
@@ -508,7 +511,7 @@ def test_idle(lab):
 
     def switches():
         with open(f"/proc/{sw.proc.pid}/task/{sw.proc.pid}/status") as f:
-            return sum(int(x.split()[1]) for x in f if "ctxt_switches" in x)
+            return sum(int(x.split()[1]) for x in f if x.startswith("voluntary_ctxt_switches"))
     time.sleep(1)
     n, t0 = switches(), time.monotonic()
     time.sleep(4)

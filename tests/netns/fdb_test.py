@@ -87,8 +87,11 @@ def test_moves(lab):
     need(n[2] > 20000, f"only {n[2]} frames per second were sent")
     loss = p.done()
     need(loss <= 1, f"{loss} % of others' pings were lost")
-    total = learned(lab, "m0") + learned(lab, "m1")
-    need(total <= 66, f"64 addresses became {total} entries")
+
+    def total():
+        return learned(lab, "m0") + learned(lab, "m1")
+    # what waits in the ports' queues moves them on, also between the two questions
+    lib.wait_until(lambda: total() <= 66, 10, lambda: f"64 addresses became {total()} entries")
     if lib.KERNEL:
         return
     fdb = lib.bridge_fdb(sw, "br0")
@@ -169,7 +172,7 @@ def test_million(lab):
     t0 = time.monotonic()
     with open(os.path.join(lab.dir, "dump"), "w") as f:
         d = lab.spawn(*sw.words("fdb", "show", "br", "br0"), ns=sw.ns, stdout=f)
-        need(d.wait(40) == 0, "fdb show failed")
+        need(d.wait(120) == 0, "fdb show failed")
     took = time.monotonic() - t0
     with open(os.path.join(lab.dir, "dump")) as f:
         lines = sum(1 for _ in f)
@@ -197,10 +200,19 @@ def test_ageing(lab):
         lib.sh("ip", "-n", sw.ns, "link", "set", "br0", "type", "bridge", "ageing_time", "100")
     else:
         sw.cli("setageing", "br0", "1")
-    wa.send(hello)
-    lib.wait_until(lambda: sw.has_mac(a.mac), 3, "a is learned")
-    wb.send(ask)
-    need(wa.collect(lambda f: f == ask), "a did not get the frame")
+
+    def asked_in_time():
+        """On a busy machine a's address may be too old already."""
+        t0 = time.monotonic()
+        wa.send(hello)
+        lib.wait_until(lambda: sw.has_mac(a.mac), 3, "a is learned")
+        wb.send(ask)
+        need(wa.collect(lambda f: f == ask), "a did not get the frame")
+        if time.monotonic() - t0 < 0.8:
+            return True
+        wc.drain()
+        return False
+    lib.wait_until(asked_in_time, 20, "all that within the ageing time")
     need(not wc.collect(lambda f: f == ask, 1, 0.2), "c got a frame for a known address")
     time.sleep(1.3)
 

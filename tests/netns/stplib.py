@@ -25,6 +25,7 @@ to b is a_b, the one to its host a_host; a second link between them is "a-b/2" a
 a_b2.  Priorities are 8192, 12288, ... in the order of the description, `root`
 first; 4096 and 0 are better.  Times are short, since STP waits twice for its forward delay.
 """
+import collections
 import contextlib
 import json
 import os
@@ -34,6 +35,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 
 import netns_lib as lib
@@ -540,12 +542,47 @@ class Net:
             w.close()
 
 
+class Kept:
+    """How many ms of a second, at most, these processes' threads were kept from a
+    processor that they were ready for."""
+
+    def __init__(self, pids):
+        self.pids, self.most, self.over = pids, 0.0, threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _now(self):
+        out = {}
+        for pid in self.pids:
+            try:
+                for tid in os.listdir(f"/proc/{pid}/task"):
+                    out[pid, tid] = lib.waited(pid, tid)
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it was killed, or a thread of it ended
+        return out
+
+    def _watch(self):
+        past = collections.deque()
+        while not self.over.wait(0.05):
+            past.append((time.monotonic(), self._now()))
+            while past[0][0] < past[-1][0] - 1:
+                past.popleft()
+            first, last = past[0][1], past[-1][1]
+            self.most = max([self.most] + [last[k] - first[k] for k in last if k in first])
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.most
+
+
 class Watch:
     """Numbered frames and who got them."""
 
     def __init__(self, net):
         self.net, self.senders, self.sent, self.got, self.over = net, {}, {}, {}, False
         self.receivers = {}
+        self.ovs = Kept([d.proc.pid for d, _ in net.daemons.values() if isinstance(d, Ovsd)])
         for n, h in net.hosts.items():
             self.receivers[n] = self._tool(h.ns, "recv", h.dev)
         for n, p in self.receivers.items():
@@ -603,6 +640,7 @@ class Watch:
         self.got = {h: self.now(h) for h in self.receivers}
 
     def close(self):
+        self.ovs.end()
         for p in [p for _, p in self.senders.values()] + list(self.receivers.values()):
             if p.poll() is None:
                 p.stdin.close()
@@ -616,10 +654,15 @@ class Watch:
     def clean(self, turned=0, most=0):
         """No number came to any host more than once, and none back to its sender.  But
         as many frames as `turned` may, each at most `most` times: Open vSwitch agrees to
-        a proposal some milliseconds, on a busy machine tens and once 180 of them, before
-        its datapath heeds that a port is shut, and what goes through it meanwhile comes
-        again."""
+        a proposal some milliseconds before its datapath heeds that a port is shut, and
+        what goes through it meanwhile comes again.  While others have its processor that
+        takes longer, and a frame goes round more often: as much again for each 50 ms that
+        it was kept waiting.  A loop makes thousands in that time."""
         lib.need(self.over, "finish first")
+        kept = self.ovs.end()
+        if turned:
+            print(f"     Open vSwitch was kept from a processor for up to {kept:.0f} ms of a second")
+            turned, most = (int(n * (1 + kept / 50)) for n in (turned, most))
         for host, streams in self.got.items():
             for stream, s in streams.items():
                 extra = s["frames"] - s["numbers"]

@@ -508,6 +508,6 @@ int main(void)
         cmocka_unit_test(pipes),
     };
 
-    alarm(110);
+    alarm(230); /* tests/run ends it at 240 */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

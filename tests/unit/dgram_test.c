@@ -105,7 +105,7 @@ static void check_frame(const struct frame *f, uint32_t n, uint32_t mark)
 /* The next datagram's length, the port's loop turning; -1 if none comes. */
 static ssize_t get(int fd, void *to, size_t size)
 {
-    for (unsigned i = 0; i < 400; i++) {
+    for (unsigned i = 0; i < 4000; i++) {
         ssize_t n = recv(fd, to, size, MSG_DONTWAIT);
 
         if (n >= 0)

@@ -354,6 +354,7 @@ static void losses_are_told(void **state)
     /* the control loop does not run: the ring is all there is */
     while (rig_stats(&r, "a").rx_frames < N)
         sched_yield();
+    rcu_wait(); /* received, but learned only when that turn is over */
     total = table_stats().learned;
     assert_in_range(total, 1, N);
     assert_true(rig_wait(&r, all_told, &total));
