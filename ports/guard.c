@@ -419,20 +419,30 @@ static struct message message(int what, const struct guard_device *d)
     return m;
 }
 
-/* There is one afterwards, and it knows what the last one knew. */
-static int start(struct err *e)
+static int start_one(struct err *e)
 {
-    int rc;
+    int rc = fork_guard(e);
 
-    if (present())
-        return 0;
-    rc = fork_guard(e);
     for (const struct watched *w = told; w && !rc; w = w->next) {
         struct message m = message(ADD, &w->device);
 
         rc = say(&m, w->fd);
         if (rc)
             err_sys(e, rc, "telling the guard of devices");
+    }
+    return rc;
+}
+
+/* There is one afterwards, and it knows what the last one knew.  Who ends
+ * guards may end this one, too, before it knows. */
+static int start(struct err *e)
+{
+    int rc = 0;
+
+    for (unsigned tries = 0; !present() && tries < 5; tries++) {
+        rc = start_one(e);
+        if (rc != -EPIPE && rc != -ECONNRESET)
+            break;
     }
     return rc;
 }
