@@ -448,10 +448,13 @@ void adopt_event(struct adopt *a, const struct sw_event *ev)
 {
     struct adoption *ad = find(a, ev->bridge);
 
-    if (!ad || ad->phase != FOLLOWING || a->ending)
+    if (!ad)
+        return;
+    if (ev->type == SW_EVENT_BRIDGE_DEL)
+        ad->bridge = false; /* who has its name from now on is another */
+    if (ad->phase != FOLLOWING || a->ending)
         return;
     if (ev->type == SW_EVENT_BRIDGE_DEL) { /* delbr; its ports are back */
-        ad->bridge = false;
         log_info("bridge %s was deleted, and is the kernel's again", ad->name);
         end(ad);
     } else if (ev->type == SW_EVENT_PORT_STATE ||
