@@ -1,64 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What could stand for the last word of a command line, for the shell: from
- * the command table's usage, and names from the daemon.  Nothing is said where
- * a file may stand: the shell knows files.
+ * What could stand for the last word of a command line, for the shell, by the
+ * command table's usage.  A word a line; an empty line: a file could, too, and
+ * the shell knows files.
  */
-#include "ctl/client/lab.h"
+#include "ctl/client/complete.h"
 
-#include <net/if.h>
 #include <string.h>
 
 #define USAGE_WORD 80 /* of a usage line */
 
-static void offer(const char *word, size_t n, const char *begun)
+void offer(const char *word, size_t n, const char *begun)
 {
     if (strncmp(word, begun, strlen(begun)) == 0)
         printf("%.*s\n", (int)n, word);
-}
-
-static void offer_params(const struct param_name *p, const char *begun)
-{
-    for (; p->name; p++)
-        offer(p->name, strlen(p->name), begun);
-}
-
-/* The names of what the daemon has; silent without a daemon. */
-static void offer_names(struct client *c, const char *method, const char *begun)
-{
-    const json_t *o;
-    struct reply r;
-    size_t i;
-
-    if (client_call(c, method, NULL, -1, &r)) {
-        json_array_foreach(r.result, i, o)
-        {
-            const char *s = json_string_value(json_object_get(o, "name"));
-
-            if (s)
-                offer(s, strlen(s), begun);
-        }
-    }
-    reply_free(&r);
-}
-
-/* Interfaces of the namespace we are in. */
-static void offer_interfaces(const char *begun)
-{
-    struct if_nameindex *all = if_nameindex();
-
-    if (!all)
-        return;
-    for (struct if_nameindex *i = all; i->if_index; i++)
-        offer(i->if_name, strlen(i->if_name), begun);
-    if_freenameindex(all);
-}
-
-static void offer_lab(void *arg, const char *lab)
-{
-    const char *const *begun = arg;
-
-    offer(lab, strlen(lab), *begun);
 }
 
 /* First words of all commands, or the second ones behind 'first'. */
@@ -70,6 +25,8 @@ static void offer_commands(const char *first, const char *begun)
         const char *name = command_table[i].name, *blank = strchr(name, ' ');
         size_t n = blank ? (size_t)(blank - name) : strlen(name);
 
+        if (i == CMD_ID_complete) /* it is the shell's */
+            continue;
         if (!first) {
             if (strncmp(last, name, n) != 0 || !strchr(" ", last[n]))
                 offer(name, n, begun);
@@ -116,29 +73,17 @@ static void offer_choice(const char *word, const char *begun)
     }
 }
 
-static void offer_argument(struct client *c, const struct command *cmd, int k,
-                           const char *begun)
+static void offer_argument(const struct line *l, int k)
 {
     char word[USAGE_WORD];
 
-    argument_word(cmd, k, word, sizeof(word));
-    if (strstr(word, "<bridge>"))
-        offer_names(c, "show", begun);
-    if (strcmp(word, "<device>") == 0 && command_id_of(cmd) == CMD_ID_addif)
-        offer_interfaces(begun);
-    else if (strstr(word, "<port>") || strcmp(word, "<device>") == 0)
-        offer_names(c, "port.show", begun);
-    if (strstr(word, "<guest>"))
-        offer_names(c, "guest.list", begun);
-    if (strstr(word, "<lab>"))
-        lab_state_each(c, offer_lab, &begun);
-    if (strcmp(word, "<parameter>") == 0)
-        offer_params(command_id_of(cmd) == CMD_ID_bridge_set
-                         ? bridge_param_names
-                         : port_param_names,
-                     begun);
-    if (strchr(word, '|'))
-        offer_choice(word, begun);
+    argument_word(l->cmd, k, word, sizeof(word));
+    offer_names_for(l, word);
+    if (!strchr(word, '|'))
+        return;
+    offer_choice(word, l->begun);
+    if (strncmp(l->cmd->more, "or ", 3) == 0) /* beyond what brctl knows */
+        offer_choice(l->cmd->more + 3, l->begun);
 }
 
 /* The next word of a usage line without what is around it; NULL at its end. */
@@ -176,9 +121,9 @@ static void offer_keyword(struct client *c, const struct command *cmd,
             continue;
         value = true;
         if (strcmp(word, "<bridge>") == 0)
-            offer_names(c, "show", begun);
+            offer_listed(c, "show", NULL, NULL, begun);
         else if (strcmp(word, "<port>") == 0)
-            offer_names(c, "port.show", begun);
+            offer_listed(c, "port.show", NULL, NULL, begun);
     }
     if (value)
         return;
@@ -228,51 +173,64 @@ static void offer_options(const struct command *cmd, const char *begun)
         offer(name, strlen(name), begun);
 }
 
-static void offer_value(struct client *c, const char *value, const char *begun)
+static void offer_value(const struct line *l, const char *value)
 {
-    if (strcmp(value, "<net>") == 0)
-        offer_names(c, "show", begun);
+    offer_names_for(l, value);
     if (strchr(value, '|'))
-        offer_choice(value, begun);
+        offer_choice(value, l->begun);
 }
 
-/* Words that are neither options nor what belongs to one. */
-static int count_plain(const struct command *cmd, char **word, int n)
+const char *plain_word(const struct line *l, int k)
 {
     char value[USAGE_WORD];
-    int plain = 0;
 
-    for (int i = 0; i < n; i++) {
-        if (strncmp(word[i], "--", 2) != 0) {
-            plain++;
+    for (int i = 0; i < l->n; i++) {
+        if (strncmp(l->word[i], "--", 2) != 0) {
+            if (k-- == 0)
+                return l->word[i];
             continue;
         }
-        value_of(cmd, word[i], value, sizeof(value));
+        value_of(l->cmd, l->word[i], value, sizeof(value));
         i += *value != '\0';
     }
-    return plain;
+    return NULL;
 }
 
-/* The last of n words behind the command. */
-static void offer_word(struct client *c, const struct command *cmd, char **word,
-                       int n)
+bool has_word(const struct line *l, const char *word)
 {
-    const char *begun = word[n - 1];
-    int plain = count_plain(cmd, word, n - 1);
+    for (int i = 0; i < l->n; i++)
+        if (strcmp(l->word[i], word) == 0)
+            return true;
+    return false;
+}
+
+static int count_plain(const struct line *l)
+{
+    int n = 0;
+
+    while (plain_word(l, n))
+        n++;
+    return n;
+}
+
+static void offer_word(const struct line *l)
+{
+    const char *last = l->n > 0 ? l->word[l->n - 1] : NULL;
+    int plain = count_plain(l);
     char value[USAGE_WORD] = "";
 
-    if (n > 1)
-        value_of(cmd, word[n - 2], value, sizeof(value));
-    if (strncmp(begun, "--", 2) == 0)
-        offer_options(cmd, begun);
-    else if (*value)
-        offer_value(c, value, begun);
-    else if (command_id_of(cmd) == CMD_ID_help)
-        offer_commands(n > 1 ? word[n - 2] : NULL, begun);
+    if (last)
+        value_of(l->cmd, last, value, sizeof(value));
+    if (*value)
+        offer_value(l, value);
+    else if (strncmp(l->begun, "--", 2) == 0)
+        offer_options(l->cmd, l->begun);
+    else if (command_id_of(l->cmd) == CMD_ID_help)
+        offer_commands(last, l->begun);
     else
-        offer_argument(c, cmd, plain, begun);
-    if (!*begun && !*value && plain >= cmd->min)
-        offer_options(cmd, begun);
+        offer_argument(l, plain);
+    if (!*l->begun && !*value && plain >= l->cmd->min)
+        offer_options(l->cmd, l->begun);
 }
 
 /* ---- iproute2 ---- */
@@ -285,19 +243,22 @@ static bool of_iproute2(const struct command *cmd)
 
 int run_complete(struct client *c, int argc, char **argv)
 {
-    const struct command *cmd;
+    struct line l = {.c = c};
     int used;
 
     if (argc <= 1) {
         offer_commands(NULL, argc ? argv[0] : "");
         return 0;
     }
-    cmd = command_by_words(argv, argc - 1, &used);
-    if (cmd && of_iproute2(cmd))
-        offer_keyword(c, cmd, argv[argc - 2], argv[argc - 1]);
-    else if (cmd)
-        offer_word(c, cmd, argv + used, argc - used);
-    if (used == 1 && argc == 2 && !(cmd && of_iproute2(cmd)))
-        offer_commands(argv[0], argv[1]);
+    l.cmd = command_by_words(argv, argc - 1, &used);
+    l.word = argv + used;
+    l.n = argc - 1 - used;
+    l.begun = argv[argc - 1];
+    if (l.cmd && of_iproute2(l.cmd))
+        offer_keyword(c, l.cmd, argv[argc - 2], l.begun);
+    else if (l.cmd)
+        offer_word(&l);
+    if (used == 1 && argc == 2 && !(l.cmd && of_iproute2(l.cmd)))
+        offer_commands(argv[0], l.begun);
     return 0;
 }

@@ -161,7 +161,8 @@ static void one_command(FILE *out, const struct command *c)
 
 /* ---- manual ---- */
 
-/* Text for roff: '-' as typed, no line that starts with a control. */
+/* Text for roff: '-' as typed, no line that starts with a control; lists of
+ * choices may be broken at their bars. */
 static void roff(FILE *out, const char *s)
 {
     if (*s == '.' || *s == '\'')
@@ -171,6 +172,8 @@ static void roff(FILE *out, const char *s)
             fputs("\\-", out);
         else if (*s == '\\')
             fputs("\\e", out);
+        else if (*s == '|')
+            fputs("|\\:", out);
         else
             fputc(*s, out);
     }
@@ -217,6 +220,7 @@ static void manual(FILE *out)
 {
     fprintf(out,
             ".TH BASCULE 8 \"\" \"bascule %s\"\n"
+            ".ad l\n" /* usage lines have long words */
             ".SH NAME\nbascule \\- control the switch basculed\n"
             ".SH SYNOPSIS\n.B bascule\n[\\-S PATH] [\\-jpdsto] [\\-n NETNS] "
             "COMMAND "
