@@ -97,13 +97,10 @@ static void begin_apply(struct op *op)
                &e);
         return;
     }
-    op->running = running_new(a->sw);
-    if (!op->running || running_copy_guests(op->running, a->guests)) {
+    if (op_copy(op))
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
-        return;
-    }
-    running_copy_adopted(op->running, a->adopt);
-    copy(op);
+    else
+        copy(op);
 }
 
 struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,

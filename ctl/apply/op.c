@@ -6,6 +6,7 @@
 
 #include "ctl/config/load.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -136,6 +137,19 @@ void op_over(struct op *op, bool keep)
         soon(a);
 }
 
+int op_copy(struct op *op)
+{
+    struct apply *a = op->a;
+
+    op->running = running_new(a->sw);
+    if (!op->running || running_copy_guests(op->running, a->guests))
+        return -ENOMEM;
+    running_copy_adopted(op->running, a->adopt);
+    return away_copy(&a->away, op->running) || late_copy(&a->late, op->running)
+               ? -ENOMEM
+               : 0;
+}
+
 uint64_t op_netns(int fd)
 {
     struct stat st;
@@ -167,5 +181,8 @@ void apply_request_free(struct apply_request *r)
     if (r->netns_fd >= 0)
         close(r->netns_fd);
     conf_free(r->conf);
+    if (r->missing)
+        want_missing_free(r->missing);
+    free(r->missing);
     free(r);
 }

@@ -33,7 +33,7 @@ TAILQ_HEAD(op_queue, op);
 struct late {
     struct apply *a;
     struct conf_hold *hold; /* NULL: nothing */
-    unsigned missing;       /* `match:`es that have found nothing */
+    struct want_missing missing;
     struct netwatch *watch;
     struct netwatch_ns *ns;
     ev_timer settle;
@@ -112,6 +112,9 @@ void op_tell(const struct op *op);
 /* It is over: the next one's turn.  Frees it unless it is to be kept. */
 void op_over(struct op *op, bool keep);
 void op_free(struct op *op);
+/* op->running: what runs, but for ports, which running_copy copies.  0 or
+ * -ENOMEM. */
+int op_copy(struct op *op);
 /* op->resume in the next turn of the loop. */
 void op_yield(struct op *op, void (*resume)(struct op *op));
 
@@ -133,6 +136,8 @@ void removal_of_adopted(struct apply *a, const char *bridge);
 void late_init(struct late *l, struct apply *a);
 /* 'op' has been carried out for good: its file is the one that counts. */
 void late_follow(struct op *op);
+/* Bridges that are waited for.  0 or -ENOMEM. */
+int late_copy(const struct late *l, struct running *r);
 void late_end(struct apply *a);
 
 /* away.c */
@@ -143,6 +148,8 @@ void away_lost(void *apply, const char *bridge);
 void away_wait(struct apply *a, struct owned_bridge *b);
 /* As late_follow. */
 void away_follow(struct op *op);
+/* As late_copy. */
+int away_copy(const struct away *w, struct running *r);
 void away_end(struct apply *a);
 
 /* files.c: an sw_work; arg is the op. */
