@@ -39,6 +39,10 @@ static void applied(struct op *op)
         ev_timer_start(a->loop, &a->confirm);
     }
     op_answer(op, rc, &e);
+    if (!rc && op->req->n_files) {
+        free(a->left);
+        a->left = NULL;
+    }
     if (!rc && a->unconfirmed != op)
         follow(op);
     op_over(op, a->unconfirmed == op);
@@ -159,7 +163,9 @@ static int may_decide(const struct op *op, struct err *e)
     const struct op *old = op->a->unconfirmed;
 
     if (!old)
-        return err_set(e, ENOENT, "nothing waits to be confirmed");
+        return err_set(e, ENOENT, "%s",
+                       op->a->left ? op->a->left
+                                   : "nothing waits to be confirmed");
     if (!op->may_name && changed_guests(old))
         return err_set(e, EPERM,
                        "guests were changed as well, and only root and the "
@@ -253,6 +259,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
     a->confirm.data = a;
     late_init(&a->late, a);
     away_init(&a->away, a);
+    unconfirmed_find(a);
     return a;
 }
 
@@ -314,6 +321,7 @@ void apply_free(struct apply *a)
         give_back_bridge(b, &notes);
         owned_bridge_free(b);
     }
+    free(a->left);
     free(a->state_dir);
     free(a);
 }

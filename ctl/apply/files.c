@@ -238,5 +238,9 @@ int apply_plan_work(void *arg, struct err *e)
     rc = plan_make(&op->plan, &in, e);
     if (!rc)
         rc = say_all_missing(op, e);
-    return rc ? rc : plan_all_l3(op, &in, e);
+    if (!rc)
+        rc = plan_all_l3(op, &in, e);
+    if (!rc)
+        unconfirmed_note(op);
+    return rc;
 }

@@ -112,6 +112,7 @@ void op_queue(struct op *op)
 
 void op_free(struct op *op)
 {
+    unconfirmed_over(op);
     for (unsigned i = 0; i < op->plan.n; i++)
         step_free(&op->plan.step[i]);
     plan_free(&op->plan);

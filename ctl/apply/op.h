@@ -13,6 +13,7 @@
  *   join.c     ports whose interface comes back
  *   late.c     interfaces that come when a file has been applied already
  *   away.c     adopted bridges that the kernel has no more, and again
+ *   unconfirmed.c  what is remembered of a file that waits to be confirmed
  *
  * Threads: control thread, except where said.
  */
@@ -59,7 +60,8 @@ struct apply {
     struct owned owned;
     struct op_queue queue; /* the first one is under way */
     struct op *unconfirmed;
-    ev_timer next;    /* the first one is to begin, or to go on */
+    char *left;    /* what a daemon before has left so, a sentence; or NULL */
+    ev_timer next; /* the first one is to begin, or to go on */
     ev_timer confirm; /* time is up */
     struct late late;
     struct away away;
@@ -83,6 +85,7 @@ struct op {
     char name[2][PORT_NAME_MAX]; /* removals: bridge, port */
     bool force;
     bool may_name; /* of a confirmation */
+    bool noted;    /* by unconfirmed_note */
     /* what is to be done */
     struct conf *conf; /* until the hold has it */
     struct conf_hold *hold;
@@ -151,6 +154,14 @@ void away_follow(struct op *op);
 /* As late_copy. */
 int away_copy(const struct away *w, struct running *r);
 void away_end(struct apply *a);
+
+/* unconfirmed.c */
+/* Task thread: before 'op' changes anything. */
+void unconfirmed_note(struct op *op);
+/* 'op' is decided on, or has failed. */
+void unconfirmed_over(const struct op *op);
+/* Of a daemon before. */
+void unconfirmed_find(struct apply *a);
 
 /* files.c: an sw_work; arg is the op. */
 int apply_plan_work(void *op, struct err *e);
