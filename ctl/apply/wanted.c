@@ -179,7 +179,7 @@ static int add_missing(struct want *w, const struct conf_pos *pos,
                        struct err *e)
 {
     struct want_missing *m = &w->missing;
-    const struct conf_pos **at = realloc(m->at, (m->n + 1) * sizeof(*at));
+    const void **at = realloc(m->at, (m->n + 1) * sizeof(*at));
 
     if (!at)
         return want_fail(e, ENOMEM, pos, "no memory");

@@ -55,10 +55,10 @@ struct want_bridge {
     bool absent; /* to be adopted, and not there yet */
 };
 
-/* `match:`es that found nothing, and absent bridges: where in the
- * configuration, which has to live as long. */
+/* `match:`es that found nothing, and absent bridges: the addresses of their
+ * struct conf_pos, to be compared only, while the configuration lives. */
 struct want_missing {
-    const struct conf_pos **at;
+    const void **at;
     unsigned n;
 };
 
