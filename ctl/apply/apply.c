@@ -39,6 +39,10 @@ static void applied(struct op *op)
         ev_timer_start(a->loop, &a->confirm);
     }
     op_answer(op, rc, &e);
+    if (!rc && op->req->n_files) {
+        free(a->left);
+        a->left = NULL;
+    }
     if (!rc && a->unconfirmed != op)
         follow(op);
     op_over(op, a->unconfirmed == op);
@@ -97,13 +101,10 @@ static void begin_apply(struct op *op)
                &e);
         return;
     }
-    op->running = running_new(a->sw);
-    if (!op->running || running_copy_guests(op->running, a->guests)) {
+    if (op_copy(op))
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
-        return;
-    }
-    running_copy_adopted(op->running, a->adopt);
-    copy(op);
+    else
+        copy(op);
 }
 
 struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
@@ -162,7 +163,9 @@ static int may_decide(const struct op *op, struct err *e)
     const struct op *old = op->a->unconfirmed;
 
     if (!old)
-        return err_set(e, ENOENT, "nothing waits to be confirmed");
+        return err_set(e, ENOENT, "%s",
+                       op->a->left ? op->a->left
+                                   : "nothing waits to be confirmed");
     if (!op->may_name && changed_guests(old))
         return err_set(e, EPERM,
                        "guests were changed as well, and only root and the "
@@ -256,6 +259,7 @@ struct apply *apply_new(struct ev_loop *loop, struct sw *sw,
     a->confirm.data = a;
     late_init(&a->late, a);
     away_init(&a->away, a);
+    unconfirmed_find(a);
     return a;
 }
 
@@ -317,6 +321,7 @@ void apply_free(struct apply *a)
         give_back_bridge(b, &notes);
         owned_bridge_free(b);
     }
+    free(a->left);
     free(a->state_dir);
     free(a);
 }

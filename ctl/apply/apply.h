@@ -55,11 +55,12 @@ struct apply_request {
     struct named_file *opened; /* captures that ports name */
     unsigned n_opened;
     bool dry_run;
-    bool may_open;    /* ... or they are the daemon's to open */
-    bool may_wait;    /* devices need not be there */
-    unsigned missing; /* not 0: nothing unless fewer `match:`es find nothing */
+    bool may_open; /* ... or they are the daemon's to open */
+    bool may_wait; /* devices need not be there */
+    /* not NULL: nothing unless some of these are found; its own */
+    struct want_missing *missing;
     bool may_name;    /* what the daemon opens with its own rights: UNIX
-                         sockets, the files of guests */
+                            sockets, the files of guests */
     unsigned confirm; /* seconds; 0: in force for good */
     /* Told, with the argument of 'done', what it waits for if that may take
      * long; NULL: nobody listens. */

@@ -2,7 +2,8 @@
 /*
  * Bridges of the kernel's that a file has adopted and somebody has deleted, as
  * `virsh net-destroy` does: they are adopted again when they are back, as long
- * as the file counts.
+ * as the file counts.  Those that the daemon's own configuration waits for
+ * (late.c) come here when another file that names them is applied.
  *
  * Threads: control thread.
  */
@@ -64,7 +65,8 @@ static void look_in(struct away *w, double seconds)
 /* The file's again, as it was. */
 static void own(struct away *w, struct away_bridge *x)
 {
-    log_info("bridge %s is back, and adopted again", x->b->name);
+    log_info("bridge %s is %s", x->b->name,
+             x->b->lost ? "back, and adopted again" : "there, and adopted");
     x->b->lost = false;
     LIST_INSERT_HEAD(&w->a->owned, x->b, link);
     x->b = NULL;
@@ -86,8 +88,8 @@ static void tried(void *arg, int rc, const struct err *e)
         x->due = true; /* the one before is on its way out */
         look_in(w, SETTLE_S);
     } else if (rc != -ENODEV) {
-        log_warn("bridge %s is back, and stays the kernel's: %s", op->name[0],
-                 e->text);
+        log_warn("bridge %s is %s, and stays the kernel's: %s", op->name[0],
+                 x->b->lost ? "back" : "there", e->text);
     }
     next(op);
 }
@@ -204,8 +206,8 @@ void away_wait(struct apply *a, struct owned_bridge *b)
         drop(&a->away, x);
         return;
     }
-    log_info("bridge %s: it is adopted again when it is back, as the file says",
-             b->name);
+    log_info("bridge %s: it is adopted %s, as the file says", b->name,
+             b->lost ? "again when it is back" : "when it is there");
     look_in(&a->away, SETTLE_S);
 }
 
@@ -213,13 +215,39 @@ void away_wait(struct apply *a, struct owned_bridge *b)
 
 static bool wanted(const struct op *op, const struct owned_bridge *b)
 {
+    if (op->netns != b->netns) /* not of that file's world */
+        return true;
     for (unsigned i = 0; i < op->want->n_bridges; i++) {
         const struct conf_bridge *c = op->want->bridge[i].conf;
 
         if (c->adopt == b->adopt && strcmp(c->name, b->name) == 0)
-            return op->netns == b->netns;
+            return true;
     }
     return false;
+}
+
+static void wait_too(struct op *op, const struct conf_bridge *c)
+{
+    struct owned_bridge *b =
+        owned_bridge_new(c->name, op->netns, op->req->netns_fd);
+
+    if (!b) {
+        log_warn("bridge %s will not be adopted: out of memory", c->name);
+        return;
+    }
+    b->adopt = c->adopt;
+    away_wait(op->a, b);
+}
+
+/* What the daemon's own file waits for, late.c knows. */
+static void wait_for_absent(struct op *op)
+{
+    for (unsigned i = 0; !op->req->may_wait && i < op->want->n_bridges; i++) {
+        const struct want_bridge *wb = &op->want->bridge[i];
+
+        if (wb->absent && !find(&op->a->away, wb->conf->name))
+            wait_too(op, wb->conf);
+    }
 }
 
 void away_follow(struct op *op)
@@ -227,11 +255,27 @@ void away_follow(struct op *op)
     struct away *w = &op->a->away;
     struct away_bridge *x, *after;
 
-    for (x = TAILQ_FIRST(&w->all); x && op->want; x = after) {
+    if (!op->want)
+        return;
+    for (x = TAILQ_FIRST(&w->all); x; x = after) {
         after = TAILQ_NEXT(x, link);
         if (!wanted(op, x->b) || owned_find(&w->a->owned, x->b->name))
             drop(w, x);
     }
+    wait_for_absent(op);
+}
+
+int away_copy(const struct away *w, struct running *r)
+{
+    const struct away_bridge *x;
+    int rc = 0;
+
+    TAILQ_FOREACH(x, &w->all, link)
+    {
+        if (!rc)
+            rc = running_await(r, x->b->name, x->b->netns, x->b->adopt);
+    }
+    return rc;
 }
 
 void apply_unadopt(struct apply *a, const char *bridge, sw_done done, void *arg)

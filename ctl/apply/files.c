@@ -191,7 +191,7 @@ static int say_all_missing(struct op *op, struct err *e)
 {
     const struct want *w = op->want;
 
-    for (unsigned i = 0; w->n_missing && i < w->n_bridges; i++)
+    for (unsigned i = 0; w->missing.n && i < w->n_bridges; i++)
         if (say_missing(&op->plan, &w->bridge[i]))
             return err_set(e, ENOMEM, "no memory");
     return 0;
@@ -223,7 +223,7 @@ int apply_plan_work(void *arg, struct err *e)
         .netns = op->netns,
         .may_wait = r->may_wait,
         .may_guest = r->may_name,
-        .no_guests = r->missing != 0,
+        .no_guests = r->missing != NULL,
         .device = device,
         .guest = guest,
         .arg = op,
@@ -232,11 +232,15 @@ int apply_plan_work(void *arg, struct err *e)
 
     if (!rc)
         rc = want_make(&op->want, op->conf, &where, e);
-    if (rc || (r->missing && op->want->n_missing >= r->missing))
+    if (rc || (r->missing && !want_found_more(&op->want->missing, r->missing)))
         return rc;
     in.want = op->want;
     rc = plan_make(&op->plan, &in, e);
     if (!rc)
         rc = say_all_missing(op, e);
-    return rc ? rc : plan_all_l3(op, &in, e);
+    if (!rc)
+        rc = plan_all_l3(op, &in, e);
+    if (!rc)
+        unconfirmed_note(op);
+    return rc;
 }

@@ -42,8 +42,11 @@ static struct apply_request *request(const struct late *l)
         return NULL;
     r->netns_fd = -1;
     r->may_wait = r->may_open = r->may_name = true;
-    r->missing = l->missing;
-    return r;
+    r->missing = calloc(1, sizeof(*r->missing));
+    if (r->missing && want_missing_copy(r->missing, &l->missing) == 0)
+        return r;
+    apply_request_free(r);
+    return NULL;
 }
 
 static void on_settled(struct ev_loop *loop, ev_timer *w, int events)
@@ -61,7 +64,7 @@ static void on_settled(struct ev_loop *loop, ev_timer *w, int events)
     r = request(l);
     op = r ? apply_op(l->a, r, looked, NULL) : NULL;
     if (!op) {
-        free(r);
+        apply_request_free(r);
         return;
     }
     op->hold = conf_hold_get(l->hold);
@@ -77,28 +80,36 @@ static void end(struct late *l)
     ev_timer_stop(l->a->loop, &l->settle);
     netwatch_remove(l->ns);
     netwatch_free(l->watch);
+    want_missing_free(&l->missing);
     conf_hold_put(l->hold);
     l->hold = NULL;
     l->watch = NULL;
     l->ns = NULL;
 }
 
-static void begin(struct late *l, struct op *op)
+static void watch(struct late *l, struct conf_hold *hold)
 {
     struct err e = {""};
     int rc = 0;
 
-    l->missing = op->want->n_missing;
-    if (l->hold == op->hold)
-        return;
-    end(l);
-    l->hold = conf_hold_get(op->hold);
+    l->hold = conf_hold_get(hold);
     l->watch = netwatch_new(l->a->loop, on_link, l);
     if (l->watch)
         l->ns = netwatch_add(l->watch, -1, &rc, &e);
     if (!l->ns)
         log_warn("interfaces that come late will not be noticed: %s",
                  l->watch ? e.text : "out of memory");
+}
+
+static void begin(struct late *l, struct op *op)
+{
+    if (l->hold != op->hold) {
+        end(l);
+        watch(l, op->hold);
+    }
+    if (want_missing_copy(&l->missing, &op->want->missing))
+        log_warn("interfaces that come late will not be noticed: out of "
+                 "memory");
 }
 
 void late_init(struct late *l, struct apply *a)
@@ -114,10 +125,23 @@ void late_follow(struct op *op)
 
     if (!op->want || op->req->dry_run)
         return;
-    if (op->want->n_missing && op->req->may_wait && !op->a->ending)
+    if (op->want->missing.n && op->req->may_wait && !op->a->ending)
         begin(l, op);
     else
         end(l);
+}
+
+int late_copy(const struct late *l, struct running *r)
+{
+    const struct conf *c = l->hold ? l->hold->conf : NULL;
+    uint64_t netns = op_netns(-1);
+    int rc = 0;
+
+    for (unsigned i = 0; c && !rc && i < c->n_bridges; i++)
+        if (want_is_missing(&l->missing, &c->bridge[i].pos) &&
+            c->bridge[i].adopt)
+            rc = running_await(r, c->bridge[i].name, netns, c->bridge[i].adopt);
+    return rc;
 }
 
 void late_end(struct apply *a)

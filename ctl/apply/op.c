@@ -6,6 +6,7 @@
 
 #include "ctl/config/load.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -111,6 +112,7 @@ void op_queue(struct op *op)
 
 void op_free(struct op *op)
 {
+    unconfirmed_over(op);
     for (unsigned i = 0; i < op->plan.n; i++)
         step_free(&op->plan.step[i]);
     plan_free(&op->plan);
@@ -134,6 +136,19 @@ void op_over(struct op *op, bool keep)
         op_free(op);
     if (!TAILQ_EMPTY(&a->queue))
         soon(a);
+}
+
+int op_copy(struct op *op)
+{
+    struct apply *a = op->a;
+
+    op->running = running_new(a->sw);
+    if (!op->running || running_copy_guests(op->running, a->guests))
+        return -ENOMEM;
+    running_copy_adopted(op->running, a->adopt);
+    return away_copy(&a->away, op->running) || late_copy(&a->late, op->running)
+               ? -ENOMEM
+               : 0;
 }
 
 uint64_t op_netns(int fd)
@@ -167,5 +182,8 @@ void apply_request_free(struct apply_request *r)
     if (r->netns_fd >= 0)
         close(r->netns_fd);
     conf_free(r->conf);
+    if (r->missing)
+        want_missing_free(r->missing);
+    free(r->missing);
     free(r);
 }

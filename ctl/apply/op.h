@@ -13,6 +13,7 @@
  *   join.c     ports whose interface comes back
  *   late.c     interfaces that come when a file has been applied already
  *   away.c     adopted bridges that the kernel has no more, and again
+ *   unconfirmed.c  what is remembered of a file that waits to be confirmed
  *
  * Threads: control thread, except where said.
  */
@@ -33,7 +34,7 @@ TAILQ_HEAD(op_queue, op);
 struct late {
     struct apply *a;
     struct conf_hold *hold; /* NULL: nothing */
-    unsigned missing;       /* `match:`es that have found nothing */
+    struct want_missing missing;
     struct netwatch *watch;
     struct netwatch_ns *ns;
     ev_timer settle;
@@ -59,7 +60,8 @@ struct apply {
     struct owned owned;
     struct op_queue queue; /* the first one is under way */
     struct op *unconfirmed;
-    ev_timer next;    /* the first one is to begin, or to go on */
+    char *left;    /* what a daemon before has left so, a sentence; or NULL */
+    ev_timer next; /* the first one is to begin, or to go on */
     ev_timer confirm; /* time is up */
     struct late late;
     struct away away;
@@ -83,6 +85,7 @@ struct op {
     char name[2][PORT_NAME_MAX]; /* removals: bridge, port */
     bool force;
     bool may_name; /* of a confirmation */
+    bool noted;    /* by unconfirmed_note */
     /* what is to be done */
     struct conf *conf; /* until the hold has it */
     struct conf_hold *hold;
@@ -112,6 +115,9 @@ void op_tell(const struct op *op);
 /* It is over: the next one's turn.  Frees it unless it is to be kept. */
 void op_over(struct op *op, bool keep);
 void op_free(struct op *op);
+/* op->running: what runs, but for ports, which running_copy copies.  0 or
+ * -ENOMEM. */
+int op_copy(struct op *op);
 /* op->resume in the next turn of the loop. */
 void op_yield(struct op *op, void (*resume)(struct op *op));
 
@@ -133,6 +139,8 @@ void removal_of_adopted(struct apply *a, const char *bridge);
 void late_init(struct late *l, struct apply *a);
 /* 'op' has been carried out for good: its file is the one that counts. */
 void late_follow(struct op *op);
+/* Bridges that are waited for.  0 or -ENOMEM. */
+int late_copy(const struct late *l, struct running *r);
 void late_end(struct apply *a);
 
 /* away.c */
@@ -143,7 +151,17 @@ void away_lost(void *apply, const char *bridge);
 void away_wait(struct apply *a, struct owned_bridge *b);
 /* As late_follow. */
 void away_follow(struct op *op);
+/* As late_copy. */
+int away_copy(const struct away *w, struct running *r);
 void away_end(struct apply *a);
+
+/* unconfirmed.c */
+/* Task thread: before 'op' changes anything. */
+void unconfirmed_note(struct op *op);
+/* 'op' is decided on, or has failed. */
+void unconfirmed_over(const struct op *op);
+/* Of a daemon before. */
+void unconfirmed_find(struct apply *a);
 
 /* files.c: an sw_work; arg is the op. */
 int apply_plan_work(void *op, struct err *e);

@@ -104,6 +104,20 @@ static int check_bridge(struct checker *c, const struct conf_guest *g,
     return 0;
 }
 
+/* A guest that starts cannot wait for its bridge. */
+static int check_is_there(struct checker *c, const struct conf_guest *g,
+                          const char *bridge)
+{
+    const struct want_bridge *wb = want_find(c->in->want, bridge);
+
+    return wb && wb->absent
+               ? want_fail(c->e, ENODEV, &g->pos,
+                           "guest %s: bridge %s is waited for, so that it "
+                           "cannot start yet",
+                           g->name, bridge)
+               : 0;
+}
+
 /* What could be the card's own, its start will see. */
 static bool may_be_cards(const struct guest_net *n, const char *bridge,
                          const struct port_spec *spec)
@@ -180,6 +194,8 @@ static int check_net(struct checker *c, const struct step *s,
     bool found = false;
     int rc = check_bridge(c, s->guest, n->bridge);
 
+    if (!rc)
+        rc = check_is_there(c, s->guest, n->bridge);
     if (!rc)
         rc = check_there(c, s, n, &found);
     if (!rc)

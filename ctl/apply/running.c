@@ -36,6 +36,7 @@ void running_free(struct running *r)
     for (unsigned i = 0; i < r->n_bridges; i++)
         free(r->bridge[i].port);
     free(r->bridge);
+    free(r->awaited);
     running_free_guests(r);
     free(r);
 }
@@ -149,6 +150,32 @@ struct run_bridge *running_find(const struct running *r, const char *name)
         if (strcmp(r->bridge[i].info.name, name) == 0)
             return &r->bridge[i];
     return NULL;
+}
+
+int running_await(struct running *r, const char *name, uint64_t netns,
+                  enum conf_adopt adopt)
+{
+    struct run_awaited *list;
+
+    if (running_awaits(r, name, netns))
+        return 0;
+    list = realloc(r->awaited, (r->n_awaited + 1) * sizeof(*list));
+    if (!list)
+        return -ENOMEM;
+    r->awaited = list;
+    list = &r->awaited[r->n_awaited++];
+    *list = (struct run_awaited){.netns = netns, .adopt = adopt};
+    snprintf(list->name, sizeof(list->name), "%s", name);
+    return 0;
+}
+
+bool running_awaits(const struct running *r, const char *name, uint64_t netns)
+{
+    for (unsigned i = 0; i < r->n_awaited; i++)
+        if (r->awaited[i].netns == netns &&
+            strcmp(r->awaited[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 bool spec_equal(const struct port_spec *a, const struct port_spec *b)

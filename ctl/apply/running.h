@@ -42,12 +42,21 @@ struct run_guest {
     unsigned n_ports;
 };
 
+/* A bridge of the kernel's that is not there, and adopted when it is. */
+struct run_awaited {
+    char name[PORT_NAME_MAX];
+    uint64_t netns;
+    enum conf_adopt adopt;
+};
+
 struct running {
     struct run_bridge *bridge;
     unsigned n_bridges;
     bool has_guests; /* the daemon keeps some */
     struct run_guest *guest;
     unsigned n_guests;
+    struct run_awaited *awaited;
+    unsigned n_awaited;
     /* where the copy is */
     unsigned at;
     int no; /* number of the last port copied */
@@ -68,6 +77,12 @@ struct run_bridge *running_find(const struct running *r, const char *name);
 /* Control thread, at once. */
 struct adopt;
 void running_copy_adopted(struct running *r, const struct adopt *all);
+
+/* Control thread: one more that is awaited, unless it is known.  0 or -ENOMEM.
+ */
+int running_await(struct running *r, const char *name, uint64_t netns,
+                  enum conf_adopt adopt);
+bool running_awaits(const struct running *r, const char *name, uint64_t netns);
 
 /* Control thread, at once; NULL: there are none.  0 or -ENOMEM. */
 struct guests;

@@ -59,12 +59,26 @@ static void show_found(const struct bridge_info *i, struct conf_l3 *l3)
 }
 
 /* All else is the kernel's, and known there. */
-static void show_adopted(const struct run_bridge *rb, struct conf_bridge *c)
+static void show_adopted(const char name[PORT_NAME_MAX], enum conf_adopt adopt,
+                         struct conf_bridge *c)
 {
-    memcpy(c->name, rb->info.name, sizeof(c->name));
-    c->adopt = rb->adopt;
+    memcpy(c->name, name, sizeof(c->name));
+    c->adopt = adopt;
     c->local = true;
     conf_l3_init(&c->l3);
+}
+
+/* They are back already, or something else has the name, where it runs. */
+static void show_awaited(const struct op *op, struct conf *conf)
+{
+    const struct running *r = op->running;
+
+    for (unsigned i = 0; i < r->n_awaited; i++) {
+        const struct run_awaited *w = &r->awaited[i];
+
+        if (w->netns == op->netns && !running_find(r, w->name))
+            show_adopted(w->name, w->adopt, &conf->bridge[conf->n_bridges++]);
+    }
 }
 
 static int show_bridge(struct conf *conf, const struct running *r,
@@ -117,16 +131,19 @@ static int show_all(struct op *op, struct conf *conf)
     const struct running *r = op->running;
     int rc = 0;
 
-    conf->bridge = conf_alloc(conf, (r->n_bridges + 1) * sizeof(*conf->bridge));
+    conf->bridge = conf_alloc(conf, (r->n_bridges + r->n_awaited + 1) *
+                                        sizeof(*conf->bridge));
     if (!conf->bridge)
         return -ENOMEM;
     for (unsigned i = 0; !rc && i < r->n_bridges; i++)
         if (r->bridge[i].info.netns == op->netns && r->bridge[i].adopt)
-            show_adopted(&r->bridge[i], &conf->bridge[conf->n_bridges++]);
+            show_adopted(r->bridge[i].info.name, r->bridge[i].adopt,
+                         &conf->bridge[conf->n_bridges++]);
         else if (r->bridge[i].info.netns == op->netns &&
                  !r->bridge[i].info.device[0])
             rc = show_bridge(conf, r, &r->bridge[i],
                              &conf->bridge[conf->n_bridges++]);
+    show_awaited(op, conf);
     return rc ? rc : show_guests(conf, r);
 }
 
@@ -193,13 +210,10 @@ static void copy(struct op *op)
 
 void apply_show_begin(struct op *op)
 {
-    op->running = running_new(op->a->sw);
-    if (!op->running || running_copy_guests(op->running, op->a->guests)) {
+    if (op_copy(op))
         show_failed(op);
-        return;
-    }
-    running_copy_adopted(op->running, op->a->adopt);
-    copy(op);
+    else
+        copy(op);
 }
 
 void apply_config(struct apply *a, int netns_fd, apply_text done, void *arg)

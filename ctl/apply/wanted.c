@@ -173,6 +173,55 @@ static int found_fit(const struct search *s, struct err *e)
     return 0;
 }
 
+/* ---- what is missing ---- */
+
+static int add_missing(struct want *w, const struct conf_pos *pos,
+                       struct err *e)
+{
+    struct want_missing *m = &w->missing;
+    const void **at = realloc(m->at, (m->n + 1) * sizeof(*at));
+
+    if (!at)
+        return want_fail(e, ENOMEM, pos, "no memory");
+    m->at = at;
+    m->at[m->n++] = pos;
+    return 0;
+}
+
+bool want_is_missing(const struct want_missing *m, const struct conf_pos *pos)
+{
+    for (unsigned i = 0; i < m->n; i++)
+        if (m->at[i] == pos)
+            return true;
+    return false;
+}
+
+bool want_found_more(const struct want_missing *now,
+                     const struct want_missing *before)
+{
+    for (unsigned i = 0; i < before->n; i++)
+        if (!want_is_missing(now, before->at[i]))
+            return true;
+    return false;
+}
+
+void want_missing_free(struct want_missing *m)
+{
+    free(m->at);
+    *m = (struct want_missing){0};
+}
+
+int want_missing_copy(struct want_missing *to, const struct want_missing *from)
+{
+    want_missing_free(to);
+    to->at = malloc((from->n + 1) * sizeof(*to->at));
+    if (!to->at)
+        return -ENOMEM;
+    for (unsigned i = 0; i < from->n; i++)
+        to->at[to->n++] = from->at[i];
+    return 0;
+}
+
 /* ---- ports ---- */
 
 static struct want_port *new_port(struct want_bridge *wb)
@@ -272,10 +321,8 @@ static int add_matches(struct want *w, struct want_bridge *wb,
     struct search s = {.conf = w->conf, .port = cp, .where = where};
     int rc = search(&s, e);
 
-    if (!rc && s.n == 0 && where->may_wait) {
-        w->n_missing++;
-        return 0;
-    }
+    if (!rc && s.n == 0 && where->may_wait)
+        return add_missing(w, &cp->pos, e);
     if (!rc)
         rc = found_fit(&s, e);
     for (unsigned i = 0; !rc && i < s.n; i++)
@@ -315,11 +362,12 @@ static int find_bridge(struct want *w, struct want_bridge *wb,
     if (!c->adopt || is_adopted(where, c->name))
         return 0;
     rc = adopt_try(c->name, where->netns_fd, e);
-    if (rc != -ENODEV || !where->may_wait)
+    if (rc != -ENODEV ||
+        !(where->may_wait ||
+          running_awaits(where->running, c->name, where->netns)))
         return want_wrap(e, rc, &c->pos);
     wb->absent = true;
-    w->n_missing++;
-    return 0;
+    return add_missing(w, &c->pos, e);
 }
 
 /* ---- what is found twice ---- */
@@ -401,6 +449,7 @@ void want_free(struct want *w)
     for (unsigned i = 0; i < w->n_bridges; i++)
         free(w->bridge[i].port);
     free(w->bridge);
+    want_missing_free(&w->missing);
     free(w);
 }
 

@@ -37,7 +37,8 @@ struct want_where {
     bool may_name; /* UNIX sockets */
     const struct owned *owned; /* what a `match:` meant before */
     const struct running *running;
-    bool may_wait; /* a `match:` may find nothing yet, a bridge be absent */
+    bool may_wait; /* a `match:` may find nothing yet, a bridge be absent; one
+                      that is awaited already may in any case */
 };
 
 struct want_port {
@@ -54,17 +55,31 @@ struct want_bridge {
     bool absent; /* to be adopted, and not there yet */
 };
 
+/* `match:`es that found nothing, and absent bridges: the addresses of their
+ * struct conf_pos, to be compared only, while the configuration lives. */
+struct want_missing {
+    const void **at;
+    unsigned n;
+};
+
 struct want {
     const struct conf *conf;
     struct want_bridge *bridge;
     unsigned n_bridges;
-    unsigned n_missing; /* `match:`es that found nothing, absent bridges */
+    struct want_missing missing;
 };
 
 /* 0, or -errno with a sentence that begins with "FILE:LINE:COLUMN: ". */
 int want_make(struct want **out, const struct conf *c,
               const struct want_where *where, struct err *e);
 void want_free(struct want *w);
+bool want_is_missing(const struct want_missing *m, const struct conf_pos *pos);
+/* Is something of 'before' not in 'now' any more? */
+bool want_found_more(const struct want_missing *now,
+                     const struct want_missing *before);
+/* 'to' is freed first.  0 or -ENOMEM: then it is empty. */
+int want_missing_copy(struct want_missing *to, const struct want_missing *from);
+void want_missing_free(struct want_missing *m);
 struct want_bridge *want_find(const struct want *w, const char *name);
 
 /* err_set with "FILE:LINE:COLUMN: " before it; 'pos' may be NULL. */

@@ -73,7 +73,8 @@ static const char *const more_help[COMMAND_COUNT] = {
     [CMD_ID_apply] =
         "<file> is YAML as in basculed.conf(5), - reads standard input; "
         "--dry-run says each step and takes none; --confirm takes all "
-        "back after 1 to 86400 seconds unless bascule confirm is run",
+        "back after 1 to 86400 seconds unless bascule confirm is run, or "
+        "the daemon ends before, which the next one says",
     [CMD_ID_adopt] =
         "The kernel's bridge stays what all tools know, its ports go "
         "through the switch; who joins or leaves it later is followed. "

@@ -713,6 +713,69 @@ def test_made_anew(lab):
     need(not names(), "adopted again though that was by hand")
 
 
+def test_awaited(lab):
+    """While a bridge of the file is away, the file stays what it is: shown, and applied."""
+    net = Net(lab, hosts=1, vm=False)
+    net.sw.start()
+    apply = lambda *a, **kw: net.sw.cli("apply", *a, **kw)  # noqa: E731
+    one = conf(net, "br0: {adopt: yes}")
+    two = conf(net, "{br0: {adopt: yes}, own: {local: no}}", "two.yaml")
+    none = conf(net, "{}", "none.yaml")
+    names = lambda: sorted(b["name"] for b in net.sw.json("bridge", "show"))  # noqa: E731
+    shown = lambda how="true": f"br0:\n      adopt: {how}" in net.sw.cli("config").stdout  # noqa: E731
+    note = "br0 waits for the kernel's bridge of that name"
+
+    def delete():
+        net.ip("link", "del", "br0")
+        wait_until(lambda: "br0" not in names(), 3, "it went with the kernel's")
+
+    def make():
+        net.ip("link", "add", "br0", "type", "bridge")
+        net.ip("link", "set", "p1", "master", "br0")
+        net.ip("link", "set", "br0", "up")
+    apply(one)
+    delete()
+    need(shown(), "forgotten while it is away")
+    need("br0" not in net.sw.cli("config", ns=lab.ns("else")).stdout, "shown in another namespace")
+    for how in (["--dry-run"], []):
+        r = apply(*how, one)
+        need(r.stdout == "" and note in r.stderr, f"{how}: {r}")
+    r = apply("--dry-run", two)
+    need(r.stdout == "add bridge own\n" and note in r.stderr and names() == [], str(r))
+    apply("--confirm", "60", conf(net, "mine: {local: no}", "mine.yaml"))
+    need(names() == ["mine"], str(names()))
+    net.sw.cli("confirm", "--revert")
+    need(shown(), "not awaited any more though the file without it was taken back")
+    sh(*net.sw.words("apply", none), ns=lab.ns("else"))
+    need(shown(), "not awaited any more for a file of another namespace")
+    r = apply(two)
+    need(r.stdout == "add bridge own\n" and note in r.stderr and names() == ["own"], str(r))
+    with open(two + "2", "w") as f:
+        f.write(net.sw.cli("config").stdout)
+    need(apply(two + "2").stdout == "", "what is shown is not what runs")
+    r = apply("--dry-run", conf(net, "br0: {adopt: yes}\n  guests: {g: {nets: [br0]}}", "g.yaml"),
+              check=False)
+    need(r.returncode == 1 and "g.yaml:4:12: guest g: bridge br0 is waited for" in r.stderr, r.stderr)
+    r = apply(conf(net, "{br0: {adopt: yes}, own: {}, br5: {adopt: yes}}", "new.yaml"), check=False)
+    need(r.returncode == 1 and "new.yaml:3:34: no interface br5" in r.stderr, r.stderr)
+    make()
+    wait_until(lambda: names() == ["br0", "own"], 5, net.sw.log_tail)
+    need(shown() and apply(two).stdout == "", "it is not the file's")
+    # in another way
+    delete()
+    apply(conf(net, "br0: {adopt: disable}", "disable.yaml"))
+    need(shown("disable"), "not in the way of the later file")
+    make()
+    wait_until(lambda: names() == ["br0"], 5, net.sw.log_tail)
+    need(shown("disable"), "not in the way of the later file")
+    # no longer in the file
+    delete()
+    apply(none)
+    need(not shown("disable"), "shown though no file says so")
+    r = apply(one, check=False)
+    need(r.returncode == 1 and "f.yaml:3:5: no interface br0" in r.stderr, r.stderr)
+
+
 def test_files_refused(lab):
     """What contradicts, or is not there, has its line and column."""
     net = Net(lab, hosts=1, vm=False)
@@ -762,6 +825,50 @@ def test_from_the_beginning(lab):
     need(net.sw.stop() == 0, "the daemon failed")
     net.ip("link", "del", "late")
     need(net.same(before), lambda: "left behind:\n" + net.left)
+
+
+def test_awaited_from_the_beginning(lab):
+    """What basculed --config waits for is shown, and awaited by the file applied by hand."""
+    net = Net(lab, hosts=1, vm=False)
+    path = conf(net, "{br0: {adopt: yes}, late: {adopt: yes}}")
+    names = lambda: sorted(b["name"] for b in net.sw.json("bridge", "show"))  # noqa: E731
+    net.sw.start("--config", path)
+    wait_until(lambda: names() == ["br0"], 5, net.sw.log_tail)
+    need("late:\n      adopt: true" in net.sw.cli("config").stdout, "not shown")
+    r = net.sw.cli("apply", path)
+    need(r.stdout == "" and "late waits for the kernel's bridge" in r.stderr, str(r))
+    net.ip("link", "add", "late", "type", "bridge")
+    wait_until(lambda: names() == ["br0", "late"], 5, "the late bridge is adopted")
+    need(net.sw.cli("apply", path).stderr.count("waits") == 0, "still awaited")
+
+
+def test_one_goes_as_another_comes(lab):
+    """What is found is looked for even if just as much is missing as before."""
+    net = Net(lab, hosts=1, vm=False)
+    path = net.lab.write("f.yaml", """\
+network:
+  ethernets: {any: {match: {name: "late*"}}, other: {match: {name: "other*"}}}
+  bridges:
+    own: {interfaces: [any], dhcp4: no, parameters: {stp: false}}
+    own2: {interfaces: [other], dhcp4: no, parameters: {stp: false}}
+bascule:
+  bridges:
+    br0: {adopt: yes}
+""")
+
+    def at_once(*lines):
+        sh("ip", "-n", net.ns, "-batch", net.lab.write("batch", "\n".join(lines) + "\n"))
+
+    def ports(br):
+        return [p["name"] for p in net.sw.json("port", "show", br) if p["no"]]
+    net.ip("link", "add", "late0", "type", "veth", "peer", "name", "x0")
+    net.sw.start("--config", path)
+    wait_until(lambda: "other waits for an interface" in net.sw.log_tail(), 5, net.sw.log_tail)
+    wait_until(lambda: "br0" in [b["name"] for b in net.sw.json("bridge", "show")], 5,
+               net.sw.log_tail)
+    at_once("link del br0", "link add other0 type veth peer name x1")
+    wait_until(lambda: ports("own2") == ["other0"], 5, lambda: f"other0 did not join: {net.sw.log_tail()}")
+    need(ports("own") == ["late0"], f"own: {ports('own')}")
 
 
 if lib.KERNEL:

@@ -363,6 +363,60 @@ def test_confirm(lab):
     reaches(w.out, "192.168.7.77")
 
 
+def test_the_daemon_ends_unconfirmed(lab):
+    """Nobody is left to take it back: the next daemon says so, once, and so does confirm."""
+    w = World(lab)
+    note = os.path.join(lab.dir, "ctl.state", "unconfirmed")
+    file = os.path.join(lab.dir, "lab.yaml")
+    said = (f"{file} was applied and not confirmed when basculed was ended: what it changed is "
+            "not taken back")
+
+    def answer(*args):
+        r = w.sw.cli("confirm", *args, check=False)
+        need(r.returncode == 1, str(r))
+        return r.stderr
+
+    def decided():
+        need(not os.path.exists(note), "still remembered")
+        need("nothing waits to be confirmed" in answer(), "something else is said")
+
+    def warnings():
+        return [x for x in w.sw.log_tail(200).splitlines() if "not confirmed when" in x]
+    for how in ([], ["--revert"]):
+        w.apply(LAB.replace("7.1/24", f"7.{2 + len(how)}/24"), "--confirm", "60")
+        need(os.path.exists(note), "not remembered")
+        w.sw.cli("confirm", *how)
+        decided()
+    w.apply(bridge(["ens33"]), "--dry-run", "--confirm", "60")
+    decided()
+    r = w.apply(LAB.replace("on-link: true", "on-link: false").replace("7.1/24", "7.2/32"),
+                "--confirm", "60", check=False)
+    need(r.returncode == 1 and "taking" in w.sw.log_tail(), "it did not fail half-way")
+    decided()
+    w.apply(LAB, "--confirm", "1")
+    wait_until(lambda: "7.2/24" in str(w.addresses("br0")), 8, "taken back in time")
+    decided()
+
+    for n, end in enumerate((signal.SIGKILL, signal.SIGTERM)):
+        w.apply(bridge(["ens33"]), "--confirm", "60")
+        w.sw.stop(end)
+        w.sw.start("--config", w.write(bridge(["ens33"]), w.file + ".boot"))
+        wait_until(lambda: w.bridges() == ["br0"], 5, w.sw.log_tail)
+        need(len(warnings()) == n + 1 and said in warnings()[-1], w.sw.log_tail(200))
+        for how in ([], ["--revert"]):
+            need(said in answer(*how), answer(*how))
+        w.apply(LAB, "--dry-run")
+        need(said in answer(), "forgotten though nothing was applied")
+        w.apply(LAB)
+        decided()
+        w.sw.stop(signal.SIGKILL)
+        w.sw.start()
+        decided()
+        need(len(warnings()) == n + 1, "said again")
+    w.sw.stop()
+    need(not os.path.exists(os.path.dirname(note)), "something is still remembered")
+
+
 def test_taps_come_back_where_they_were(lab):
     w = World(lab)
     web, other = lab.ns("web"), lab.ns("other")

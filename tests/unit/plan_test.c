@@ -443,7 +443,7 @@ static void adopted(void **state)
     assert_int_equal(make("bascule: {bridges: {nobr: {adopt: yes}}}\n", true),
                      0);
     assert_string_equal(said(), "");
-    assert_int_equal(want->n_missing, 1);
+    assert_int_equal(want->missing.n, 1);
     refused("bascule: {bridges: {nobr: {adopt: yes}}}\n", ENODEV, ":1:21: ");
 }
 
