@@ -71,6 +71,7 @@ struct guest {
     unsigned cables_asked; /* of which it has not */
     unsigned cables_sent;  /* unanswered, of those who lost patience as well */
 
+    ev_timer look;        /* again, what QEMU's word is by now */
     ev_timer resets_line; /* until more of them are told of */
     unsigned resets;      /* ... since the last line */
 
@@ -193,6 +194,14 @@ void life_set_timer(struct guest *g, double seconds);
 int guest_not_running(const struct guest *g, struct err *e);
 /* GUEST_STOPPING has taken too long. */
 void stop_out_of_patience(struct guest *g);
+
+/* status.c */
+/* Tells of g->status, which it was not before. */
+void status_tell(struct guest *g);
+/* Does QEMU change that word without telling? */
+bool status_passes(const struct guest *g);
+/* -code with a sentence: no power button ends it, and it does not run. */
+int status_check(const struct guest *g, int code, struct err *e);
 
 /* cable.c */
 void cable_init(struct guest *g);

@@ -401,6 +401,14 @@ void life_begin(struct guest *g)
         fail_start(g, rc, &e);
 }
 
+static int runs_already(const struct guest *g, struct err *e)
+{
+    int rc = status_check(g, EALREADY, e);
+
+    return rc ? rc
+              : err_set(e, EALREADY, "guest %s runs already", g->def->name);
+}
+
 void guest_start(struct guest *g, sw_done done, void *arg)
 {
     struct err e = {""};
@@ -409,7 +417,7 @@ void guest_start(struct guest *g, sw_done done, void *arg)
     if (g->state == GUEST_STOPPED)
         rc = ports_check(g, &e);
     else if (g->state == GUEST_RUNNING)
-        rc = err_set(&e, EALREADY, "guest %s runs already", g->def->name);
+        rc = runs_already(g, &e);
     else if (g->state != GUEST_WAITING)
         rc = err_set(&e, EBUSY, "guest %s is %s: try again when that is over",
                      g->def->name, guest_state_word(g));

@@ -381,6 +381,98 @@ def test_ports_by_hand(lab):
     sw.delif("br1", "m1")
 
 
+class Monitor:
+    """QEMU's monitor for people, beside the socket that the daemon talks by."""
+
+    def __init__(self, lab, name):
+        self.dir = os.path.join(lab.dir, f"of-{name}")
+        os.mkdir(self.dir)
+        os.chmod(lab.dir, 0o711)
+        os.chmod(self.dir, 0o777)  # QEMU is somebody else, and makes its socket there
+        self.args = ("--qemu-arg", "-monitor", "--qemu-arg",
+                     f"unix:{self.dir}/monitor,server=on,wait=off")
+
+    def say(self, line):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(f"{self.dir}/monitor")
+            f = s.makefile("rw")
+            f.write(line + "\n")
+            f.flush()
+            while line.split()[-1] not in f.readline():  # it is echoed when it is taken
+                pass
+
+    def sink(self):
+        """Where it can be moved to; nobody lives there."""
+        path = os.path.join(self.dir, "move")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(20)
+        os.chmod(path, 0o777)
+
+        def drain():
+            s, _ = listener.accept()
+            while s.recv(1 << 16):
+                pass
+        threading.Thread(target=drain, daemon=True).start()
+        return f"unix:{path}"
+
+
+def test_moved(lab):
+    """A guest that QEMU's migration moves away is not paused, and no button ends it."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    for name, args, event in (("mv1", (), "running"), ("mv2", PAUSED, "prelaunch")):
+        m = Monitor(lab, name)
+        sw.cli("guest", "define", name, "--memory", "32", *m.args, *args)
+        sw.cli("guest", "start", name)
+        lib.need(state(lab, name) == event, f"{name} is {state(lab, name)}")
+        m.say(f"migrate -d {m.sink()}")
+        lib.wait_until(lambda n=name: state(lab, n) == "postmigrate", 10,
+                       lambda n=name: f"{n} is {state(lab, n)}")
+        lib.wait_until(lambda n=name: f"info: guest {n} was moved away\n" in sw.log_tail(20), 2,
+                       lambda: sw.log_tail(20))
+        said = f"guest {name} was moved away: bascule guest kill {name} ends what is left of it"
+        t0 = time.monotonic()
+        for command in ("stop", "start", "restart"):
+            refused(lab, said, "guest", command, name)
+        lib.need(time.monotonic() - t0 < 5, "it is said at once")
+        lib.need(state(lab, name) == "postmigrate", f"{name} is {state(lab, name)}")
+        sw.cli("guest", "kill", name)
+    lib.need("is paused" not in sw.log_tail(100), sw.log_tail(100))
+    # one that waits to be moved here
+    sw.cli("guest", "define", "mv3", "--memory", "32", "--qemu-arg", "-incoming", "--qemu-arg",
+           "defer")
+    sw.cli("guest", "start", "mv3")
+    refused(lab, "guest mv3 waits to be moved here: bascule guest kill mv3 ends it", "guest",
+            "stop", "mv3")
+    sw.cli("guest", "stop", "--kill", "mv3")
+    guestlib.no_warnings(sw)
+
+
+def test_words(lab):
+    """What is said of a guest that stands is what QEMU says it stands for."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    m = Monitor(lab, "wd")
+    sw.cli("guest", "define", "wd", "--memory", "32", *m.args)
+    sw.cli("guest", "start", "wd")
+
+    def told():
+        return re.findall(r"info: guest wd (.*)\n", sw.log_tail(100))
+    for line, word, said in (("stop", "paused", "is paused"), ("cont", "running", "goes on"),
+                             ("stop", "paused", "is paused")):
+        m.say(line)
+        lib.wait_until(lambda w=word: state(lab, "wd") == w, 5, f"wd is {word}")
+        lib.need(told()[-1] == said, f"{word}: {told()}")
+    # it is paused already: no word is told twice
+    m.say("stop")
+    m.say("cont")
+    lib.wait_until(lambda: state(lab, "wd") == "running", 5, "wd is running")
+    lib.need(told()[-4:] == ["is paused", "goes on", "is paused", "goes on"], f"{told()}")
+
+
 def test_console_full(lab):
     """What the guest says cannot be written: no silent end."""
     need_qemu()
