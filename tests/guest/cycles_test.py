@@ -473,6 +473,37 @@ def test_words(lab):
     lib.need(told()[-4:] == ["is paused", "goes on", "is paused", "goes on"], f"{told()}")
 
 
+def test_adopted(lab):
+    """When an adoption has answered, a running guest's card is where it says."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    lib.sh("ip", "-n", sw.ns, "link", "add", "kbr", "type", "bridge")
+    lib.sh("ip", "-n", sw.ns, "link", "set", "kbr", "up")
+    sw.cli("adopt", "kbr")
+    sw.cli("guest", "define", "ad", "--memory", "32", "--net", "kbr", "--net", "kbr", *PAUSED)
+    sw.cli("guest", "start", "ad")
+    for _ in range(8):
+        sw.cli("adopt", "kbr", "--undo")
+        lib.need(sw.json("guest", "show", "ad")["nets"][0]["kernel_bridge"] == "kbr", "it is left")
+        with socket.socket(socket.AF_UNIX) as s:  # at once, as no command would be
+            s.settimeout(20)
+            s.connect(sw.sock)
+            f = s.makefile()
+            asked = []
+            for method, params in (("adopt", {"bridge": "kbr"}), ("guest.show", {"name": "ad"})):
+                s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                                      "params": params}).encode() + b"\n")
+                asked.append(json.loads(f.readline()))
+        lib.need("result" in asked[0], str(asked[0]))
+        nets = asked[1]["result"]["nets"]
+        lib.need(all(n["attached"] and not n["kernel_bridge"] for n in nets),
+                 f"adopted: {asked[0]}, and shown: {nets}")
+        lib.wait_until(lambda: all(n["port_link"] for n in sw.json("guest", "show", "ad")["nets"]),
+                       5, "its ports have a link")
+    sw.cli("guest", "kill", "ad")
+    guestlib.no_warnings(sw)
+
+
 def test_console_full(lab):
     """What the guest says cannot be written: no silent end."""
     need_qemu()
