@@ -22,6 +22,14 @@ struct answer {
     void *arg;
 };
 
+/* What launch_spawn has written down for the next daemon. */
+struct run_state {
+    pid_t pid;
+    unsigned long long start;
+    bool kvm;
+    char notice[160]; /* as in struct launch */
+};
+
 /* A network's port. */
 enum net_state {
     NET_AWAY,   /* the bridge is not there, or it has not been tried */
@@ -69,6 +77,7 @@ struct guest {
 
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */
+    bool cables_moved;     /* one of them was not so before */
     unsigned cables_sent;  /* unanswered, of those who lost patience as well */
 
     ev_timer look;        /* again, what QEMU's word is by now */
@@ -178,7 +187,7 @@ void life_init(struct guest *g);
 /* As guest_start; g->on_start hears of it. */
 void life_begin(struct guest *g);
 /* A process of an earlier daemon's goes on. */
-void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm);
+void life_adopt(struct guest *g, const struct run_state *r);
 /* It has ended while nobody looked. */
 void life_lost(struct guest *g);
 /* Watches nothing any more; what runs goes on. */
@@ -227,9 +236,8 @@ int defs_remove(const char *dir, const char *name, struct err *e);
 /* Calls 'fn' for each definition; it takes it over. */
 int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
               void *arg, struct err *e);
-/* What 'launch_spawn' has written down.  False: nothing readable. */
-bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
-               bool *kvm);
+/* False: nothing readable. */
+bool run_state(const char *dir, struct run_state *r);
 /* Which cables of the guest of that directory are out: bit 0 is its first
  * card's.  0 or -errno with a sentence. */
 int cables_save(const char *dir, unsigned out, struct err *e);

@@ -483,11 +483,11 @@ void life_init(struct guest *g)
     g->exit.data = g->timer.data = g->again.data = g;
 }
 
-void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
+void life_adopt(struct guest *g, const struct run_state *r)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
 
-    if (fd < 0 || process_start(pid) != start) {
+    if (fd < 0 || process_start(r->pid) != r->start) {
         if (fd >= 0)
             close(fd);
         life_lost(g);
@@ -495,11 +495,13 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
     }
     guest_move(g, GUEST_RUNNING);
     cable_recall(g);
-    watch(g, pid, fd, start, kvm);
+    snprintf(g->why, sizeof(g->why), "%s", r->notice);
+    watch(g, r->pid, fd, r->start, r->kvm);
     for (unsigned i = 0; i < g->def->n_nets; i++)
         g->port[i].due = true;
     ev_timer_start(g->all->loop, &g->all->attach);
-    guest_tell(g, "found", "guest %s runs, process %d", g->def->name, (int)pid);
+    guest_tell(g, "found", "guest %s runs, process %d", g->def->name,
+               (int)r->pid);
 }
 
 void life_lost(struct guest *g)
