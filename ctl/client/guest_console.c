@@ -124,14 +124,19 @@ static int talk(int sock)
 
 /* ---- one at a time ---- */
 
+/* States of a connection's far end, SS_... in <linux/net.h>: it was not
+ * accepted yet, it was. */
+#define WAITS  "02"
+#define SERVED "03"
+
 /*
- * QEMU serves one console and leaves others waiting without a word.  Of a
- * connection that was not accepted yet the kernel's list says so; it is in the
- * list of the namespace that it was made from.
+ * QEMU serves one console and leaves others waiting without a word.  Whether a
+ * connection was accepted the kernel's list says; it is in the list of the
+ * namespace that it was made from.
  *
  *   address: count protocol flags type state inode path
  */
-static bool is_waiting(const char *line, const char *path)
+static bool is_so(const char *line, const char *path, const char *so)
 {
     const char *at = strchr(line, '/'), *field = line;
 
@@ -139,10 +144,10 @@ static bool is_waiting(const char *line, const char *path)
         return false;
     for (int i = 0; i < 5 && field; i++)
         field = strchr(field + 1, ' ');
-    return field && strncmp(field, " 02 ", 4) == 0; /* SS_CONNECTING */
+    return field && strncmp(field + 1, so, 2) == 0 && field[3] == ' ';
 }
 
-static bool somebody_waits(const char *path)
+static bool somebody(const char *path, const char *so)
 {
     FILE *f = fopen("/proc/self/net/unix", "re");
     bool found = false;
@@ -150,7 +155,7 @@ static bool somebody_waits(const char *path)
 
     while (f && !found && fgets(line, sizeof(line), f)) {
         line[strcspn(line, "\n")] = '\0';
-        found = is_waiting(line, path);
+        found = is_so(line, path, so);
     }
     if (f)
         fclose(f);
@@ -161,7 +166,7 @@ static bool somebody_waits(const char *path)
 static bool is_served(const char *path)
 {
     for (int i = 0; i < PATIENCE; i++) {
-        if (!somebody_waits(path))
+        if (!somebody(path, WAITS))
             return true;
         (void)poll(NULL, 0, 20);
     }
@@ -170,49 +175,81 @@ static bool is_served(const char *path)
 
 /* ---- attaching ---- */
 
-static int taken(const struct client *c, const char *name)
+/* Whose console it is. */
+struct line {
+    const char *name, *path;
+    long pid; /* QEMU's */
+};
+
+/* Has somebody stopped the process? */
+static bool is_frozen(long pid)
 {
+    char path[64], text[512] = "";
+    const char *behind;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+    f = fopen(path, "re");
+    if (!f)
+        return false;
+    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    fclose(f);
+    behind = strrchr(text, ')'); /* of its name, which may be anything */
+    return behind && strncmp(behind, ") T", 3) == 0;
+}
+
+static int not_served(const struct client *c, const struct line *l)
+{
+    if (somebody(l->path, SERVED))
+        return complain(c,
+                        "guest %s: another console is attached, and there can "
+                        "be one at a time",
+                        l->name);
+    if (is_frozen(l->pid))
+        return complain(c,
+                        "guest %s: its QEMU does not answer: process %ld is "
+                        "stopped",
+                        l->name, l->pid);
     return complain(c,
-                    "guest %s: another console is attached, and there can be "
-                    "one at a time",
-                    name);
+                    "guest %s: another console is attached, from another "
+                    "network namespace, or its QEMU does not answer",
+                    l->name);
 }
 
 /* -1 after a complaint.  Without waiting: there is a queue, and it may be full
  * of those who have given up. */
-static int connect_to(const struct client *c, const char *name,
-                      const char *path)
+static int connect_to(const struct client *c, const struct line *l)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", l->path);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
         fcntl(fd, F_SETFL, 0) == 0)
         return fd;
     if (errno == EAGAIN)
-        taken(c, name);
+        not_served(c, l);
     else
-        complain(c, "console %s: %s", path, strerror(errno));
+        complain(c, "console %s: %s", l->path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;
 }
 
-static int attach(struct client *c, const char *name, const char *path)
+static int attach(const struct client *c, const struct line *l)
 {
-    int fd = connect_to(c, name, path);
+    int fd = connect_to(c, l);
     bool raw;
     int rc;
 
     if (fd < 0)
         return 1;
-    if (!is_served(path)) {
+    if (!is_served(l->path)) {
         close(fd);
-        return taken(c, name);
+        return not_served(c, l);
     }
     if (isatty(STDIN_FILENO))
-        fprintf(stderr, "console of %s; Ctrl-] leaves it\n", name);
+        fprintf(stderr, "console of %s; Ctrl-] leaves it\n", l->name);
     raw = make_raw();
     rc = talk(fd);
     if (raw) {
@@ -220,7 +257,7 @@ static int attach(struct client *c, const char *name, const char *path)
         fprintf(stderr, "\n");
     }
     close(fd);
-    return rc ? complain(c, "console of %s: standard output: %s", name,
+    return rc ? complain(c, "console of %s: standard output: %s", l->name,
                          strerror(-rc))
               : 0;
 }
@@ -229,15 +266,16 @@ int run_guest_console(struct client *c, int argc, char **argv)
 {
     json_t *g =
         client_ask(c, "guest.show", json_pack("{s:s}", "name", argv[0]));
-    const char *path;
+    struct line l = {.name = argv[0]};
     int status;
 
     (void)argc;
     if (!g)
         return 1;
-    path = json_string_value(json_object_get(g, "console"));
-    status = path ? attach(c, argv[0], path)
-                  : complain(c, "guest %s does not run", argv[0]);
+    l.path = json_string_value(json_object_get(g, "console"));
+    l.pid = (long)json_integer_value(json_object_get(g, "pid"));
+    status =
+        l.path ? attach(c, &l) : complain(c, "guest %s does not run", argv[0]);
     json_decref(g);
     return status;
 }

@@ -49,8 +49,9 @@ static void list_params(FILE *out, const struct param_name *p)
     "policy is about to start it again; saving: its definition is being "      \
     "written or removed.  While its process is there QEMU may have another "   \
     "word for running: prelaunch (started with -S), paused, suspended, "       \
-    "inmigrate (waits to be moved here), postmigrate (was moved away), "       \
-    "shutdown, guest-panicked, io-error, internal-error, watchdog"
+    "inmigrate (waits to be moved here), finish-migrate (is being moved "      \
+    "away), postmigrate (was moved away), shutdown, guest-panicked, "          \
+    "io-error, internal-error, watchdog"
 
 /* What one line does not hold. */
 static const char *const more_help[COMMAND_COUNT] = {

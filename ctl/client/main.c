@@ -123,19 +123,55 @@ static int wrong_count(const struct client *c, const struct command *cmd, int n)
                     command_usage(cmd, usage, sizeof(usage)));
 }
 
-/* An option that the command does not have is refused, never ignored. */
+/* What is behind the option, 'n' characters, in the command's usage; NULL: it
+ * has no such option. */
+static const char *in_usage(const struct command *cmd, const char *option,
+                            size_t n)
+{
+    for (const char *at = cmd->more; (at = strstr(at, "[--")) != NULL; at++)
+        if (strncmp(at + 1, option, n) == 0 && strchr("] ", at[1 + n]))
+            return at + 1 + n;
+    return NULL;
+}
+
+/* An option that the command does not have is refused, never ignored; so is a
+ * value behind a '=' for one that has none. */
 static const char *unknown_option(const struct command *cmd, int argc,
                                   char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        const char *at = strstr(cmd->more, argv[i]);
+        size_t n = strcspn(argv[i], "=");
+        const char *at = in_usage(cmd, argv[i], n);
 
         if (strncmp(argv[i], "--", 2) == 0 &&
-            !(at && at > cmd->more && at[-1] == '[' &&
-              strchr("] ", at[strlen(argv[i])])))
+            (!at || (argv[i][n] && *at != ' ')))
             return argv[i];
     }
     return NULL;
+}
+
+/* "--option=value" is two words for the command. */
+static int run_command(struct client *c, const struct command *cmd, int argc,
+                       char **argv)
+{
+    char **words = calloc(2 * (size_t)argc + 1, sizeof(*words));
+    int n = 0, status;
+
+    if (!words)
+        return complain(c, "out of memory");
+    for (int i = 0; i < argc; i++) {
+        char *equals =
+            strncmp(argv[i], "--", 2) == 0 ? strchr(argv[i], '=') : NULL;
+
+        words[n++] = argv[i];
+        if (equals) {
+            *equals = '\0';
+            words[n++] = equals + 1;
+        }
+    }
+    status = run_table[command_id_of(cmd)](c, n, words);
+    free(words);
+    return status;
 }
 
 /* Commands that only show: how they are to print may stand behind them, too.
@@ -184,7 +220,9 @@ static int command_main(struct client *c, int argc, char **argv)
     n = cmd->flags & CMD_CLIENT ? argc : count_arguments(argc, argv);
     if (n < cmd->min || (cmd->max != CMD_ANY && n > cmd->max))
         return wrong_count(c, cmd, n);
-    return run_table[command_id_of(cmd)](c, argc, argv);
+    return cmd->flags & CMD_CLIENT
+               ? run_table[command_id_of(cmd)](c, argc, argv)
+               : run_command(c, cmd, argc, argv);
 }
 
 static int bascule_main(struct client *c, int argc, char **argv)

@@ -96,8 +96,10 @@ static void answered(struct guest_port *p, bool up, bool well, const char *text)
     struct guest *g = p->g;
     struct err e = {""};
 
-    if (well)
+    if (well) {
+        g->cables_moved |= p->down == up;
         p->down = !up;
+    }
     if (!g->cables_asked) { /* nobody waits any more */
         if (well)
             write_down(g, 0, &e);
@@ -106,8 +108,10 @@ static void answered(struct guest_port *p, bool up, bool well, const char *text)
                err_set(&e, EIO, "guest %s: QEMU: %.200s", g->def->name, text),
                &e);
     } else if (--g->cables_asked == 0) {
-        guest_tell(g, up ? "link-up" : "link-down", "guest %s: its cable is %s",
-                   g->def->name, up ? "in" : "out");
+        if (g->cables_moved)
+            guest_tell(g, up ? "link-up" : "link-down",
+                       "guest %s: its cable is %s", g->def->name,
+                       up ? "in" : "out");
         finish(g, 0, &e);
     }
 }
@@ -173,6 +177,7 @@ void guest_link(struct guest *g, bool up, sw_done done, void *arg)
     }
     g->on_link = (struct answer){done, arg};
     g->cables_asked = g->def->n_nets;
+    g->cables_moved = false;
     ev_timer_stop(g->all->loop, &g->cables);
     ev_timer_set(&g->cables, ANSWER_LIMIT, 0.);
     ev_timer_start(g->all->loop, &g->cables);

@@ -65,7 +65,7 @@ static int name_net(struct guest_def *d, unsigned i, struct err *e)
     if (!mac_parse(n->mac_text, &n->mac) || mac_is_group(&n->mac) ||
         mac_is_zero(&n->mac))
         return err_set(e, EINVAL,
-                       "--net, mac= %.40s: not the address of one interface",
+                       "--net, mac=%.40s: not the address of one interface",
                        n->mac_text);
     return 0;
 }
@@ -78,7 +78,7 @@ static int same_mac(const struct guest_net *a, const char *of,
     if (!mac_equal(&a->mac, &b->mac))
         return 0;
     return err_set(e, EEXIST,
-                   "--net, mac= %s: %s has that address, too; give another "
+                   "--net, mac=%s: %s has that address, too; give another "
                    "with mac=",
                    mac_format(&a->mac, text), of);
 }
@@ -98,11 +98,11 @@ static int check_net(struct guest_def *d, unsigned i, struct err *e)
                        n->bridge, why.text);
     if (!rc && n->kind == GUEST_VHOST_USER)
         return err_set(e, EOPNOTSUPP,
-                       "--net, kind= vhost-user: it is not available yet; use "
+                       "--net, kind=vhost-user: it is not available yet; use "
                        "tap or stream");
     if (!rc && n->kind == GUEST_STREAM && n->queues > 1)
         return err_set(e, EINVAL,
-                       "--net, queues= %u: a stream has one queue; use "
+                       "--net, queues=%u: a stream has one queue; use "
                        "kind=tap",
                        n->queues);
     if (!rc && n->kind == GUEST_TAP && !netdev_name_is_allowed(n->port))

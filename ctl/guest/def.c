@@ -124,10 +124,18 @@ static void *member(void *base, size_t at)
 
 /* ---- values ---- */
 
+/* Between an option and its value: "--net, queues=0", "--memory 0". */
+static const char *gap(const struct field *f)
+{
+    size_t n = strlen(f->option);
+
+    return n && f->option[n - 1] == '=' ? "" : " ";
+}
+
 static int bad(struct err *e, const struct field *f, const char *text,
                const char *what)
 {
-    return err_set(e, EINVAL, "%s %.80s: %s", f->option, text, what);
+    return err_set(e, EINVAL, "%s%s%.80s: %s", f->option, gap(f), text, what);
 }
 
 /* What was given, for a sentence. */
@@ -213,7 +221,7 @@ static int read_word(const struct field *f, const json_t *v, unsigned *out,
             snprintf(known + strlen(known), sizeof(known) - strlen(known),
                      "%s%s", known[0] ? ", " : "", f->words[i]);
     }
-    return err_set(e, EINVAL, "%s %s: one of %s", f->option,
+    return err_set(e, EINVAL, "%s%s%s: one of %s", f->option, gap(f),
                    shown(v, text, sizeof(text)), known);
 }
 

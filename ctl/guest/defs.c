@@ -129,12 +129,12 @@ int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
     return 0;
 }
 
-bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
-               bool *kvm)
+bool run_state(const char *dir, struct run_state *r)
 {
     char path[PATH_MAX];
     struct stat st;
     struct err e;
+    const char *notice;
     json_t *o;
 
     /* a link is none of our folders */
@@ -142,12 +142,14 @@ bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
         !S_ISDIR(st.st_mode))
         return false;
     o = json_load_file(path, 0, NULL);
-    *pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
-    *start =
+    r->pid = (pid_t)json_integer_value(json_object_get(o, "pid"));
+    r->start =
         (unsigned long long)json_integer_value(json_object_get(o, "start"));
-    *kvm = json_is_true(json_object_get(o, "kvm"));
+    r->kvm = json_is_true(json_object_get(o, "kvm"));
+    notice = json_string_value(json_object_get(o, "notice"));
+    snprintf(r->notice, sizeof(r->notice), "%s", notice ? notice : "");
     json_decref(o);
-    return *pid > 0;
+    return r->pid > 0;
 }
 
 /* ---- cables ---- */

@@ -348,11 +348,9 @@ static int choose_user(struct guests *all, const char *name, struct err *e)
 static void loaded(void *arg, struct guest_def *d)
 {
     struct guests *all = arg;
-    unsigned long long start;
+    struct run_state r;
     struct err e = {""};
     struct guest *g;
-    bool kvm;
-    pid_t pid;
 
     if (clash(all, d, &e) < 0) {
         log_warn("definition of guest %s: %s", d->name, e.text);
@@ -364,14 +362,14 @@ static void loaded(void *arg, struct guest_def *d)
         guest_def_free(d);
         return;
     }
-    if (!run_state(g->dir, &pid, &start, &kvm)) {
+    if (!run_state(g->dir, &r)) {
         /* of a start that was cut short, if anything */
         if (run_dir_remove(g->dir, &e) < 0)
             log_warn("guest %s: %s", d->name, e.text);
         return;
     }
-    if (process_start(pid) == start)
-        life_adopt(g, pid, start, kvm);
+    if (process_start(r.pid) == r.start)
+        life_adopt(g, &r);
     else
         life_lost(g);
 }

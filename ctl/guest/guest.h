@@ -118,6 +118,7 @@ void guest_start(struct guest *g, sw_done done, void *arg);
  * Asks it to power down, as its power button would.  Done when it is gone.
  * -ETIMEDOUT after 'seconds': it runs on.  -ESRCH: it does not run.  One that
  * is ending by itself, or has, is not started again by its restart policy.
+ * -EBUSY: no button ends it as it is, one that was moved away for example.
  */
 void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg);
 /* Pulls the plug.  Done when it is gone. */
@@ -156,7 +157,7 @@ int guest_try(const struct guests *g, const struct guest_def *d, bool start,
 /* ---- how it is ---- */
 
 enum guest_state guest_state(const struct guest *g);
-/* "running"; as QEMU says it while it runs ("paused", ...). */
+/* "running"; as QEMU says it while it has a process ("paused", ...). */
 const char *guest_state_word(const struct guest *g);
 
 /* A line of a list, a new object; NULL: no memory. */

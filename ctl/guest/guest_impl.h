@@ -22,6 +22,14 @@ struct answer {
     void *arg;
 };
 
+/* What launch_spawn has written down for the next daemon. */
+struct run_state {
+    pid_t pid;
+    unsigned long long start;
+    bool kvm;
+    char notice[160]; /* as in struct launch */
+};
+
 /* A network's port. */
 enum net_state {
     NET_AWAY,   /* the bridge is not there, or it has not been tried */
@@ -69,8 +77,10 @@ struct guest {
 
     ev_timer cables;       /* for QEMU to answer about them */
     unsigned cables_asked; /* of which it has not */
+    bool cables_moved;     /* one of them was not so before */
     unsigned cables_sent;  /* unanswered, of those who lost patience as well */
 
+    ev_timer look;        /* again, what QEMU's word is by now */
     ev_timer resets_line; /* until more of them are told of */
     unsigned resets;      /* ... since the last line */
 
@@ -177,7 +187,7 @@ void life_init(struct guest *g);
 /* As guest_start; g->on_start hears of it. */
 void life_begin(struct guest *g);
 /* A process of an earlier daemon's goes on. */
-void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm);
+void life_adopt(struct guest *g, const struct run_state *r);
 /* It has ended while nobody looked. */
 void life_lost(struct guest *g);
 /* Watches nothing any more; what runs goes on. */
@@ -193,6 +203,14 @@ void life_set_timer(struct guest *g, double seconds);
 int guest_not_running(const struct guest *g, struct err *e);
 /* GUEST_STOPPING has taken too long. */
 void stop_out_of_patience(struct guest *g);
+
+/* status.c */
+/* Tells of g->status, which it was not before. */
+void status_tell(struct guest *g);
+/* Does QEMU change that word without telling? */
+bool status_passes(const struct guest *g);
+/* -code with a sentence: no power button ends it, and it does not run. */
+int status_check(const struct guest *g, int code, struct err *e);
 
 /* cable.c */
 void cable_init(struct guest *g);
@@ -218,9 +236,8 @@ int defs_remove(const char *dir, const char *name, struct err *e);
 /* Calls 'fn' for each definition; it takes it over. */
 int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
               void *arg, struct err *e);
-/* What 'launch_spawn' has written down.  False: nothing readable. */
-bool run_state(const char *dir, pid_t *pid, unsigned long long *start,
-               bool *kvm);
+/* False: nothing readable. */
+bool run_state(const char *dir, struct run_state *r);
 /* Which cables of the guest of that directory are out: bit 0 is its first
  * card's.  0 or -errno with a sentence. */
 int cables_save(const char *dir, unsigned out, struct err *e);

@@ -401,6 +401,14 @@ void life_begin(struct guest *g)
         fail_start(g, rc, &e);
 }
 
+static int runs_already(const struct guest *g, struct err *e)
+{
+    int rc = status_check(g, EALREADY, e);
+
+    return rc ? rc
+              : err_set(e, EALREADY, "guest %s runs already", g->def->name);
+}
+
 void guest_start(struct guest *g, sw_done done, void *arg)
 {
     struct err e = {""};
@@ -409,7 +417,7 @@ void guest_start(struct guest *g, sw_done done, void *arg)
     if (g->state == GUEST_STOPPED)
         rc = ports_check(g, &e);
     else if (g->state == GUEST_RUNNING)
-        rc = err_set(&e, EALREADY, "guest %s runs already", g->def->name);
+        rc = runs_already(g, &e);
     else if (g->state != GUEST_WAITING)
         rc = err_set(&e, EBUSY, "guest %s is %s: try again when that is over",
                      g->def->name, guest_state_word(g));
@@ -475,11 +483,11 @@ void life_init(struct guest *g)
     g->exit.data = g->timer.data = g->again.data = g;
 }
 
-void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
+void life_adopt(struct guest *g, const struct run_state *r)
 {
-    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
 
-    if (fd < 0 || process_start(pid) != start) {
+    if (fd < 0 || process_start(r->pid) != r->start) {
         if (fd >= 0)
             close(fd);
         life_lost(g);
@@ -487,11 +495,13 @@ void life_adopt(struct guest *g, pid_t pid, unsigned long long start, bool kvm)
     }
     guest_move(g, GUEST_RUNNING);
     cable_recall(g);
-    watch(g, pid, fd, start, kvm);
+    snprintf(g->why, sizeof(g->why), "%s", r->notice);
+    watch(g, r->pid, fd, r->start, r->kvm);
     for (unsigned i = 0; i < g->def->n_nets; i++)
         g->port[i].due = true;
     ev_timer_start(g->all->loop, &g->all->attach);
-    guest_tell(g, "found", "guest %s runs, process %d", g->def->name, (int)pid);
+    guest_tell(g, "found", "guest %s runs, process %d", g->def->name,
+               (int)r->pid);
 }
 
 void life_lost(struct guest *g)

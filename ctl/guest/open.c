@@ -281,19 +281,6 @@ static int try_open(const char *option, const char *path, int flags,
     return rc;
 }
 
-static int check_seed(const struct guest_def *d, struct err *e)
-{
-    char path[PATH_MAX];
-
-    if (!d->cloud_init)
-        return 0;
-    if (snprintf(path, sizeof(path), "%s/user-data", d->cloud_init) >=
-            (int)sizeof(path) ||
-        access(path, R_OK) < 0)
-        return err_sys(e, errno, "--cloud-init %s: user-data", d->cloud_init);
-    return 0;
-}
-
 int launch_check_files(const struct guest_def *d, struct err *e)
 {
     int rc = 0;
@@ -308,7 +295,9 @@ int launch_check_files(const struct guest_def *d, struct err *e)
         rc = try_open("--kernel", d->kernel, O_RDONLY, e);
     if (!rc)
         rc = try_open("--initrd", d->initrd, O_RDONLY, e);
-    return rc ? rc : check_seed(d, e);
+    if (!rc && d->cloud_init)
+        rc = seed_check_files(d->cloud_init, e);
+    return rc;
 }
 
 /* ---- what the host has ---- */

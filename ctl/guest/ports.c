@@ -199,10 +199,13 @@ static void add(struct guest_port *p, struct bridge *b, bool member)
     struct err e = {""};
     int rc = make_spec(p, member, &spec, &e);
 
-    if (rc)
+    if (rc) {
         added(p, rc, &e);
-    else
-        bport_add(b, &spec, added, p);
+        return;
+    }
+    bport_add(b, &spec, added, p);
+    /* it is a port of the bridge while it is being opened, too */
+    place_set(p, net_of(p)->bridge, net_of(p)->port);
 }
 
 static int join(void *arg, struct err *e)
@@ -222,14 +225,16 @@ static void joined(void *arg, int rc, const struct err *e)
 
     if (p->g->all->ended)
         return;
-    if (rc == -ENODEV && b) {
+    if (place_port(p)) { /* whoever follows the kernel's bridge was quicker */
+        one_less(p->g);
+    } else if (rc == -ENODEV && b) {
         add(p, b, false); /* the kernel's has another name by now */
     } else if (rc) {
         added(p, rc, e);
     } else if (!b) {
         rc = err_set(&gone, ENODEV, "bridge %s was deleted", n->bridge);
         added(p, rc, &gone);
-    } else if (at) { /* whoever follows the kernel's bridge was quicker */
+    } else if (at) { /* ... before the guest had a process */
         take_place(p, n->bridge, at);
         one_less(p->g);
     } else {
@@ -401,7 +406,7 @@ static void came(struct guest *g, const struct sw_event *e)
     for (unsigned i = 0; at && i < g->def->n_nets; i++) {
         struct guest_port *p = &g->port[i];
 
-        if (p->state != NET_ADDING && !place_port(p) && place_is(g, i, at))
+        if (!place_port(p) && place_is(g, i, at)) /* perhaps while we add it */
             take_place(p, e->bridge, at);
     }
 }

@@ -59,14 +59,17 @@ static const struct pass *drive_at(const struct args *a, const char **text)
     return file_at(a, file + 5, &end);
 }
 
-static void translate(const struct args *a, const char *text, char *out,
-                      size_t n)
+static void translate(const struct guest_def *d, const struct args *a,
+                      const char *text, char *out, size_t n)
 {
     const struct pass *p = drive_at(a, &text);
     size_t len = 0;
 
     *out = '\0';
-    if (p)
+    if (d->machine &&
+        strstr(text, "unsupported machine")) /* it does not say which */
+        len = (size_t)snprintf(out, n, "--machine %s: ", d->machine);
+    else if (p)
         len = (size_t)snprintf(out, n, "%s %s", p->option, p->path);
     while (*text && len < n) {
         const char *end = text + 1;
@@ -104,7 +107,7 @@ void said_translate(const struct guest_def *d, const char *text, char *out,
     struct args a;
 
     if (args_build(&a, d, &h, &none) == 0)
-        translate(&a, text, whole, sizeof(whole));
+        translate(d, &a, text, whole, sizeof(whole));
     else
         snprintf(whole, sizeof(whole), "%s", text);
     args_free(&a);

@@ -41,21 +41,30 @@ static int look(const char *dir, char user[PATH_MAX], char meta[PATH_MAX],
 {
     int rc = have(dir, "user-data", user, e);
 
-    if (!rc)
-        rc = have(dir, "meta-data", meta, e);
-    if (!rc && !maker())
-        rc = err_set(e, ENOENT,
-                     "--cloud-init %s: nothing here makes such an image: "
-                     "apt-get install genisoimage",
-                     dir);
-    return rc;
+    return rc ? rc : have(dir, "meta-data", meta, e);
 }
 
-int seed_check(const char *dir, struct err *e)
+int seed_check_files(const char *dir, struct err *e)
 {
     char user[PATH_MAX], meta[PATH_MAX];
 
     return look(dir, user, meta, e);
+}
+
+static int check_maker(const char *dir, struct err *e)
+{
+    return maker() ? 0
+                   : err_set(e, ENOENT,
+                             "--cloud-init %s: nothing here makes such an "
+                             "image: apt-get install genisoimage",
+                             dir);
+}
+
+int seed_check(const char *dir, struct err *e)
+{
+    int rc = seed_check_files(dir, e);
+
+    return rc ? rc : check_maker(dir, e);
 }
 
 /* What is in it is for the guest alone: passwords, keys.  Whatever writes to
@@ -79,6 +88,8 @@ int seed_make(const char *dir, const char *image, struct err *e)
     struct err none;
     int rc = look(dir, user, meta, e);
 
+    if (!rc)
+        rc = check_maker(dir, e);
     if (rc)
         return rc;
     if (have(dir, "network-config", network, &none) == 0)

@@ -6,6 +6,7 @@
 #include "ctl/guest/spawn.h"
 
 #include "ctl/guest/open.h"
+#include "ctl/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -186,22 +187,38 @@ static bool daemon_is_spared(void)
     return n > 0 && text[0] == '-';
 }
 
+/* What run_state reads; malloc'ed. */
+static char *state_text(const struct launch *l)
+{
+    json_t *o = json_pack("{s:i,s:I,s:b,s:o}", "pid", (int)l->pid, "start",
+                          (json_int_t)l->start, "kvm", (int)l->kvm, "notice",
+                          text_value(l->notice));
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+
+    json_decref(o);
+    return text;
+}
+
 /* Complete or not at all: the next daemon goes by it. */
 static int write_down(struct launch *l, struct err *e)
 {
-    char path[PATH_MAX], text[128];
-    int n, fd, rc = 0;
+    char path[PATH_MAX], *text;
+    int fd, rc = 0;
+    ssize_t n;
 
-    l->start = process_start(l->pid);
-    n = snprintf(text, sizeof(text), "{\"pid\":%d,\"start\":%llu,\"kvm\":%s}\n",
-                 (int)l->pid, l->start, l->kvm ? "true" : "false");
     if (snprintf(path, sizeof(path), "%s/state", l->dir) >= (int)sizeof(path))
         return err_set(e, ENAMETOOLONG, "%s: too long", l->dir);
+    l->start = process_start(l->pid);
+    text = state_text(l);
+    if (!text)
+        return err_set(e, ENOMEM, "no memory for the guest");
+    n = (ssize_t)strlen(text);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, text, (size_t)n) != n)
         rc = err_sys(e, errno, "%s", path);
     if (fd >= 0)
         close(fd);
+    free(text);
     return rc;
 }
 

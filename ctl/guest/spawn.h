@@ -80,6 +80,8 @@ int tap_join(const char *name, const char *bridge, struct err *e);
 
 /* ---- cloud-init (seed.c) ---- */
 
+/* Are the files there that it is made of?  0 or -errno with a sentence. */
+int seed_check_files(const char *dir, struct err *e);
 /* Could the image be made?  0 or -errno with a sentence. */
 int seed_check(const char *dir, struct err *e);
 /* Makes the image from the directory's files.  0 or -errno with a sentence. */

@@ -107,6 +107,8 @@ static int power_down(struct guest *g, unsigned seconds, struct err *e)
     if (!rc && g->state != GUEST_RUNNING)
         rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
                      g->def->name, guest_state_word(g), g->def->name);
+    if (!rc)
+        rc = status_check(g, EBUSY, e);
     if (rc)
         return rc;
     g->untold = !g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0;
@@ -167,6 +169,7 @@ void stop_out_of_patience(struct guest *g)
 {
     const char *name = g->def->name;
     struct err e = {""};
+    int rc;
 
     if (g->on_leave.done)
         part_late(g);
@@ -177,6 +180,8 @@ void stop_out_of_patience(struct guest *g)
                         "kill %s ends it",
                         name, name),
                 &e);
+    else if ((rc = status_check(g, ETIMEDOUT, &e)) != 0)
+        give_up(g, rc, &e);
     else
         give_up(g,
                 err_set(&e, ETIMEDOUT,

@@ -6,36 +6,71 @@
 
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define RETRY       1. /* s, when the connection was lost */
+#define LOOK        .1 /* s, while its word is a passing one */
 #define RESETS_LINE 60 /* s: so often is told of resets */
 
-static void set_status(struct guest *g, const char *word)
+/* ---- how it is ---- */
+
+static void look_later(struct guest *g)
 {
-    snprintf(g->status, sizeof(g->status), "%s", word);
+    ev_timer_stop(g->all->loop, &g->look);
+    ev_timer_set(&g->look, LOOK, 0.);
+    ev_timer_start(g->all->loop, &g->look);
 }
 
 static void on_status(void *arg, const json_t *result, const char *text)
 {
     const char *word = json_string_value(json_object_get(result, "status"));
     struct guest *g = arg;
+    bool news;
 
     (void)text;
     if (!word)
         return;
-    set_status(g, word);
+    /* its first word is how it was found */
+    news = g->status[0] && strcmp(g->status, word) != 0;
+    snprintf(g->status, sizeof(g->status), "%s", word);
+    if (news)
+        status_tell(g);
+    if (status_passes(g))
+        look_later(g);
     g->deaf = false;
     talk_running(g);
+}
+
+/* What an event says may be over, and several words come with the same one. */
+static void look(struct guest *g)
+{
+    if (g->qmp &&
+        qmp_command(g->qmp, "query-status", NULL, on_status, g) == -EBUSY)
+        look_later(g);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *w, int revents)
+{
+    (void)loop;
+    (void)revents;
+    look(w->data);
 }
 
 static void on_ready(void *arg)
 {
     struct guest *g = arg;
 
-    (void)qmp_command(g->qmp, "query-status", NULL, on_status, g);
+    look(g);
+    /* without, one that is moved while it does not run changes silently */
+    (void)qmp_command(g->qmp, "migrate-set-capabilities",
+                      json_pack("{s:[{s:s,s:b}]}", "capabilities", "capability",
+                                "events", "state", true),
+                      NULL, NULL);
 }
+
+/* ---- what happens to it ---- */
 
 static void on_shutdown(struct guest *g, const json_t *data)
 {
@@ -79,7 +114,20 @@ static void on_resets_line(struct ev_loop *loop, ev_timer *w, int revents)
 void talk_init(struct guest *g)
 {
     ev_timer_init(&g->resets_line, on_resets_line, 0., 0.);
-    g->resets_line.data = g;
+    ev_timer_init(&g->look, on_look, 0., 0.);
+    g->resets_line.data = g->look.data = g;
+}
+
+/* May its word be another one? */
+static bool changes_status(const char *event)
+{
+    static const char *const events[] = {"STOP", "RESUME", "SUSPEND", "WAKEUP",
+                                         "MIGRATION"};
+
+    for (unsigned i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (strcmp(events[i], event) == 0)
+            return true;
+    return false;
 }
 
 static void on_event(void *arg, const char *name, const json_t *data)
@@ -90,12 +138,8 @@ static void on_event(void *arg, const char *name, const json_t *data)
         on_shutdown(g, data);
     } else if (strcmp(name, "RESET") == 0) {
         on_reset(g);
-    } else if (strcmp(name, "STOP") == 0 && !g->farewell) {
-        set_status(g, "paused");
-        guest_tell(g, "paused", "guest %s is paused", g->def->name);
-    } else if (strcmp(name, "RESUME") == 0) {
-        set_status(g, "running");
-        guest_tell(g, "resumed", "guest %s goes on", g->def->name);
+    } else if (changes_status(name)) {
+        look(g);
     } else if (strcmp(name, "GUEST_PANICKED") == 0) {
         g->panicked = true;
         guest_tell(g, "panicked", "guest %s has panicked", g->def->name);
@@ -139,6 +183,7 @@ void talk_last_words(struct guest *g)
 void talk_close(struct guest *g)
 {
     ev_timer_stop(g->all->loop, &g->again);
+    ev_timer_stop(g->all->loop, &g->look);
     ev_timer_stop(g->all->loop, &g->resets_line);
     qmp_close(g->qmp);
     g->qmp = NULL;

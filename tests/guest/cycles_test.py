@@ -114,6 +114,18 @@ def test_kill(lab):
         told = [x for x in f if ": warn: " in x]
     lib.need(told == ["basculed: warn: guest k1: QEMU was ended by signal 9\n"] * 20, str(told))
 
+    # the next daemon says what this one does of how it runs
+    sw.cli("guest", "start", "k1")
+    why = sw.json("guest", "show", "k1")["why"]
+    sw.stop()
+    sw.start()
+    lib.need(sw.json("guest", "show", "k1")["why"] == why and (why or os.path.exists("/dev/kvm")),
+             f"{why!r} has become {sw.json('guest', 'show', 'k1')['why']!r}")
+    sw.bridge("br0")
+    lib.wait_until(lambda: all(n["attached"] for n in sw.json("guest", "show", "k1")["nets"]), 5,
+                   "it is attached")
+    sw.cli("guest", "kill", "k1")
+
     # its device goes, and it stays
     sw.cli("guest", "start", "k1")
     lib.sh("ip", "-n", sw.ns, "link", "del", "k1")
@@ -279,8 +291,11 @@ def test_cables(lab):
 
     def cables():
         return [n["cable"] for n in sw.json("guest", "show", "l1")["nets"]]
-    sw.cli("guest", "link", "l1", "down")
-    lib.need(cables() == [False, False], str(cables()))
+    for _ in range(2):
+        sw.cli("guest", "link", "l1", "down")
+        lib.need(cables() == [False, False], str(cables()))
+    told = sw.log_tail(50).count("guest l1: its cable is out\n")
+    lib.need(told == 1, f"nothing changes, and it is told: {told} times")
     sw.cli("guest", "link", "l1", "up")
     lib.need(cables() == [True, True], str(cables()))
     os.kill(pid, signal.SIGSTOP)
@@ -381,6 +396,157 @@ def test_ports_by_hand(lab):
     sw.delif("br1", "m1")
 
 
+class Monitor:
+    """QEMU's monitor for people, beside the socket that the daemon talks by."""
+
+    def __init__(self, lab, name):
+        self.dir = os.path.join(lab.dir, f"of-{name}")
+        os.mkdir(self.dir)
+        os.chmod(lab.dir, 0o711)
+        os.chmod(self.dir, 0o777)  # QEMU is somebody else, and makes its socket there
+        self.args = ("--qemu-arg", "-monitor", "--qemu-arg",
+                     f"unix:{self.dir}/monitor,server=on,wait=off")
+
+    def say(self, line):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(f"{self.dir}/monitor")
+            f = s.makefile("rw")
+            f.write(line + "\n")
+            f.flush()
+            while line.split()[-1] not in f.readline():  # it is echoed when it is taken
+                pass
+
+    def sink(self):
+        """Where it can be moved to; nobody lives there."""
+        path = os.path.join(self.dir, "move")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(20)
+        os.chmod(path, 0o777)
+
+        def drain():
+            s, _ = listener.accept()
+            while s.recv(1 << 16):
+                pass
+        threading.Thread(target=drain, daemon=True).start()
+        return f"unix:{path}"
+
+
+def test_moved(lab):
+    """A guest that QEMU's migration moves away is not paused, and no button ends it."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    for name, args, event in (("mv1", (), "running"), ("mv2", PAUSED, "prelaunch")):
+        m = Monitor(lab, name)
+        sw.cli("guest", "define", name, "--memory", "32", *m.args, *args)
+        sw.cli("guest", "start", name)
+        lib.need(state(lab, name) == event, f"{name} is {state(lab, name)}")
+        m.say(f"migrate -d {m.sink()}")
+        lib.wait_until(lambda n=name: state(lab, n) == "postmigrate", 10,
+                       lambda n=name: f"{n} is {state(lab, n)}")
+        lib.wait_until(lambda n=name: f"info: guest {n} was moved away\n" in sw.log_tail(20), 2,
+                       lambda: sw.log_tail(20))
+        said = f"guest {name} was moved away: bascule guest kill {name} ends what is left of it"
+        t0 = time.monotonic()
+        for command in ("stop", "start", "restart"):
+            refused(lab, said, "guest", command, name)
+        lib.need(time.monotonic() - t0 < 5, "it is said at once")
+        lib.need(state(lab, name) == "postmigrate", f"{name} is {state(lab, name)}")
+        sw.cli("guest", "kill", name)
+    lib.need("is paused" not in sw.log_tail(100), sw.log_tail(100))
+    # one that waits to be moved here
+    sw.cli("guest", "define", "mv3", "--memory", "32", "--qemu-arg", "-incoming", "--qemu-arg",
+           "defer")
+    sw.cli("guest", "start", "mv3")
+    refused(lab, "guest mv3 waits to be moved here: bascule guest kill mv3 ends it", "guest",
+            "stop", "mv3")
+    sw.cli("guest", "stop", "--kill", "mv3")
+    guestlib.no_warnings(sw)
+
+
+def test_words(lab):
+    """What is said of a guest that stands is what QEMU says it stands for."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    m = Monitor(lab, "wd")
+    sw.cli("guest", "define", "wd", "--memory", "32", *m.args)
+    sw.cli("guest", "start", "wd")
+
+    def told():
+        return re.findall(r"info: guest wd (.*)\n", sw.log_tail(100))
+    for line, word, said in (("stop", "paused", "is paused"), ("cont", "running", "goes on"),
+                             ("stop", "paused", "is paused")):
+        m.say(line)
+        lib.wait_until(lambda w=word: state(lab, "wd") == w, 5, f"wd is {word}")
+        lib.need(told()[-1] == said, f"{word}: {told()}")
+    # it is paused already: no word is told twice
+    m.say("stop")
+    m.say("cont")
+    lib.wait_until(lambda: state(lab, "wd") == "running", 5, "wd is running")
+    lib.need(told()[-4:] == ["is paused", "goes on", "is paused", "goes on"], f"{told()}")
+
+
+def test_adopted(lab):
+    """When an adoption has answered, a running guest's card is where it says."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    lib.sh("ip", "-n", sw.ns, "link", "add", "kbr", "type", "bridge")
+    lib.sh("ip", "-n", sw.ns, "link", "set", "kbr", "up")
+    sw.cli("adopt", "kbr")
+    sw.cli("guest", "define", "ad", "--memory", "32", "--net", "kbr", "--net", "kbr", *PAUSED)
+    sw.cli("guest", "start", "ad")
+    for _ in range(8):
+        sw.cli("adopt", "kbr", "--undo")
+        lib.need(sw.json("guest", "show", "ad")["nets"][0]["kernel_bridge"] == "kbr", "it is left")
+        with socket.socket(socket.AF_UNIX) as s:  # at once, as no command would be
+            s.settimeout(20)
+            s.connect(sw.sock)
+            f = s.makefile()
+            asked = []
+            for method, params in (("adopt", {"bridge": "kbr"}), ("guest.show", {"name": "ad"})):
+                s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method,
+                                      "params": params}).encode() + b"\n")
+                asked.append(json.loads(f.readline()))
+        lib.need("result" in asked[0], str(asked[0]))
+        nets = asked[1]["result"]["nets"]
+        lib.need(all(n["attached"] and not n["kernel_bridge"] for n in nets),
+                 f"adopted: {asked[0]}, and shown: {nets}")
+        lib.wait_until(lambda: all(n["port_link"] for n in sw.json("guest", "show", "ad")["nets"]),
+                       5, "its ports have a link")
+    sw.cli("guest", "kill", "ad")
+    guestlib.no_warnings(sw)
+
+
+def test_console_unserved(lab):
+    """Somebody else's console is one thing, a QEMU that does not answer another."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    sw.cli("guest", "define", "cu", "--memory", "32", *PAUSED)
+    sw.cli("guest", "start", "cu")
+    pid = sw.json("guest", "show", "cu")["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        refused(lab, f"guest cu: its QEMU does not answer: process {pid} is stopped$", "guest",
+                "console", "cu")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "console", "cu",
+                  ns=sw.ns, stdin=subprocess.PIPE)
+    lib.wait_until(lambda: re.search(r" 03 +\d+ \S*cu/console.sock", lib.sh(
+        "cat", "/proc/net/unix", ns=sw.ns).stdout), 5, "it is attached")
+    said = "guest cu: another console is attached, and there can be one at a time$"
+    refused(lab, said, "guest", "console", "cu")
+    os.kill(pid, signal.SIGSTOP)  # and so it is
+    try:
+        refused(lab, said, "guest", "console", "cu")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    p.stdin.close()
+    lib.need(p.wait(10) == 0, "the console ends")
+
+
 def test_console_full(lab):
     """What the guest says cannot be written: no silent end."""
     need_qemu()
@@ -479,26 +645,38 @@ def test_refusals(lab):
     sw.cli("guest", "start", "r0")  # what is made once is made now
     sw.cli("guest", "kill", "r0")
     sw.cli("guest", "undefine", "r0")
+    half = os.path.join(lab.dir, "half")
+    os.mkdir(half)
+    with open(os.path.join(half, "user-data"), "w"):
+        pass
     before = Left(lab)
     for pattern, *args in (
             (r"--disk .*nothing.*No such file", "--disk", "/nothing"),
             (r"--disk .*(neither a file|Is a directory)", "--disk", lab.dir),
-            (r"format=.* vmdk: one of raw, qcow2", "--disk", disk + ",format=vmdk"),
+            (r"format=vmdk: one of raw, qcow2", "--disk", disk + ",format=vmdk"),
             (r"there is no key colour", "--disk", disk + ",colour=red"),
             (r"--memory 0: 1 to", "--memory", "0"),
             (r"--memory 5x: megabytes", "--memory", "5x"),
             (r"--cpus 999: 1 to 255", "--cpus", "999"),
             (r"--accel xen: one of auto, kvm, tcg", "--accel", "xen"),
-            (r"kind= foo: one of tap, stream$", "--net", "br0,kind=foo"),
+            (r"kind=foo: one of tap, stream$", "--net", "br0,kind=foo"),
             (r"vhost-user: it is not available yet; use tap or stream$", "--net",
              "br0,kind=vhost-user"),
-            (r"mac= 01:00:00:00:00:01", "--net", "br0,mac=01:00:00:00:00:01"),
-            (r"queues= 2: a stream has one", "--net", "br0,kind=stream,queues=2"),
+            (r"mac=01:00:00:00:00:01", "--net", "br0,mac=01:00:00:00:00:01"),
+            (r"queues=2: a stream has one", "--net", "br0,kind=stream,queues=2"),
             (r"--initrd: it goes with --kernel", "--initrd", disk),
             (r"--snapshot: there is no --disk", "--snapshot"),
             (r"--boot cdrom: the guest has none", "--boot", "cdrom"),
             (r"--numa: the nodes have 8 MB", "--numa", "0:0:8"),
             (r"--cloud-init .*user-data", "--cloud-init", lab.dir),
+            (r"--cloud-init \S*/half: meta-data: No such file", "--cloud-init", half),
+            (r"--disk, bus=usb: one of virtio", "--disk", disk + ",bus=usb"),
+            (r"--net, queues=0: 1 to", "--net", "br0,queues=0"),
+            (r"--memory 5x: megabytes", "--memory=5x"),
+            (r"--memory is given twice", "--memory=5", "--memory", "5"),
+            (r"no option --snapshot=on$", "--snapshot=on"),
+            (r"no option --mem=5$", "--mem=5"),
+            (r"no option --memoryx=5$", "--memoryx=5"),
             (r"--net br 0: no bridge can be called so: ", "--net", "br 0"),
             (r"--net br0,: there is nothing behind a comma", "--net", "br0,"),
             (r"--net br0,,kind=tap: there is nothing", "--net", "br0,,kind=tap"),
@@ -562,7 +740,8 @@ def test_refusals(lab):
     refused(lab, r"cannot .*memory", "guest", "start", "r1")
     sw.cli("guest", "undefine", "r1")
     sw.cli(*define, "r1", "--net", "br0", "--memory", "32", "--machine", "none-such")
-    refused(lab, r"ended with status 1: unsupported machine", "guest", "start", "r1")
+    refused(lab, r"ended with status 1: --machine none-such: unsupported machine type$", "guest",
+            "start", "r1")
     lib.need(sw.json("guest", "show", "r1")["state"] == "stopped", "r1 is not stopped")
     sw.cli("guest", "undefine", "r1")
     before.files = [f for f in before.files if not f.endswith("r1.json")]
@@ -707,9 +886,12 @@ def test_store(lab):
     os.environ["BASCULE_GUESTS"] = os.path.join(lab.dir, "defs")
     try:
         sw = lab.switch(quiet=True)
-        sw.cli("guest", "define", "s1", "--net", "br0", "--memory", "1G")
+        sw.cli("guest", "define", "s1", "--net=br0,kind=stream", "--memory=1G", "--vnc=on",
+               "--qemu-arg=-name a=b")
         sw.cli("guest", "define", "s2", "--restart", "always")
         before = sw.json("guest", "show", "s1")
+        lib.need((before["memory"], before["vnc"], before["qemu_args"],
+                  before["nets"][0]["kind"]) == (1024, "on", ["-name a=b"], "stream"), str(before))
         sw.stop()
         with open(os.path.join(lab.dir, "defs", "s2.json"), "w") as f:
             f.write("{")

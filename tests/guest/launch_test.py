@@ -71,8 +71,10 @@ def console_by_script(g):
     queue = []
     for full in (False, True):
         r = sw.cli("guest", "console", g.name, check=False)
+        # the one that is attached was not made in the switch's network namespace
         lib.need(r.returncode == 1 and r.stderr == f"bascule: guest {g.name}: another console is "
-                 "attached, and there can be one at a time\n", f"queue full: {full}: {r.stderr!r}")
+                 "attached, from another network namespace, or its QEMU does not answer\n",
+                 f"queue full: {full}: {r.stderr!r}")
         while not full:
             queue.append(socket.socket(socket.AF_UNIX))
             queue[-1].setblocking(False)

@@ -133,7 +133,7 @@ static void guests_are_refused(void **state)
             "4:26: speed: ", "a disk has no such key");
     refused("      nets: [{bridge: br0, queues: 9}]\n",
             "4:36: queues: ", "1 to 8");
-    refused("      nets: [{bridge: br0, mac: nope}]\n", "4:7: ", "mac= nope");
+    refused("      nets: [{bridge: br0, mac: nope}]\n", "4:7: ", "mac=nope");
     refused("      initrd: /x\n", "4:7: initrd: ", "it goes with --kernel");
     refused("      boot: floppy\n", "4:13: boot: ", "one of network, disk");
     refused("      boot: cdrom\n", "4:7: boot cdrom: ", "has none");

@@ -451,6 +451,9 @@ static void paths(void **state)
          "/dev/fdset/99 /dev/fdset/ /proc/self/fd/4 -drive x: y");
     says(g, "-drive bad: file=/dev/fdset/8", "-drive bad: file=/c");
     says(g, "", "");
+    /* which machine it does not say */
+    says("{'name':'g','machine':'bogus'}", "unsupported machine type",
+         "--machine bogus: unsupported machine type");
 }
 
 static void is_cut(void **state)

@@ -667,7 +667,7 @@ static void guests_are_looked_at(void **state)
         "bascule:\n  bridges: {br0: {local: no}}\n"
         "  guests: {vm2: {nets: [{bridge: br0, mac: 52:54:00:00:00:01}]}}",
         EEXIST,
-        "text:3:12: guest vm2: --net, mac= 52:54:00:00:00:01: "
+        "text:3:12: guest vm2: --net, mac=52:54:00:00:00:01: "
         "guest vm1 has that address");
     assert_int_equal(
         make("bascule:\n  guests: {a: {}, kvm: {}, b: {}, c: {}}\n", false), 0);
