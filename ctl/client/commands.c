@@ -208,22 +208,27 @@ static void print_event(const struct client *c, const json_t *event)
     fflush(stdout);
 }
 
-/* 0, or 1 after a complaint.  To the daemon that is the method "monitor". */
-static int begin_events(struct client *c, int argc, char **argv)
+/* To the daemon it is the method "monitor", which says so. */
+static int no_events(const struct client *c, const struct reply *r,
+                     const char *what)
 {
     char usage[COMMAND_USAGE_MAX];
+
+    if (r->code != RPC_BAD_PARAMS || !what)
+        return client_complain(c, r);
+    return complain(
+        c, "events: there are no events %s; usage: bascule %s", what,
+        command_usage(&command_table[CMD_ID_events], usage, sizeof(usage)));
+}
+
+/* 0, or 1 after a complaint. */
+static int begin_events(struct client *c, int argc, char **argv)
+{
     struct reply r;
     int status = 0;
 
     if (!client_call(c, "monitor", optional("what", argc, argv, 0), -1, &r))
-        status = r.code == RPC_BAD_PARAMS
-                     ? complain(c,
-                                "events: there are no events %s; usage: "
-                                "bascule %s",
-                                argv[0],
-                                command_usage(&command_table[CMD_ID_events],
-                                              usage, sizeof(usage)))
-                     : client_complain(c, &r);
+        status = no_events(c, &r, argc > 0 ? argv[0] : NULL);
     reply_free(&r);
     return status;
 }

@@ -26,9 +26,11 @@ static int lock_folder(const struct lab_state *s, int *fd, struct err *e)
     *fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*fd < 0)
         return errno == ENOENT ? gone(s, e) : err_sys(e, errno, "%s", dir);
-    while (flock(*fd, LOCK_EX) < 0 && errno == EINTR)
-        continue;
-    return 0;
+    if (flock(*fd, LOCK_EX) == 0)
+        return 0;
+    (void)err_sys(e, errno, "%s", dir);
+    close(*fd);
+    return -EBUSY;
 }
 
 /* As it is written down by now. */
