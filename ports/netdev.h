@@ -114,16 +114,17 @@ static inline bool netdev_name_is_allowed(const char *name)
 }
 
 /*
- * What to say when there is an interface of a name that was to be made, of
- * which the caller says the end, which is another way: "interface vm1 exists
- * already: delete it (ip link del dev vm1) or".  One to delete a tap that a
- * process has open is not given.  'netns_fd': where it is, -1: the daemon's
- * own.  Returns 'text'.  Job thread: it looks through proc(5), for
- * milliseconds.
+ * What to say when there is an interface of a name that was to be made, and
+ * what for: "interface vm1 exists already: delete it (ip link del dev vm1) or
+ * give the guest another name".  That a tap be deleted which a process has
+ * open, or a bridge of the kernel's, is not proposed.  'netns_fd': where it
+ * is, -1: the daemon's own.  Returns 'text'.  Job thread: it looks through
+ * proc(5), for milliseconds.
  */
-#define NETDEV_WAY_MAX 160
+enum netdev_use { NETDEV_FOR_PORT, NETDEV_FOR_BRIDGE, NETDEV_FOR_GUEST };
+#define NETDEV_WAY_MAX 200
 const char *netdev_in_the_way(int netns_fd, const char *name,
-                              char text[NETDEV_WAY_MAX]);
+                              enum netdev_use use, char text[NETDEV_WAY_MAX]);
 
 /* ---- rtnetlink as such ---- */
 

@@ -35,19 +35,19 @@ static const char *printable(const char *text, char *out, size_t n)
     return out;
 }
 
-int port_name_check(const char *name, struct err *e)
+static int name_check(const char *whose, const char *name, struct err *e)
 {
     char shown[80];
 
     printable(name, shown, sizeof(shown));
     if (name[0] == '\0')
-        return err_set(e, EINVAL, "a port's name must not be empty");
+        return err_set(e, EINVAL, "a %s's name must not be empty", whose);
     if (strlen(name) >= PORT_NAME_MAX)
         return err_set(e, ENAMETOOLONG,
                        "name '%s' is longer than %d characters", shown,
                        PORT_NAME_MAX - 1);
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return err_set(e, EINVAL, "'%s' cannot be a port's name", name);
+        return err_set(e, EINVAL, "'%s' cannot be a %s's name", name, whose);
     if (strncmp(name, "--", 2) == 0)
         return err_set(e, EINVAL,
                        "name '%s' begins as options of commands do, with --",
@@ -63,6 +63,16 @@ int port_name_check(const char *name, struct err *e)
                            name, *c);
     }
     return 0;
+}
+
+int port_name_check(const char *name, struct err *e)
+{
+    return name_check("port", name, e);
+}
+
+int bridge_name_check(const char *name, struct err *e)
+{
+    return name_check("bridge", name, e);
 }
 
 /*

@@ -133,12 +133,16 @@ static int check_name(const char *name, struct err *e)
     return 0;
 }
 
-static int exists(int netns_fd, const char *name, struct err *e)
+static int exists(const struct tap *t, int netns_fd, const char *name,
+                  struct err *e)
 {
     char way[NETDEV_WAY_MAX];
 
-    return err_set(e, EEXIST, "%s take it over as packet:%s",
-                   netdev_in_the_way(netns_fd, name, way), name);
+    return err_set(e, EEXIST, "%s",
+                   netdev_in_the_way(netns_fd, name,
+                                     t->port.spec.local ? NETDEV_FOR_BRIDGE
+                                                        : NETDEV_FOR_PORT,
+                                     way));
 }
 
 /* Makes the netdev 'name' in our own namespace. */
@@ -147,7 +151,7 @@ static int create(struct tap *t, const char *name, struct err *e)
     struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 
     if (if_nametoindex(name))
-        return exists(-1, name, e);
+        return exists(t, -1, name, e);
     t->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (t->fd < 0)
         return explain_open(t, errno, e);
@@ -166,7 +170,7 @@ static int create(struct tap *t, const char *name, struct err *e)
                        name, instead(t));
     case EBUSY:
     case EEXIST:
-        return exists(-1, name, e);
+        return exists(t, -1, name, e);
     default:
         return err_sys(e, errno, "creating interface %s", name);
     }
@@ -327,7 +331,7 @@ static int move_in(struct tap *t, int netns_fd, struct err *e)
     struct tap_place w;
 
     if (rc == -EEXIST)
-        return exists(netns_fd, name, e);
+        return exists(t, netns_fd, name, e);
     if (rc)
         return rc;
     locate(t, &w, e);

@@ -5,6 +5,7 @@
  * cable of a machine that runs.
  */
 #include "ports/netdev.h"
+#include "ports/netns.h"
 #include "ports/netwatch.h"
 
 #include <ctype.h>
@@ -137,21 +138,61 @@ static pid_t user_of(const char *name, uint64_t netns, char comm[32])
     return found;
 }
 
-const char *netdev_in_the_way(int netns_fd, const char *name,
-                              char text[NETDEV_WAY_MAX])
+static bool is_kernel_bridge(int netns_fd, const char *name)
 {
-    char comm[32];
-    pid_t pid = user_of(name, netns_id(netns_fd), comm);
+    struct netns_scope scope;
+    struct netdev d;
+    struct err none;
+    bool is;
 
-    if (pid)
+    if (netns_enter(&scope, netns_fd, &none))
+        return false;
+    is = netdev_get(name, 0, &d, &none) == 0 && strcmp(d.kind, "bridge") == 0;
+    netns_leave(&scope);
+    return is;
+}
+
+/* The way that is always open; as a port only what is there could be meant. */
+static void other_way(const char *name, enum netdev_use use, bool bridge,
+                      char out[40])
+{
+    static const char *const whose[] = {[NETDEV_FOR_PORT] = "port",
+                                        [NETDEV_FOR_BRIDGE] = "bridge",
+                                        [NETDEV_FOR_GUEST] = "guest"};
+
+    if (use == NETDEV_FOR_PORT && !bridge)
+        snprintf(out, 40, "take it over as packet:%.15s", name);
+    else
+        snprintf(out, 40, "give the %s another name", whose[use]);
+}
+
+const char *netdev_in_the_way(int netns_fd, const char *name,
+                              enum netdev_use use, char text[NETDEV_WAY_MAX])
+{
+    bool bridge = is_kernel_bridge(netns_fd, name);
+    char comm[32], other[40];
+    pid_t pid = bridge ? 0 : user_of(name, netns_id(netns_fd), comm);
+
+    other_way(name, use, bridge, other);
+    if (bridge && use == NETDEV_FOR_BRIDGE)
+        snprintf(text, NETDEV_WAY_MAX,
+                 "interface %.15s exists already, a bridge of the kernel's: "
+                 "take it over (bascule adopt %.15s; in a file, adopt: yes) or "
+                 "%s",
+                 name, name, other);
+    else if (bridge)
+        snprintf(text, NETDEV_WAY_MAX,
+                 "interface %.15s exists already, a bridge of the kernel's: %s",
+                 name, other);
+    else if (pid)
         snprintf(text, NETDEV_WAY_MAX,
                  "interface %.15s exists already, and process %d (%s) has it "
-                 "open:",
-                 name, (int)pid, comm);
+                 "open: %s",
+                 name, (int)pid, comm, other);
     else
         snprintf(text, NETDEV_WAY_MAX,
                  "interface %.15s exists already: delete it (ip link del dev "
-                 "%.15s) or",
-                 name, name);
+                 "%.15s) or %s",
+                 name, name, other);
     return text;
 }

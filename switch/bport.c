@@ -313,6 +313,7 @@ static uint32_t param_max(const struct bport *p, enum bport_param w)
 void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
                void *arg)
 {
+    char text[12];
     struct changes told;
     struct err e = {{0}};
 
@@ -332,8 +333,9 @@ void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
     if (w == BPORT_FDB_LIMIT)
         fdb_set_port_limit(p->b->plane.fdb, p->no, v);
     bport_dirty(p);
-    observe_port(p, SW_EVENT_PORT_PARAM, "port %s: %s is %u",
-                 p->port->spec.name, limits[w].what, v);
+    observe_port(p, SW_EVENT_PORT_PARAM, "port %s: %s is %s",
+                 p->port->spec.name, limits[w].what,
+                 observe_value(v, limits[w].max, text));
     changes_init(&told);
     if (change_new(&told, done, arg))
         sw_stage(p->b->sw, &told);

@@ -179,7 +179,7 @@ static int add_interface(struct bridge *b, const struct bridge_config *c,
 static int add_check(struct sw *sw, const struct bridge_config *c,
                      struct err *e)
 {
-    int rc = port_name_check(c->name, e);
+    int rc = bridge_name_check(c->name, e);
 
     if (rc)
         return rc;
@@ -430,6 +430,7 @@ static int switch_tree(struct bridge *b, bool on, struct err *e)
 void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
                 void *arg)
 {
+    char text[12];
     struct changes told;
     struct err e = {{0}};
     int rc = set_check(b, p, v, &e);
@@ -449,8 +450,8 @@ void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
         fdb_set_limit(b->plane.fdb, v);
     bridge_all_dirty(b);
     table_kick(b);
-    observe_bridge(b, SW_EVENT_BRIDGE_PARAM, "bridge %s: %s is %u", b->name,
-                   limits[p].what, v);
+    observe_bridge(b, SW_EVENT_BRIDGE_PARAM, "bridge %s: %s is %s", b->name,
+                   limits[p].what, observe_value(v, limits[p].max, text));
     changes_init(&told);
     if (change_new(&told, done, arg))
         sw_stage(b->sw, &told);

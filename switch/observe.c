@@ -55,6 +55,14 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
     tell(p->b->sw, &e);
 }
 
+const char *observe_value(uint32_t v, uint32_t max, char text[12])
+{
+    if (max == 1)
+        return v ? "on" : "off";
+    snprintf(text, 12, "%u", v);
+    return text;
+}
+
 void observe_state(struct bport *p)
 {
     static const char *const word[] = {"disabled", "listening", "learning",

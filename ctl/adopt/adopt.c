@@ -349,7 +349,7 @@ void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
     struct adoption *ad;
     struct err e;
 
-    if (port_name_check(name, &e)) {
+    if (bridge_name_check(name, &e)) {
         refuse(netns_fd, done, arg, -EINVAL, &e);
         return;
     }

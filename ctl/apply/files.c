@@ -94,7 +94,8 @@ static int begin_l3(struct op *op, const struct plan_input *in, struct step *s,
         return 0;
     rc = l3_check(s->l3, e);
     return rc ? want_wrap(e, rc, pos)
-              : plan_check_interface(in, op->req->netns_fd, s->bridge, pos, e);
+              : plan_check_interface(in, op->req->netns_fd, s->bridge,
+                                     NETDEV_FOR_BRIDGE, pos, e);
 }
 
 /* Without any change around it, what layer 3 says decides. */

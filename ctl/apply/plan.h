@@ -11,6 +11,7 @@
 
 #include "ctl/apply/running.h"
 #include "ctl/apply/wanted.h"
+#include "ports/netdev.h"
 
 /*
  * In the order in which they are carried out; those of one kind belong
@@ -125,8 +126,8 @@ void plan_free(struct plan *p);
 /* -EEXIST with a sentence: there is such an interface, and it is none of ours,
  * which may go. */
 int plan_check_interface(const struct plan_input *in, int netns_fd,
-                         const char *name, const struct conf_pos *pos,
-                         struct err *e);
+                         const char *name, enum netdev_use use,
+                         const struct conf_pos *pos, struct err *e);
 
 /* What is remembered of a port of the file. */
 void plan_record(const struct want_port *wp, struct port_record *r);

@@ -183,9 +183,8 @@ static int check_interface(struct checker *c, const struct step *s,
     if (n->kind == GUEST_STREAM || plan_bridge_goes(c->p, n->port) ||
         c->in->device(c->in->arg, -1, n->port, NULL, &m, &none))
         return 0;
-    return want_fail(c->e, EEXIST, &s->guest->pos,
-                     "guest %s: %s give the guest another name", s->port,
-                     netdev_in_the_way(-1, n->port, way));
+    return want_fail(c->e, EEXIST, &s->guest->pos, "guest %s: %s", s->port,
+                     netdev_in_the_way(-1, n->port, NETDEV_FOR_GUEST, way));
 }
 
 static int check_net(struct checker *c, const struct step *s,

@@ -55,8 +55,8 @@ static bool is_ours(const struct running *r, const char *device)
 }
 
 int plan_check_interface(const struct plan_input *in, int netns_fd,
-                         const char *name, const struct conf_pos *pos,
-                         struct err *e)
+                         const char *name, enum netdev_use use,
+                         const struct conf_pos *pos, struct err *e)
 {
     char way[NETDEV_WAY_MAX];
     struct member m;
@@ -65,8 +65,8 @@ int plan_check_interface(const struct plan_input *in, int netns_fd,
     if (is_ours(in->running, name) ||
         in->device(in->arg, netns_fd, name, NULL, &m, &none))
         return 0;
-    return want_fail(e, EEXIST, pos, "%s take it over as packet:%s",
-                     netdev_in_the_way(netns_fd, name, way), name);
+    return want_fail(e, EEXIST, pos, "%s",
+                     netdev_in_the_way(netns_fd, name, use, way));
 }
 
 static int check_port(const struct plan *p, const struct plan_input *in,
@@ -91,7 +91,7 @@ static int check_port(const struct plan *p, const struct plan_input *in,
     if (strcmp(s->wp->spec.kind, "tap") != 0)
         return 0;
     return plan_check_interface(in, s->wp->spec.netns_fd, s->wp->spec.target,
-                                pos, e);
+                                NETDEV_FOR_PORT, pos, e);
 }
 
 int plan_check_names(const struct plan *p, const struct plan_input *in,

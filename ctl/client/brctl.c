@@ -70,7 +70,8 @@ static int addbr_failed(const struct client *c, const char *name,
                 "device %s already exists; can't create bridge with the same "
                 "name",
                 name);
-        if (!device_exists(name)) /* not here, but the daemon knows one */
+        /* what to do; or it is not here, but the daemon knows one */
+        if (!c->brctl || !device_exists(name))
             fprintf(stderr, " (%s)", r->text);
         fputc('\n', stderr);
         return 1;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -398,6 +399,15 @@ bool client_stream(struct client *c, const char *method, json_t *params,
     if (!send_request(c, method, params, NULL, r))
         return false;
     return begins_array(c) ? read_array(c, each, arg, r) : read_reply(c, r);
+}
+
+bool client_ended(const struct client *c, int ms)
+{
+    struct pollfd p = {.fd = c->fd};
+
+    if (c->fd < 0)
+        return true;
+    return poll(&p, 1, ms) > 0 && (p.revents & (POLLHUP | POLLERR));
 }
 
 json_t *client_event(struct client *c)

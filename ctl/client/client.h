@@ -62,6 +62,9 @@ bool client_stream(struct client *c, const char *method, json_t *params,
 /* The next line the daemon sends, parsed: an event.  NULL: the end. */
 json_t *client_event(struct client *c);
 
+/* Has the daemon closed the connection, or does it within 'ms' milliseconds?
+ * True also where there is none. */
+bool client_ended(const struct client *c, int ms);
 /* Has a line been received that client_event has not returned yet? */
 bool client_pending(const struct client *c);
 

@@ -3,6 +3,7 @@
  * The commands that brctl does not have.
  */
 #include "ctl/client/client.h"
+#include "ctl/code.h"
 #include "ctl/client/render.h"
 
 #include <errno.h>
@@ -207,14 +208,37 @@ static void print_event(const struct client *c, const json_t *event)
     fflush(stdout);
 }
 
+/* To the daemon it is the method "monitor", which says so. */
+static int no_events(const struct client *c, const struct reply *r,
+                     const char *what)
+{
+    char usage[COMMAND_USAGE_MAX];
+
+    if (r->code != RPC_BAD_PARAMS || !what)
+        return client_complain(c, r);
+    return complain(
+        c, "events: there are no events %s; usage: bascule %s", what,
+        command_usage(&command_table[CMD_ID_events], usage, sizeof(usage)));
+}
+
+/* 0, or 1 after a complaint. */
+static int begin_events(struct client *c, int argc, char **argv)
+{
+    struct reply r;
+    int status = 0;
+
+    if (!client_call(c, "monitor", optional("what", argc, argv, 0), -1, &r))
+        status = no_events(c, &r, argc > 0 ? argv[0] : NULL);
+    reply_free(&r);
+    return status;
+}
+
 int run_events(struct client *c, int argc, char **argv)
 {
-    json_t *begun = client_ask(c, "monitor", optional("what", argc, argv, 0));
     json_t *event;
 
-    if (!begun)
+    if (begin_events(c, argc, argv))
         return 1;
-    json_decref(begun);
     while ((event = client_event(c)) != NULL) {
         print_event(c, event);
         json_decref(event);

@@ -299,8 +299,8 @@ int run_confirm(struct client *c, int argc, char **argv)
 
     (void)argv;
     if (status == 0 && argc > 0 && !c->json)
-        fprintf(stderr, "taken back: bridges, ports and addresses are as "
-                        "before that apply\n");
+        fprintf(stderr, "taken back: bridges, ports, addresses and guests are "
+                        "as before that apply\n");
     return status;
 }
 

@@ -122,7 +122,8 @@ static const char *const more_help[COMMAND_COUNT] = {
         "from inside ip netns exec, where new namespaces would not be "
         "seen outside: nsenter --net=/run/netns/NAME does",
     [CMD_ID_lab_down] =
-        "also after a crash of the daemon or of a guest; guests are "
+        "also after a crash of the daemon or of a guest, and without its "
+        "file; a lab that is not up is no error; guests are "
         "ended as by guest stop --kill",
     [CMD_ID_sim] =
         "<file> describes a network as docs/sim.md says, - reads "

@@ -39,6 +39,18 @@ static int find(const struct client *c, struct lab_state *s, const char *word,
     return rc;
 }
 
+/* The same of what was found: nobody else takes it down meanwhile. */
+static int claim(const struct client *c, struct lab_state *s, struct err *e)
+{
+    int rc = lab_state_leave(s, e);
+
+    if (rc)
+        lab_state_free(s);
+    if (rc && rc != -ENOENT)
+        return complain(c, "lab %s: %s", s->name, e->text);
+    return rc;
+}
+
 /* {"lab", "removed": [...]}: what there was of it; takes 'made' over. */
 static void tell_down(const struct client *c, const char *lab, json_t *made)
 {
@@ -59,9 +71,11 @@ int run_lab_down(struct client *c, int argc, char **argv)
     json_t *made;
 
     (void)argc;
+    if (!rc)
+        rc = claim(c, &s, &e);
     if (rc == -ENOENT) { /* as somebody who goes down twice wants it */
         if (c->json)
-            tell_down(c, argv[0], json_array());
+            tell_down(c, s.name, json_array());
         else
             fprintf(stderr, "%s\n", e.text);
         return 0;

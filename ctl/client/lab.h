@@ -8,6 +8,7 @@
  *   lab_state.c  what is written down
  *   lab_up.c     making; lab_up.h has its parts
  *   lab_down.c   removing
+ *   lab_leave.c  by one only
  *   lab_show.c   showing
  *   lab_run.c    ip(8)
  *   lab_command.c  what hosts run
@@ -30,6 +31,7 @@ struct lab_state {
     char path[PATH_MAX]; /* of the file */
     /* {"lab", "file", "daemon": its process, "boot", "netns": where links are,
      * "maker": the `up` that makes it, until all is made,
+     * "remover": the `down` that removes it,
      * "made": [{"what", "name", ...}]};
      * what: bridge, link, netns, uplink, guest */
     json_t *o;
@@ -40,13 +42,19 @@ struct lab_state {
 /* Begins the state of a lab that is not up.  -EEXIST: it is. */
 int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
                   const char *file, json_int_t daemon, struct err *e);
-/* That of the lab 'word' means, a file or a name.  -ENOENT: it is not up. */
+/* That of the lab 'word' means, a file or a name.  -ENOENT: it is not up, of
+ * s only the name is set. */
 int lab_state_find(const struct client *c, struct lab_state *s,
                    const char *word, struct err *e);
 /* All is made. */
 int lab_state_complete(struct lab_state *s, struct err *e);
-/* Or is it still being made, or was that interrupted? */
-enum lab_made { LAB_UP, LAB_BEING_MADE, LAB_INTERRUPTED };
+/* It is to be removed, by nobody but us: notes that, in what is written down by
+ * now.  -EBUSY: somebody else removes it; -ENOENT: he has, it is not up.  What
+ * is left over after a failure is nobody's again. */
+int lab_state_leave(struct lab_state *s, struct err *e);
+void lab_state_left(struct lab_state *s);
+/* Or is it still being made, or was that interrupted; or removed? */
+enum lab_made { LAB_UP, LAB_BEING_MADE, LAB_INTERRUPTED, LAB_LEAVING };
 enum lab_made lab_state_made(const struct lab_state *s);
 /* Has the machine not been booted since? */
 bool lab_state_fresh(const struct lab_state *s);

@@ -195,6 +195,8 @@ static void reach(struct remover *m, const struct lab_state *s)
 {
     struct reply r;
 
+    if (client_ended(m->c, 0))
+        client_close(m->c); /* another may have begun */
     if (client_call(m->c, "version", NULL, -1, &r)) {
         m->reached = true;
         m->same =
@@ -258,6 +260,7 @@ int lab_remove(struct client *c, struct lab_state *s, struct err *e)
     json_object_set_new(s->o, "made", left);
     if (rc) {
         *e = first;
+        lab_state_left(s);
         (void)lab_state_save(s, &none);
     } else {
         lab_state_remove(s);

@@ -35,7 +35,8 @@ static bool is(const json_t *what, const char *kind)
     return strcmp(str(what, "what"), kind) == 0;
 }
 
-static const char *const made_word[] = {"up", "being made", "interrupted"};
+static const char *const made_word[] = {"up", "being made", "interrupted",
+                                        "being taken down"};
 
 /* {"bridges", "guests", "hosts", "links", "uplink"}, as things are. */
 static json_t *gather(struct client *c, const struct lab_state *s)
@@ -204,6 +205,8 @@ static void print_made(const struct lab_state *s)
                s->name);
     else if (how == LAB_BEING_MADE)
         printf("  it is being made\n");
+    else if (how == LAB_LEAVING)
+        printf("  it is being taken down\n");
 }
 
 int lab_show(struct client *c, const struct lab_state *s)

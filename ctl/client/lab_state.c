@@ -77,7 +77,10 @@ static int forbidden(const char *dir, struct err *e)
 enum lab_made lab_state_made(const struct lab_state *s)
 {
     const json_t *maker = json_object_get(s->o, "maker");
+    const json_t *remover = json_object_get(s->o, "remover");
 
+    if (lab_state_fresh(s) && lab_process_runs(remover))
+        return LAB_LEAVING;
     if (!maker)
         return LAB_UP;
     return lab_state_fresh(s) && lab_process_runs(maker) ? LAB_BEING_MADE
@@ -127,6 +130,8 @@ static int there_already(const struct lab_state *s, struct err *e)
                        s->name);
     if (how == LAB_BEING_MADE)
         return err_set(e, EEXIST, "it is being made already");
+    if (how == LAB_LEAVING)
+        return err_set(e, EEXIST, "it is being taken down: wait for that");
     return err_set(e, EEXIST,
                    "it is up already: bascule lab show %s, bascule lab down %s",
                    s->name, s->name);
@@ -218,6 +223,25 @@ static bool has_ending(const char *name, const char *ending)
     return dot && strcmp(dot, ending) == 0;
 }
 
+/* Of a file that is gone, too: then its folder's. */
+static void full_path(const char *word, char full[PATH_MAX])
+{
+    const char *slash = strrchr(word, '/');
+    char dir[PATH_MAX], real[PATH_MAX];
+    int n;
+
+    if (realpath(word, full))
+        return;
+    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - word) + 1 : 1,
+             slash ? word : ".");
+    n = realpath(dir, real)
+            ? snprintf(full, PATH_MAX, "%s/%s", real[1] ? real : "",
+                       slash ? slash + 1 : word)
+            : PATH_MAX;
+    if (n >= PATH_MAX)
+        snprintf(full, PATH_MAX, "%s", word);
+}
+
 static bool search(struct lab_state *s, const char *dir, const char *word,
                    const char *lab)
 {
@@ -226,8 +250,7 @@ static bool search(struct lab_state *s, const char *dir, const char *word,
     int n = scandir(dir, &f, NULL, alphasort);
     bool found = false;
 
-    if (!realpath(word, full))
-        snprintf(full, sizeof(full), "%s", word);
+    full_path(word, full);
     for (int i = 0; i < n; i++) {
         if (!found && has_ending(f[i]->d_name, ".json") &&
             load(s, dir, f[i]->d_name)) {
@@ -242,6 +265,28 @@ static bool search(struct lab_state *s, const char *dir, const char *word,
     return found;
 }
 
+static int not_up(struct lab_state *s, const char *name, struct err *e)
+{
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    return err_set(e, ENOENT, "lab %s is not up", name);
+}
+
+/* Nothing is written down of it, and it is no lab's file because of 'why'. */
+static int unknown(struct lab_state *s, const char *word, const struct err *why,
+                   struct err *e)
+{
+    struct stat st;
+
+    if (stat(word, &st) == 0 && (S_ISREG(st.st_mode) || strchr(word, '/')))
+        return err_set(e, EINVAL, "%s", why->text);
+    if (lab_name_is_fit(word))
+        return not_up(s, word, e);
+    return err_set(e, EINVAL,
+                   "%.100s: there is no such file, and no lab of that name or "
+                   "file is up",
+                   word);
+}
+
 /* By name, by file, or by the name that the file gives; the file may have been
  * changed since, even for the worse. */
 int lab_state_find(const struct client *c, struct lab_state *s,
@@ -252,6 +297,7 @@ int lab_state_find(const struct client *c, struct lab_state *s,
     char dir[PATH_MAX], name[LAB_NAME_MAX] = "";
     int rc = folder(c, dir, e);
 
+    memset(s, 0, sizeof(*s));
     if (rc)
         return rc;
     if (access(dir, R_OK | X_OK) < 0 && errno == EACCES)
@@ -264,9 +310,7 @@ int lab_state_find(const struct client *c, struct lab_state *s,
     lab_free(lab);
     if (!rc && search(s, dir, word, name))
         return 0;
-    if (rc && strchr(word, '/'))
-        return err_set(e, EINVAL, "%s", why.text);
-    return err_set(e, ENOENT, "lab %s is not up", *name ? name : word);
+    return rc ? unknown(s, word, &why, e) : not_up(s, name, e);
 }
 
 void lab_state_each(const struct client *c,

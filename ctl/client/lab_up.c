@@ -10,6 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* ms: the devices of a daemon that ends go, and whatever needs them fails,
+ * before it is heard that it has ended. */
+#define END_MOMENT 300
+
 /* Ctrl-C takes back what was made so far. */
 static volatile sig_atomic_t interrupted;
 
@@ -26,9 +30,16 @@ int lab_at(const struct maker *m, const struct conf_pos *pos, int rc)
               : 0;
 }
 
+static int daemon_ended(const struct maker *m)
+{
+    return err_set(m->e, ENOTCONN, "basculed ended while the lab was made");
+}
+
 int lab_go_on(const struct maker *m)
 {
-    return interrupted ? err_set(m->e, EINTR, "interrupted") : 0;
+    if (interrupted)
+        return err_set(m->e, EINTR, "interrupted");
+    return client_ended(m->c, 0) ? daemon_ended(m) : 0;
 }
 
 int lab_note(const struct maker *m, json_t *what)
@@ -116,6 +127,8 @@ static int make(struct maker *m, const char *file)
         rc = lab_state_complete(m->s, m->e);
     if (!rc)
         return 0;
+    if (rc != -EINTR && client_ended(m->c, END_MOMENT))
+        rc = daemon_ended(m);
     why = *m->e;
     if (lab_remove(m->c, m->s, &left))
         err_set(m->e, rc, "%.150s; and not all is taken back: %.120s", why.text,

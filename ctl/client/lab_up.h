@@ -33,7 +33,7 @@ struct maker {
 
 /* Puts the place in front of the sentence, if there is one; returns rc. */
 int lab_at(const struct maker *m, const struct conf_pos *pos, int rc);
-/* -EINTR: the user wants no more of it. */
+/* -EINTR: the user wants no more of it; -ENOTCONN: the daemon has ended. */
 int lab_go_on(const struct maker *m);
 /* Writes down what is about to be made (which it takes over), unless the user
  * wants no more; the short form for what has a name only. */

@@ -58,7 +58,8 @@ static char *load(const struct run *r, const char **name, size_t *len)
         return read_all(stdin, len);
     }
     f = fopen(r->network, "r");
-    if (!f && errno == ENOENT && is_network(r->network)) {
+    if (!f && (errno == ENOENT || errno == ENAMETOOLONG) &&
+        is_network(r->network)) {
         *name = "network";
         *len = strlen(r->network);
         return strdup(r->network);
@@ -224,7 +225,7 @@ static int parse(struct run *r, int argc, char **argv)
             r->network = argv[i];
         }
     }
-    if (!r->network) {
+    if (!r->network || !*r->network) {
         (void)complain(r->client, "sim: which network?  See bascule help sim");
         return 1;
     }
@@ -278,6 +279,11 @@ int run_sim(struct client *c, int argc, char **argv)
     if (parse(&r, argc, argv) || open_keys(&r))
         return 1;
     text = load(&r, &name, &len);
+    if (!text && errno == ENOENT)
+        return complain(c,
+                        "sim: %s: there is no such file, and a network "
+                        "joins bridges, as B1-B2 does",
+                        r.network);
     if (!text)
         return complain(c, "sim: %s: %s", r.network, strerror(errno));
     rc = sim_read(&s, name, text, len, &e);

@@ -55,6 +55,12 @@ static bool name_is_fit(const char *s)
     return true;
 }
 
+/* A dot would end it in the names of what is beside its state. */
+bool lab_name_is_fit(const char *s)
+{
+    return name_is_fit(s) && !strchr(s, '.');
+}
+
 /* Without `lab:`, the file's own name without its folder and ending. */
 static int read_name(struct reader *r, const struct sections *s,
                      const char *file)
@@ -68,7 +74,7 @@ static int read_name(struct reader *r, const struct sections *s,
         return rc;
     snprintf(stem, sizeof(stem), "%.*s",
              s->name ? LAB_NAME_MAX : (int)strcspn(text, "."), text);
-    if (name_is_fit(stem) && !strchr(stem, '.')) {
+    if (lab_name_is_fit(stem)) {
         memcpy(s->lab->name, stem, strlen(stem) + 1);
         return 0;
     }

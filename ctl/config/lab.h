@@ -47,6 +47,9 @@ struct lab {
     struct conf_pos uplink_pos;
 };
 
+/* Letters, digits, '_' and '-': may a lab be called that? */
+bool lab_name_is_fit(const char *s);
+
 /* 0, or -errno with a sentence that begins with FILE:LINE:COLUMN, but for a
  * file that cannot be read. */
 int lab_load(struct lab **lab, const char *name, struct err *e);

@@ -31,8 +31,8 @@ static int explain(const char *name, int rc, struct err *e)
                        "as root or with CAP_NET_ADMIN, or use kind=stream",
                        name);
     if (rc == EBUSY || rc == EEXIST)
-        return err_set(e, EEXIST, "%s give the guest another name",
-                       netdev_in_the_way(-1, name, way));
+        return err_set(e, EEXIST, "%s",
+                       netdev_in_the_way(-1, name, NETDEV_FOR_GUEST, way));
     return err_sys(e, rc, "making the interface %s", name);
 }
 

@@ -196,8 +196,9 @@ int l3_check(struct l3 *l, struct err *e)
     netns_leave(&scope);
     if (rc == 0 && strcmp(d.kind, "bridge") == 0)
         return err_set(e, EEXIST,
-                       "%s is a bridge of the kernel; take it out of what "
-                       "makes it (netplan, /etc/network/interfaces, "
+                       "%s is a bridge of the kernel: take it over (adopt: "
+                       "yes), or take it out of what makes it (netplan, "
+                       "/etc/network/interfaces, "
                        "NetworkManager) and remove it: ip link delete dev %s",
                        l->ifname, l->ifname);
     return l3_owner(l) == L3_NETWORKD ? networkd_netdev(l->ifname, e) : 0;

@@ -13,10 +13,10 @@ static bool room(void **array, uint32_t n, uint32_t *cap, size_t size,
     uint32_t more = *cap ? 2 * *cap : 16;
     void *bigger;
 
-    if (n < *cap)
-        return true;
     if (n >= max)
         return false;
+    if (n < *cap)
+        return true;
     bigger = realloc(*array, more * size);
     if (!bigger)
         return false;
@@ -82,7 +82,7 @@ uint32_t sim_add_port(struct sim *s, uint32_t bridge, uint32_t lan,
         number = b->ports + 1U;
     if (number > SIM_PORTS_MAX || b->port[number] != SIM_NONE ||
         !room((void **)&s->port, i, &s->port_cap, sizeof(*p),
-              SIM_LANS_MAX * 8) ||
+              SIM_ALL_PORTS_MAX) ||
         !attach(&s->lan[lan], i))
         return SIM_NONE;
     p = &s->port[s->ports++];

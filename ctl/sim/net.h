@@ -9,14 +9,15 @@
 #include "ctl/sim/heap.h"
 #include "ctl/sim/sim.h"
 
-#define SIM_NAME_MAX    16
-#define SIM_BRIDGES_MAX 1024
-#define SIM_LANS_MAX    4096
-#define SIM_PORTS_MAX   255 /* of a bridge */
-#define SIM_ORDERS_MAX  10000
-#define SIM_NONE        UINT32_MAX
-#define SIM_MILLION     1000000U
-#define SIM_ACTIONS     256
+#define SIM_NAME_MAX      16
+#define SIM_BRIDGES_MAX   1024
+#define SIM_LANS_MAX      4096
+#define SIM_PORTS_MAX     255 /* of a bridge */
+#define SIM_ALL_PORTS_MAX (SIM_LANS_MAX * 8)
+#define SIM_ORDERS_MAX    10000
+#define SIM_NONE          UINT32_MAX
+#define SIM_MILLION       1000000U
+#define SIM_ACTIONS       256
 
 /*
  * What an engine cannot know, of cables' ends: which of its words the other

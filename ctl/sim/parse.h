@@ -36,8 +36,10 @@ struct end {
 
 /* ---- parse_end.c ---- */
 
-/* The sentence about a network that is too large, or out of memory. */
-int sim_no_room(struct reader *r, size_t at);
+/* The sentence about a network with more than 'max' of something, of which it
+ * has 'n', or out of memory. */
+int sim_no_room(struct reader *r, size_t at, unsigned n, unsigned max,
+                const char *what);
 int sim_parse_end(struct reader *r, struct end *e);
 /* The bridge of that name, made if need be. */
 int sim_end_bridge(struct reader *r, const struct end *e, uint32_t *bridge);

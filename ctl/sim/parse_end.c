@@ -4,9 +4,13 @@
  */
 #include "ctl/sim/parse.h"
 
-int sim_no_room(struct reader *r, size_t at)
+int sim_no_room(struct reader *r, size_t at, unsigned n, unsigned max,
+                const char *what)
 {
-    return sim_bad(&r->scan, at, "the network is too large");
+    return n < max
+               ? sim_bad(&r->scan, at, "out of memory")
+               : sim_bad(&r->scan, at,
+                         "the network is too large: %s, at most %u", what, max);
 }
 
 static int read_port_number(struct reader *r, struct end *e)
@@ -48,7 +52,9 @@ int sim_end_bridge(struct reader *r, const struct end *e, uint32_t *bridge)
     if (sim_find_lan(r->s, e->name) != SIM_NONE)
         return sim_bad(&r->scan, e->at, "%s is a LAN, not a bridge", e->name);
     *bridge = sim_add_bridge(r->s, e->name);
-    return *bridge == SIM_NONE ? sim_no_room(r, e->at) : 0;
+    return *bridge == SIM_NONE ? sim_no_room(r, e->at, r->s->bridges,
+                                             SIM_BRIDGES_MAX, "bridges")
+                               : 0;
 }
 
 static int known_bridge(struct reader *r, const struct end *e, uint32_t *bridge)
@@ -84,5 +90,10 @@ int sim_end_attach(struct reader *r, const struct end *e, uint32_t lan,
         return sim_bad(&r->scan, e->at, "port p%u of %s is in use already",
                        e->port, e->name);
     *port = sim_add_port(r->s, bridge, lan, (uint16_t)e->port);
-    return *port == SIM_NONE ? sim_no_room(r, e->at) : 0;
+    if (*port != SIM_NONE)
+        return 0;
+    if (!e->port && r->s->bridge[bridge].ports >= SIM_PORTS_MAX)
+        return sim_bad(&r->scan, e->at, "ports of %s: at most %d", e->name,
+                       SIM_PORTS_MAX);
+    return sim_no_room(r, e->at, r->s->ports, SIM_ALL_PORTS_MAX, "ports");
 }

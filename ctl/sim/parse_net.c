@@ -13,7 +13,8 @@ static int make_link(struct reader *r, struct end *a, struct end *b,
     int rc;
 
     if (lan == SIM_NONE)
-        return sim_no_room(r, a->at);
+        return sim_no_room(r, a->at, r->s->lans, SIM_LANS_MAX,
+                           "LANs and links");
     *t = (struct sim_target){SIM_LAN, lan};
     rc = sim_end_attach(r, a, lan, &port);
     return rc ? rc : sim_end_attach(r, b, lan, &port);
@@ -30,7 +31,9 @@ static int read_links(struct reader *r, struct end *first)
 
     while (!rc && sim_take(&r->scan, '-')) {
         if (n == CHAIN_MAX)
-            return sim_no_room(r, r->scan.at);
+            return sim_bad(&r->scan, r->scan.at,
+                           "links in a row: at most %d; begin another row",
+                           CHAIN_MAX);
         rc = sim_parse_end(r, &b);
         if (!rc)
             rc = make_link(r, &a, &b, &list[n++]);
@@ -87,7 +90,8 @@ int sim_parse_lan(struct reader *r, const struct end *e)
         return sim_bad(c, e->at, "there is a LAN %s already", e->name);
     t.index = sim_add_lan(r->s, e->name);
     if (t.index == SIM_NONE)
-        return sim_no_room(r, e->at);
+        return sim_no_room(r, e->at, r->s->lans, SIM_LANS_MAX,
+                           "LANs and links");
     while (!sim_take(c, ':'))
         c->at++;
     rc = read_members(r, t.index);

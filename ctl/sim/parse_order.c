@@ -114,7 +114,8 @@ static int read_set(struct reader *r, struct sim_order *o)
         sim_blanks(c);
         o = sim_add_order(r->s);
         if (!o)
-            return sim_no_room(r, c->at);
+            return sim_no_room(r, c->at, r->s->orders, SIM_ORDERS_MAX,
+                               "orders");
         *o = more;
         rc = read_setting(r, o);
     }
@@ -234,7 +235,8 @@ int sim_parse_order(struct reader *r, uint64_t at)
     struct sim_order *o = sim_add_order(r->s);
 
     if (!o)
-        return sim_no_room(r, r->scan.at);
+        return sim_no_room(r, r->scan.at, r->s->orders, SIM_ORDERS_MAX,
+                           "orders");
     o->at = at;
     o->line = r->scan.line;
     keep_text(&r->scan, r->scan.at, o);

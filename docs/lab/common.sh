@@ -29,8 +29,9 @@ die() { echo "$script: $*" >&2; exit 1; }
 at() { ip netns exec "$tag-$1" "${@:2}"; }
 # not by ip netns exec: hosts' namespaces would be seen only inside
 bascule() { nsenter --net="/run/netns/$tag-switch" "$build/bascule" -S "$dir/control.sock" "$@"; }
-# background NAMESPACE LOG COMMAND...
-background() { ip netns exec "$tag-$1" "${@:3}" >"$dir/$2" 2>&1 </dev/null & }
+# background NAMESPACE LOG COMMAND...: in a session of its own, as Ctrl-C is for
+# the script, which ends things in their order
+background() { setsid ip netns exec "$tag-$1" "${@:3}" >"$dir/$2" 2>&1 </dev/null & }
 
 # quietly TEXT COMMAND...: TEXT is what fails if it does
 quietly() {
@@ -130,7 +131,8 @@ remove() {
 
 finish() {
     local rc=$?
-    trap - EXIT INT TERM
+    trap - EXIT
+    trap '' INT TERM # another Ctrl-C is not to leave half of it
     [ $rc -eq 0 ] && [ -n "$keep" ] && exit 0
     if [ $rc -ne 0 ] && [ -s "$dir/basculed.log" ]; then
         echo "$script: the last words of the switch:" >&2

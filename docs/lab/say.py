@@ -8,6 +8,7 @@ Waits for it to be up, up to a minute in all.
 """
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -16,6 +17,7 @@ LIMIT = 60
 
 
 def main(path, command):
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends it without a word
     end = time.monotonic() + LIMIT
     s = socket.socket(socket.AF_UNIX)
     s.connect(path)

@@ -47,6 +47,7 @@ start_switch
 
 say "3. The lab, in one command."
 echo "  # bascule lab up $file"
+lab=$file # by that it is found until its name is known
 bascule lab up "$file" >"$dir/up" || die "the lab is not up"
 sed 's/^/  /' "$dir/up"
 lab=$(sed -n '1s/^lab \([^,]*\),.*/\1/p' "$dir/up")

@@ -243,6 +243,124 @@ def test_interrupted(lab):
     nothing_left(sw, name, before)
 
 
+TREES = """
+lab: {name}
+bridges: {{br0: {{stp: yes}}, br1: {{stp: yes}}}}
+links: [[br0, br1]]
+hosts:
+  alice: {{bridge: br0, address: 10.9.0.2/24}}
+  bob: {{bridge: br1, address: 10.9.0.3/24}}
+"""
+
+
+def test_daemon_ends(lab):
+    """basculed ends while a lab is made: that is said, and at once."""
+    sw, name, _ = begin(lab)
+    path = lab.write("trees.yaml", TREES.format(name=name))
+    state = os.path.join(sw.sock.replace(".sock", ".labs"), f"{name}.json")
+    before = devices(sw)
+
+    def made(what):
+        try:
+            with open(state) as f:
+                return any(m["name"].endswith(what) for m in json.load(f)["made"])
+        except (OSError, ValueError):
+            return False
+    for sig, what, wait in ((signal.SIGTERM, "-bob", 0.5), (signal.SIGKILL, "-bob", 0.5),
+                            (signal.SIGKILL, "-alice", 0), (signal.SIGTERM, "-alice", 0),
+                            (signal.SIGKILL, "br0", 0)):
+        p = subprocess.Popen(guestlib.from_outside(sw, "lab", "up", path), text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            lib.wait_until(lambda: made(what), 10, f"{what} is made", 0.001)
+            time.sleep(wait)
+            os.kill(sw.proc.pid, sig)
+            t0 = time.monotonic()
+            err = p.communicate(timeout=60)[1]
+            took = time.monotonic() - t0
+        finally:
+            p.kill()
+            p.wait()
+        lib.need(p.returncode == 1 and err ==
+                 f"bascule: lab {name}: basculed ended while the lab was made\n", f"{sig} {what}: {p.returncode} {err}")
+        lib.need(took < 5, f"{took:.1f} s")
+        sw.proc.wait(10)
+        sw.start()
+        nothing_left(sw, name, before)
+
+
+def test_words(lab):
+    """What the word behind `lab down` may mean."""
+    sw, name, path = small(lab)
+    before = devices(sw)
+
+    def down(word, *more, cwd=None):
+        r = subprocess.run(["env", "-C", cwd or "/", *guestlib.from_outside(sw, *more, "lab", "down",
+                                                                             word)],
+                           capture_output=True, text=True, timeout=60)
+        return r.returncode, r.stdout, r.stderr
+    lib.need(down(path, "-j") == (0, f'{{"lab":"{name}","removed":[]}}\n', ""), str(down(path, "-j")))
+    for word in (path, name, name):
+        lib.need(down(word) == (0, "", f"lab {name} is not up\n"), str(down(word)))
+    for word in ("nope.yaml", "/nowhere/at/all", "./nope"):
+        lib.need(down(word) == (1, "", f"bascule: lab: {word}: there is no such file, and no lab of "
+                                "that name or file is up\n"), str(down(word)))
+    rc, _, err = down("bad.yaml", cwd=os.path.dirname(lab.write("bad.yaml", "lab: [\n")))
+    lib.need(rc == 1 and "bad.yaml:" in err, err)
+
+    with open(path) as f:
+        text = f.read()
+    for word, cwd in ((path, None), ("small.yaml", os.path.dirname(path)),
+                      ("./small.yaml", os.path.dirname(path))):
+        lab.write("small.yaml", text)
+        cli(sw, "lab", "up", path)
+        os.unlink(path)
+        got = down(word, cwd=cwd)
+        lib.need(got[0] == 0 and f"lab {name} is down" in got[1], str(got))
+        nothing_left(sw, name, before)
+    lab.write("small.yaml", text)
+
+
+def test_two_downs(lab):
+    """One removes it, the other says so."""
+    sw, name, path = small(lab)
+    before = devices(sw)
+    path = lab.write("small.yaml", SMALL.format(name=name).replace("sleep 600", "trap '' TERM; sleep 600"))
+    cli(sw, "lab", "up", path)
+    words = guestlib.from_outside(sw, "lab", "down", name)
+    slow = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        state = os.path.join(sw.sock.replace(".sock", ".labs"), f"{name}.json")
+
+        def claimed():
+            with open(state) as f:
+                return "remover" in json.load(f)
+        lib.wait_until(claimed, 10, "one removes it", 0.001)
+        slow.send_signal(signal.SIGSTOP)
+        for _ in range(2):
+            r = cli(sw, "lab", "down", path, check=False)
+            lib.need(r.returncode == 1 and r.stderr ==
+                     f"bascule: lab {name}: it is being taken down already\n", r.stderr)
+        lib.need("it is being taken down" in cli(sw, "lab", "show", name, check=False).stdout, "show")
+        r = cli(sw, "lab", "up", path, check=False)
+        lib.need(r.returncode == 1 and "it is being taken down" in r.stderr, r.stderr)
+    finally:
+        slow.kill()
+        slow.wait()
+    cli(sw, "lab", "down", path)  # who began it has ended
+    nothing_left(sw, name, before)
+
+    for _ in range(5):
+        cli(sw, "lab", "up", path)
+        both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for _ in range(2)]
+        said = sorted((p.communicate(timeout=60) for p in both), reverse=True)
+        lib.need(said[0][0].startswith(f"lab {name} is down") and not said[1][0] and
+                 said[1][1] in (f"bascule: lab {name}: it is being taken down already\n",
+                                f"lab {name} is not up\n"), str(said))
+        nothing_left(sw, name, before)
+
+
 def test_places(lab):
     """Up and down from other namespaces than the daemon's."""
     sw, name, path = small(lab)

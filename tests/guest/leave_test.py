@@ -100,7 +100,9 @@ def test_it_leaves_the_file(lab):
     sw.cli("apply", both)
     sw.cli("apply", "--confirm", "60", none, timeout=40)
     lib.need(sw.json("guest", "list") == [], "a guest is left")
-    sw.cli("confirm", "--revert")
+    r = sw.cli("confirm", "--revert")
+    lib.need(r.stderr == "taken back: bridges, ports, addresses and guests are as before that apply\n",
+             r.stderr)
     lib.need(state(lab, "vm1") == "running", f"vm1 is {state(lab, 'vm1')}")
     lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
 

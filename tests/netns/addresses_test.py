@@ -76,6 +76,8 @@ def test_static(lab):
     # behind b is a network, which nobody watches unless asked to
     need(addresses(lab, b.port) == {}, "a port to a network is watched")
     lab.sw.cli("port", "set", b.port, "watch-addresses", "on")
+    wait_until(lambda: ev.of("port-param", f"port {b.port}: watching for addresses is on\n"), 5,
+               lambda: f"a switch's value is a word: {ev.lines}")
     lib.sh("ip", "neigh", "flush", "dev", "eth0", ns=a.ns)
     lib.reaches(a.ns, b.ip4)
     shows(lab, b.port, b.ip4, b.mac, ("arp",))

@@ -99,6 +99,40 @@ def test_a_tap_that_is_used(lab):
     need(used + "take it over as packet:used" in r.stderr, r.stderr)
 
 
+def test_bridge_in_the_way(lab):
+    """A bridge of the kernel's is adopted; a port it cannot be."""
+    w = World(lab)
+    sh("ip", "-n", w.ns, "link", "add", "kb1", "type", "bridge")
+    there = "interface kb1 exists already, a bridge of the kernel's: "
+    adopt = there + ("take it over (bascule adopt kb1; in a file, adopt: yes) or give the bridge "
+                     "another name")
+
+    def says(words, r):
+        need(r.returncode == 1 and words in r.stderr and "packet:" not in r.stderr and
+             "link del" not in r.stderr, r.stderr)
+
+    def apply(text):
+        path = os.path.join(lab.dir, "way.yaml")
+        with open(path, "w") as f:
+            f.write(text)
+        return w.sw.cli("apply", path, check=False)
+    says(adopt, w.sw.cli("addbr", "kb1", check=False))
+    r = apply("bascule: {bridges: {kb1: {}}}\n")
+    need("way.yaml:1:21: kb1 is a bridge of the kernel: take it over (adopt: yes), or " in r.stderr,
+         r.stderr)
+    says(there + "give the port another name",
+         apply("bascule: {bridges: {own: {ports: ['tap:kb1']}}}\n"))
+    says(there + "give the guest another name",
+         apply("bascule: {bridges: {own: {}}, guests: {kb1: {nets: [own]}}}\n"))
+    sh("ip", "-n", w.ns, "tuntap", "add", "kb2", "mode", "tap")
+    r = w.sw.cli("addbr", "kb2", check=False)
+    need("interface kb2 exists already: delete it (ip link del dev kb2) or give the bridge another "
+         "name" in r.stderr, r.stderr)
+    need(not w.sw.json("bridge", "show"), "a bridge is left")
+    w.sw.cli("adopt", "kb1")
+    w.sw.cli("adopt", "--undo", "kb1", check=False)
+
+
 def test_names_that_cannot_be_typed(lab):
     """The kernel takes escapes into names of devices; people's terminals do not get them."""
     w = World(lab)

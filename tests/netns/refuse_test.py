@@ -85,6 +85,14 @@ def test_names(lab):
                 f"no interface be called {name}: choose another name")
     refused(sw.cli("addif", "br0", "mem:--force", check=False),
             "name '--force' begins as options of commands do")
+    for name in ".", "..":
+        refused(sw.cli("addbr", name, check=False), f"'{name}' cannot be a bridge's name")
+        refused(sw.cli("adopt", name, check=False), f"'{name}' cannot be a bridge's name")
+        refused(sw.cli("addif", "br0", f"mem:{name}", check=False),
+                f"'{name}' cannot be a port's name")
+    refused(sw.cli("addbr", "", check=False), "a bridge's name must not be empty")
+    refused(sw.cli("events", "foo", check=False), "events: there are no events foo; usage: "
+            "bascule events [fdb|port|stp|guest|all]")
     path = os.path.join(lab.dir, "names.yaml")
     for text, words in (("{--force: {}}", "names.yaml:1:21: --force: name '--force' begins as"),
                         ("{all: {}}", "names.yaml:1:21: "),

@@ -232,6 +232,14 @@ def test_simulator(lab):
         need(line == "..." or line in lines, f"not in the simulation, or not there: {line}")
     r = sim(lib.ROOT)
     need(r.returncode == 1 and "Is a directory" in r.stderr, r.stderr)
+    for network, words in (
+            ("", "sim: which network?"),
+            ("B1", "sim: B1: there is no such file, and a network joins bridges, as B1-B2 does"),
+            ("-".join(f"b{i}" for i in range(300)), "links in a row: at most 256"),
+            (" ".join(f"b{i}-c{i}" for i in range(600)), "too large: bridges, at most 1024"),
+            (" ".join("a-b" for i in range(256)), "ports of a: at most 255")):
+        r = sim(network)
+        need(r.returncode == 1 and words in r.stderr, f"{words}: {r.stderr}")
 
 
 def test_off_again(lab):
