@@ -17,9 +17,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define LEAVE    0x1d /* Ctrl-] */
-#define SILENCE  1000 /* ms: then it has said all */
-#define PATIENCE 50   /* times 20 ms, for QEMU to serve us */
+#define LEAVE   0x1d /* Ctrl-] */
+#define SILENCE 1000 /* ms: then it has said all */
+/* Times 20 ms, for QEMU to serve us: if somebody else is served or it is
+ * stopped, and if it is only busy. */
+#define PATIENCE      50
+#define PATIENCE_BUSY 400
 
 static struct termios before;
 static volatile sig_atomic_t told; /* by a signal, to end */
@@ -162,17 +165,6 @@ static bool somebody(const char *path, const char *so)
     return found;
 }
 
-/* Who has just left may take a moment to be gone. */
-static bool is_served(const char *path)
-{
-    for (int i = 0; i < PATIENCE; i++) {
-        if (!somebody(path, WAITS))
-            return true;
-        (void)poll(NULL, 0, 20);
-    }
-    return false;
-}
-
 /* ---- attaching ---- */
 
 /* Whose console it is. */
@@ -196,6 +188,19 @@ static bool is_frozen(long pid)
     fclose(f);
     behind = strrchr(text, ')'); /* of its name, which may be anything */
     return behind && strncmp(behind, ") T", 3) == 0;
+}
+
+/* Who has just left may take a moment to be gone. */
+static bool is_served(const struct line *l)
+{
+    for (int i = 0; i < PATIENCE_BUSY; i++) {
+        if (!somebody(l->path, WAITS))
+            return true;
+        if (i >= PATIENCE && (somebody(l->path, SERVED) || is_frozen(l->pid)))
+            return false;
+        (void)poll(NULL, 0, 20);
+    }
+    return false;
 }
 
 static int not_served(const struct client *c, const struct line *l)
@@ -244,7 +249,7 @@ static int attach(const struct client *c, const struct line *l)
 
     if (fd < 0)
         return 1;
-    if (!is_served(l->path)) {
+    if (!is_served(l)) {
         close(fd);
         return not_served(c, l);
     }

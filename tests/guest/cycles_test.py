@@ -519,30 +519,34 @@ def test_adopted(lab):
     guestlib.no_warnings(sw)
 
 
+def freeze(pid):
+    os.kill(pid, signal.SIGSTOP)
+    lib.wait_until(lambda: pid_state(pid) == "T", 10, "QEMU stands still")
+
+
 def test_console_unserved(lab):
     """Somebody else's console is one thing, a QEMU that does not answer another."""
     need_qemu()
     sw = lab.switch(quiet=True, bridge=None)
-    sw.cli("guest", "define", "cu", "--memory", "32", *PAUSED)
-    sw.cli("guest", "start", "cu")
-    pid = sw.json("guest", "show", "cu")["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        refused(lab, f"guest cu: its QEMU does not answer: process {pid} is stopped$", "guest",
-                "console", "cu")
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    pid = {}
+    for name in ("cu", "cv"):
+        sw.cli("guest", "define", name, "--memory", "32", *PAUSED)
+        sw.cli("guest", "start", name)
+        pid[name] = sw.json("guest", "show", name)["pid"]
+    freeze(pid["cv"])
+    refused(lab, f"guest cv: its QEMU does not answer: process {pid['cv']} is stopped$", "guest",
+            "console", "cv")
+    os.kill(pid["cv"], signal.SIGCONT)
     p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "console", "cu",
                   ns=sw.ns, stdin=subprocess.PIPE)
     lib.wait_until(lambda: re.search(r" 03 +\d+ \S*cu/console.sock", lib.sh(
-        "cat", "/proc/net/unix", ns=sw.ns).stdout), 5, "it is attached")
+        "cat", "/proc/net/unix", ns=sw.ns).stdout), 10, "it is attached")
+    time.sleep(1)  # it looks whether one waits, and would take the next one for itself
     said = "guest cu: another console is attached, and there can be one at a time$"
     refused(lab, said, "guest", "console", "cu")
-    os.kill(pid, signal.SIGSTOP)  # and so it is
-    try:
-        refused(lab, said, "guest", "console", "cu")
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    freeze(pid["cu"])  # and so it is
+    refused(lab, said, "guest", "console", "cu")
+    os.kill(pid["cu"], signal.SIGCONT)
     p.stdin.close()
     lib.need(p.wait(10) == 0, "the console ends")
 
