@@ -4,6 +4,7 @@
  * is, Ctrl-C too; Ctrl-] leaves.  Standard input may be a file or a pipe: when
  * it has ended, the guest may say what it has to say, until it is silent.
  */
+#include "ctl/client/accepted.h"
 #include "ctl/client/client.h"
 
 #include <errno.h>
@@ -127,19 +128,14 @@ static int talk(int sock)
 
 /* ---- one at a time ---- */
 
-/* States of a connection's far end, SS_... in <linux/net.h>: it was not
- * accepted yet, it was. */
-#define WAITS  "02"
-#define SERVED "03"
-
 /*
- * QEMU serves one console and leaves others waiting without a word.  Whether a
- * connection was accepted the kernel's list says; it is in the list of the
- * namespace that it was made from.
+ * QEMU serves one console and leaves others waiting without a word.  Whether
+ * somebody is served the kernel's list says, of those who came from this
+ * network namespace: state 03 (SS_CONNECTED) of the far end.
  *
  *   address: count protocol flags type state inode path
  */
-static bool is_so(const char *line, const char *path, const char *so)
+static bool is_served_one(const char *line, const char *path)
 {
     const char *at = strchr(line, '/'), *field = line;
 
@@ -147,10 +143,10 @@ static bool is_so(const char *line, const char *path, const char *so)
         return false;
     for (int i = 0; i < 5 && field; i++)
         field = strchr(field + 1, ' ');
-    return field && strncmp(field + 1, so, 2) == 0 && field[3] == ' ';
+    return field && strncmp(field, " 03 ", 4) == 0;
 }
 
-static bool somebody(const char *path, const char *so)
+static bool somebody_served(const char *path)
 {
     FILE *f = fopen("/proc/self/net/unix", "re");
     bool found = false;
@@ -158,7 +154,7 @@ static bool somebody(const char *path, const char *so)
 
     while (f && !found && fgets(line, sizeof(line), f)) {
         line[strcspn(line, "\n")] = '\0';
-        found = is_so(line, path, so);
+        found = is_served_one(line, path);
     }
     if (f)
         fclose(f);
@@ -191,12 +187,12 @@ static bool is_frozen(long pid)
 }
 
 /* Who has just left may take a moment to be gone. */
-static bool is_served(const struct line *l)
+static bool is_served(const struct line *l, int fd)
 {
     for (int i = 0; i < PATIENCE_BUSY; i++) {
-        if (!somebody(l->path, WAITS))
+        if (unix_accepted(fd))
             return true;
-        if (i >= PATIENCE && (somebody(l->path, SERVED) || is_frozen(l->pid)))
+        if (i >= PATIENCE && (somebody_served(l->path) || is_frozen(l->pid)))
             return false;
         (void)poll(NULL, 0, 20);
     }
@@ -205,7 +201,7 @@ static bool is_served(const struct line *l)
 
 static int not_served(const struct client *c, const struct line *l)
 {
-    if (somebody(l->path, SERVED))
+    if (somebody_served(l->path))
         return complain(c,
                         "guest %s: another console is attached, and there can "
                         "be one at a time",
@@ -249,7 +245,7 @@ static int attach(const struct client *c, const struct line *l)
 
     if (fd < 0)
         return 1;
-    if (!is_served(l)) {
+    if (!is_served(l, fd)) {
         close(fd);
         return not_served(c, l);
     }

@@ -541,7 +541,6 @@ def test_console_unserved(lab):
                   ns=sw.ns, stdin=subprocess.PIPE)
     lib.wait_until(lambda: re.search(r" 03 +\d+ \S*cu/console.sock", lib.sh(
         "cat", "/proc/net/unix", ns=sw.ns).stdout), 10, "it is attached")
-    time.sleep(1)  # it looks whether one waits, and would take the next one for itself
     said = "guest cu: another console is attached, and there can be one at a time$"
     refused(lab, said, "guest", "console", "cu")
     freeze(pid["cu"])  # and so it is
@@ -549,6 +548,24 @@ def test_console_unserved(lab):
     os.kill(pid["cu"], signal.SIGCONT)
     p.stdin.close()
     lib.need(p.wait(10) == 0, "the console ends")
+
+
+def test_consoles_at_once(lab):
+    """Of two that come at the same moment one is served, and only the other is told."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    sw.cli("guest", "define", "ca", "--memory", "32", *PAUSED)
+    sw.cli("guest", "start", "ca")
+    for _ in range(4):
+        both = [lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "console",
+                          "ca", ns=sw.ns, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                for _ in range(2)]
+        lost = lib.wait_until(lambda: [p for p in both if p.poll() is not None], 20, "one is told")
+        lib.need(len(lost) == 1 and "another console is attached" in lost[0].stderr.read(),
+                 f"{[p.poll() for p in both]}")
+        both.remove(lost[0])
+        both[0].stdin.close()
+        lib.need(both[0].wait(10) == 0, both[0].stderr.read())
 
 
 def test_console_full(lab):
