@@ -199,6 +199,21 @@ def test_bridge_back(lab):
     sw.cli("guest", "kill", "b1")
 
 
+def asked(lab, *args):
+    """A client whose request the daemon has got."""
+    sw = lab.sw
+    before, looks = sw.json("stats")["requests"], 0
+    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, *args, ns=sw.ns,
+                  stderr=subprocess.PIPE, text=True)
+
+    def heard():
+        nonlocal looks
+        looks += 1
+        return sw.json("stats")["requests"] - before > looks
+    lib.wait_until(heard, 10, f"{args} is heard")
+    return p
+
+
 def test_next_daemon(lab):
     """One that finds a guest and is slow, or whose guest is."""
     need_qemu()
@@ -210,18 +225,14 @@ def test_next_daemon(lab):
     sw.stop()
     os.kill(pid, signal.SIGSTOP)
     sw.start()
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "link", "n1", "down",
-                  ns=sw.ns, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.5)  # it asks at once; that QEMU has not answered yet is the point
+    p = asked(lab, "guest", "link", "n1", "down")  # QEMU has not answered yet
     os.kill(pid, signal.SIGCONT)
     _, said = p.communicate(timeout=10)
     lib.need(p.returncode == 0, f"its cable: {said!r}")
     # who lost patience is answered first, and whoever came then waits for the own one
     os.kill(pid, signal.SIGSTOP)
     refused(lab, "QEMU has not answered within 5 s", "guest", "link", "n1", "down")
-    p = lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "link", "n1", "up",
-                  ns=sw.ns)
-    time.sleep(0.3)  # as above
+    p = asked(lab, "guest", "link", "n1", "up")
     os.kill(pid, signal.SIGCONT)
     lib.need(p.wait(10) == 0, "its cable is put in")
     lib.need(sw.log_tail(1) == "basculed: info: guest n1: its cable is in\n", sw.log_tail(4))

@@ -10,11 +10,6 @@
 
 #define LIMIT_NS (10 * NSEC_PER_SEC)
 
-struct answer {
-    bool come;
-    int rc;
-};
-
 static struct err last;
 
 static void die(const char *what)
@@ -23,18 +18,18 @@ static void die(const char *what)
     abort();
 }
 
-static void answered(void *arg, int rc, const struct err *e)
+void rig_answered(void *arg, int rc, const struct err *e)
 {
-    struct answer *a = arg;
+    struct rig_answer *a = arg;
 
     a->come = true;
     a->rc = rc;
     last = *e;
 }
 
-static bool has_come(void *arg)
+bool rig_has_come(void *arg)
 {
-    return ((struct answer *)arg)->come;
+    return ((struct rig_answer *)arg)->come;
 }
 
 static void tick(struct ev_loop *loop, ev_timer *w, int events)
@@ -70,11 +65,11 @@ void rig_run(struct rig *r, double seconds)
     ev_run(r->loop, EVRUN_NOWAIT); /* we may have slept through all of it */
 }
 
-static int wait_answer(struct rig *r, struct answer *a)
+static int wait_answer(struct rig *r, struct rig_answer *a)
 {
     if (a->come)
         die("a callback came from inside the call");
-    if (!rig_wait(r, has_come, a))
+    if (!rig_wait(r, rig_has_come, a))
         die("a change was not answered");
     return a->rc;
 }
@@ -109,21 +104,21 @@ const char *rig_error(void)
 int rig_add_bridge(struct rig *r, const char *name)
 {
     struct bridge_config c = {.netns_fd = -1};
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
     snprintf(c.name, sizeof(c.name), "%s", name);
-    bridge_add(r->sw, &c, answered, &a);
+    bridge_add(r->sw, &c, rig_answered, &a);
     return wait_answer(r, &a);
 }
 
 int rig_add_to(struct rig *r, struct bridge *b, const char *text)
 {
     struct port_spec s;
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
     if (port_spec_parse(&s, text, &last))
         die(last.text);
-    bport_add(b, &s, answered, &a);
+    bport_add(b, &s, rig_answered, &a);
     return wait_answer(r, &a);
 }
 
@@ -134,9 +129,9 @@ int rig_add(struct rig *r, const char *text)
 
 int rig_del(struct rig *r, const char *port)
 {
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
-    bport_del(r->b, port, answered, &a);
+    bport_del(r->b, port, rig_answered, &a);
     return wait_answer(r, &a);
 }
 
@@ -154,34 +149,34 @@ struct bport *rig_port(struct rig *r, const char *name)
 
 int rig_set(struct rig *r, const char *port, enum bport_param p, uint32_t v)
 {
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
-    bport_set(rig_port(r, port), p, v, answered, &a);
+    bport_set(rig_port(r, port), p, v, rig_answered, &a);
     return wait_answer(r, &a);
 }
 
 int rig_bridge_set(struct rig *r, enum bridge_param p, uint32_t v)
 {
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
-    bridge_set(r->b, p, v, answered, &a);
+    bridge_set(r->b, p, v, rig_answered, &a);
     return wait_answer(r, &a);
 }
 
 int rig_fdb_set(struct rig *r, uint64_t mac, const char *port, uint8_t flags)
 {
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
-    bridge_fdb_set(r->b, fdb_key(0, mac), rig_port(r, port), flags, answered,
-                   &a);
+    bridge_fdb_set(r->b, fdb_key(0, mac), rig_port(r, port), flags,
+                   rig_answered, &a);
     return wait_answer(r, &a);
 }
 
 int rig_flush(struct rig *r, const char *port)
 {
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
-    bridge_fdb_flush(r->b, port ? rig_port(r, port) : NULL, answered, &a);
+    bridge_fdb_flush(r->b, port ? rig_port(r, port) : NULL, rig_answered, &a);
     return wait_answer(r, &a);
 }
 

@@ -42,6 +42,15 @@ void rig_send_n(struct rig *r, const char *port, uint64_t dst, uint64_t src,
 
 /* Runs the loop until cond(arg), at most ten seconds; false if it did not. */
 bool rig_wait(struct rig *r, bool (*cond)(void *arg), void *arg);
+
+/* The answer to a change: rig_answered is its sw_done, rig_has_come a condition
+ * of rig_wait. */
+struct rig_answer {
+    bool come;
+    int rc;
+};
+void rig_answered(void *answer, int rc, const struct err *e);
+bool rig_has_come(void *answer);
 /* Runs the loop until all frames sent so far have been judged. */
 void rig_settle(struct rig *r);
 /* Runs the loop for a moment. */

@@ -650,7 +650,7 @@ def test_made_anew(lab):
     net = Net(lab, hosts=2, vm=False)
     net.sw.start()
     apply = lambda *a, **kw: net.sw.cli("apply", *a, **kw)  # noqa: E731
-    yes, none = conf(net, "br0: {adopt: yes}"), conf(net, "{}", "none.yaml")
+    yes = conf(net, "br0: {adopt: yes}")
     names = lambda: [b["name"] for b in net.sw.json("bridge", "show")]  # noqa: E731
 
     def delete():
@@ -691,26 +691,35 @@ def test_made_anew(lab):
     adopted_again(3)
 
     # given back by hand, or no longer in the file, it stays away
-    delete()
+    both = conf(net, "br0: {adopt: yes}\n    kb2: {adopt: yes}", "both.yaml")
+    second = conf(net, "kb2: {adopt: yes}", "second.yaml")
+
+    def stays(why):
+        """kb2, which comes after it, is adopted again: so would br0 have been."""
+        net.ip("link", "del", "kb2")
+        wait_until(lambda: not names(), 3, "both are away")
+        make()
+        net.ip("link", "add", "kb2", "type", "bridge")
+        wait_until(lambda: "kb2" in names(), 5, net.sw.log_tail)
+        need(names() == ["kb2"], f"adopted again though {why}")
+    net.ip("link", "add", "kb2", "type", "bridge")
+    apply(both)
+    net.ip("link", "del", "br0")
     wait_until(lambda: net.adopt("--undo", check=False).returncode == 0, 3,
                "it is given back while it is away")
     refused(net, "br0 is not adopted", "br0", "--undo")
-    make()
-    time.sleep(1)
-    need(not names(), "adopted again though it was given back")
-    apply(yes)
-    delete()
-    need(apply(none).stdout == "", "there is nothing to give back")
-    make()
-    time.sleep(1)
-    need(not names(), "adopted again though no file says so")
+    stays("it was given back")
+    apply(both)
+    net.ip("link", "del", "br0")
+    wait_until(lambda: names() == ["kb2"], 3, "it went with the kernel's")
+    need(apply(second).stdout == "", "there is nothing to give back")
+    stays("no file says so")
 
     # nor one that was adopted by hand
     net.adopt()
-    delete()
-    make()
-    time.sleep(1)
-    need(not names(), "adopted again though that was by hand")
+    net.ip("link", "del", "br0")
+    wait_until(lambda: names() == ["kb2"], 3, "it went with the kernel's")
+    stays("that was by hand")
 
 
 def test_awaited(lab):

@@ -58,17 +58,22 @@ def managed(lab, l3, sw, ns):
     need(not os.listdir(l3.dir), os.listdir(l3.dir))
 
 
-def test_networkd(lab):
+def with_networkd(lab):
+    """A world whose uplink is networkd's."""
     if not os.path.exists("/lib/systemd/systemd-networkd"):
         raise lib.Skip("systemd-networkd is not installed")
-    sw, ns, out = world(lab, addresses=False)
+    sw, ns, _ = world(lab, addresses=False)
     cell = Cell(lab)
     cell.bus()
     cell.write("/run/systemd/network/10-netplan-up0.network",
                "[Match]\nName=up0\n[Network]\nAddress=10.7.0.2/24\nGateway=10.7.0.1\n")
     cell.spawn("networkd", "/lib/systemd/systemd-networkd")
     wait_until(lambda: routes(ns, "up0"), 10, lambda: f"networkd: {cell.log('networkd')}")
-    l3 = cell.l3()
+    return sw, ns, cell, cell.l3()
+
+
+def test_networkd(lab):
+    sw, ns, cell, l3 = with_networkd(lab)
     need(l3.do("owner") == "networkd\n", "networkd is found")
     managed(lab, l3, sw, ns)
     need(cell.sh("ls", "/run/systemd/network").stdout.split() == ["10-netplan-up0.network"],
@@ -77,16 +82,7 @@ def test_networkd(lab):
 
 def test_networkd_killed(lab):
     """We are killed: the files go, networkd has the uplink again."""
-    if not os.path.exists("/lib/systemd/systemd-networkd"):
-        raise lib.Skip("systemd-networkd is not installed")
-    sw, ns, out = world(lab, addresses=False)
-    cell = Cell(lab)
-    cell.bus()
-    cell.write("/run/systemd/network/10-netplan-up0.network",
-               "[Match]\nName=up0\n[Network]\nAddress=10.7.0.2/24\nGateway=10.7.0.1\n")
-    cell.spawn("networkd", "/lib/systemd/systemd-networkd")
-    wait_until(lambda: routes(ns, "up0"), 10, lambda: f"networkd: {cell.log('networkd')}")
-    l3 = cell.l3()
+    sw, ns, cell, l3 = with_networkd(lab)
     l3.do("take", "up0")
     sw.addif("br0", "up0")
     l3.do("apply", l3.file(MANAGED))

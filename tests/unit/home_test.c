@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,11 +29,6 @@
 #define HELD_S  1.0
 #define TURN_NS 300000000
 
-struct answer {
-    bool come;
-    int rc;
-};
-
 /* What a port is to be like. */
 struct wish {
     const char *port;
@@ -43,52 +39,38 @@ struct wish {
 
 static struct rig r;
 
-static void answered(void *arg, int rc, const struct err *e)
+static void wait_for(struct rig_answer *a)
 {
-    struct answer *a = arg;
-
-    (void)e;
-    a->come = true;
-    a->rc = rc;
-}
-
-static bool has_come(void *arg)
-{
-    return ((struct answer *)arg)->come;
-}
-
-static void wait_for(struct answer *a)
-{
-    assert_true(rig_wait(&r, has_come, a));
+    assert_true(rig_wait(&r, rig_has_come, a));
     assert_int_equal(a->rc, 0);
 }
 
-static void add(struct answer *a, const char *text, int ns)
+static void add(struct rig_answer *a, const char *text, int ns)
 {
     struct port_spec s;
     uint64_t began;
 
-    *a = (struct answer){0};
+    *a = (struct rig_answer){0};
     assert_int_equal(port_spec_parse(&s, text, NULL), 0);
     s.netns_fd = ns;
     began = clock_now();
-    bport_add(r.b, &s, answered, a);
+    bport_add(r.b, &s, rig_answered, a);
     assert_in_range(clock_now() - began, 0, TURN_NS);
 }
 
 static void add_now(const char *text, int ns)
 {
-    struct answer a;
+    struct rig_answer a;
 
     add(&a, text, ns);
     wait_for(&a);
     rig_run(&r, 0.1); /* what is told at first */
 }
 
-static void del(struct answer *a, const char *name)
+static void del(struct rig_answer *a, const char *name)
 {
-    *a = (struct answer){0};
-    bport_del(r.b, name, answered, a);
+    *a = (struct rig_answer){0};
+    bport_del(r.b, name, rig_answered, a);
 }
 
 static struct bport_info info(const char *name)
@@ -136,6 +118,27 @@ static void run_held(void)
 
     rig_run(&r, 0.05);
     assert_in_range(clock_now() - began, 0, TURN_NS);
+}
+
+/* Has a job answered?  The loop is not run. */
+static bool job_has_answered(void)
+{
+    struct inbox *box = &r.sw->inbox;
+    bool there;
+
+    pthread_mutex_lock(&box->lock);
+    there = box->head != NULL;
+    pthread_mutex_unlock(&box->lock);
+    return there;
+}
+
+static void wait_job(void)
+{
+    uint64_t end = clock_now() + 10 * NSEC_PER_SEC;
+
+    while (!job_has_answered() && clock_now() < end)
+        sched_yield();
+    assert_true(job_has_answered());
 }
 
 static int up(void **state)
@@ -223,7 +226,7 @@ static void moved_among_others(void **state)
     rtnl_hold(HELD_S);
     run_held();
     rtnl_release();
-    usleep(200000); /* for the job */
+    wait_job(); /* whose answer the loop has not read yet */
     netrig_do(ns, "ip link set t0 mtu 1250 up");
     assert_true(rig_wait(&r, is_like, &w));
     close(ns);
@@ -247,7 +250,7 @@ static void deleted_abroad(void **state)
 static void port_goes_meanwhile(void **state)
 {
     int ns = netrig_ns();
-    struct answer a;
+    struct rig_answer a;
 
     (void)state;
     make_tap("");
@@ -283,7 +286,7 @@ static void switch_ends_meanwhile(void **state)
 static void asked_for(void **state)
 {
     int ns = netrig_ns(), tap = -2, mem = -2, packet = -2;
-    struct answer a = {0}, b = {0}, c = {0}, gone;
+    struct rig_answer a = {0}, b = {0}, c = {0}, gone;
     unsigned fds;
 
     (void)state;
@@ -295,9 +298,9 @@ static void asked_for(void **state)
     rig_run(&r, 0.1);
     fds = netrig_fds();
     rtnl_hold(HELD_S);
-    bport_netns(rig_port(&r, "t0"), &tap, answered, &a);
-    bport_netns(rig_port(&r, "m0"), &mem, answered, &b);
-    bport_netns(rig_port(&r, "v0"), &packet, answered, &c);
+    bport_netns(rig_port(&r, "t0"), &tap, rig_answered, &a);
+    bport_netns(rig_port(&r, "m0"), &mem, rig_answered, &b);
+    bport_netns(rig_port(&r, "v0"), &packet, rig_answered, &c);
     run_held();
     assert_true(!a.come && b.come && c.come);
     del(&gone, "t0"); /* which waits for the answer */
@@ -319,7 +322,7 @@ static void asked_for(void **state)
 static void first_of_a_namespace(void **state)
 {
     int ns = netrig_ns();
-    struct answer a, b;
+    struct rig_answer a, b;
 
     (void)state;
     netrig_do(ns, "ip link add v0 type veth peer name v1; "
@@ -341,7 +344,7 @@ static void first_of_a_namespace(void **state)
 static void none_left_to_ask(void **state)
 {
     int ns = netrig_ns();
-    struct answer a;
+    struct rig_answer a;
 
     (void)state;
     netrig_do(ns, "ip link add v0 type veth peer name v1");

@@ -34,30 +34,11 @@
 #define HELD_S  6.0
 #define TURN_NS 3000000000
 
-struct answer {
-    bool come;
-    int rc;
-};
-
 static struct rig r;
 
-static void answered(void *arg, int rc, const struct err *e)
+static void wait_for(struct rig_answer *a)
 {
-    struct answer *a = arg;
-
-    (void)e;
-    a->come = true;
-    a->rc = rc;
-}
-
-static bool has_come(void *arg)
-{
-    return ((struct answer *)arg)->come;
-}
-
-static void wait_for(struct answer *a)
-{
-    assert_true(rig_wait(&r, has_come, a));
+    assert_true(rig_wait(&r, rig_has_come, a));
     assert_int_equal(a->rc, 0);
 }
 
@@ -81,19 +62,19 @@ static bool is_users(void *arg)
     return info().mac_set;
 }
 
-static void add(struct answer *a, const char *text)
+static void add(struct rig_answer *a, const char *text)
 {
     struct port_spec s;
 
-    *a = (struct answer){0};
+    *a = (struct rig_answer){0};
     assert_int_equal(port_spec_parse(&s, text, NULL), 0);
-    bport_add(r.b, &s, answered, a);
+    bport_add(r.b, &s, rig_answered, a);
 }
 
-static void del(struct answer *a, const char *name)
+static void del(struct rig_answer *a, const char *name)
 {
-    *a = (struct answer){0};
-    bport_del(r.b, name, answered, a);
+    *a = (struct rig_answer){0};
+    bport_del(r.b, name, rig_answered, a);
 }
 
 static void has_mac(const char *mac)
@@ -116,12 +97,12 @@ static void has_carrier(bool on)
 static int up(void **state)
 {
     struct bridge_config c = {.name = "br1", .local = true, .netns_fd = -1};
-    struct answer a = {0};
+    struct rig_answer a = {0};
 
     (void)state;
     rig_up(&r, 1);
-    bridge_add(r.sw, &c, answered, &a);
-    assert_true(rig_wait(&r, has_come, &a) && a.rc == 0);
+    bridge_add(r.sw, &c, rig_answered, &a);
+    assert_true(rig_wait(&r, rig_has_come, &a) && a.rc == 0);
     r.b = bridge_find(r.sw, "br1");
     netrig_do(-1, "ip link set br1 up");
     assert_true(rig_wait(&r, is_up, NULL));
@@ -150,7 +131,7 @@ static void run_held(void)
 
 static void no_turn_waits(void **state)
 {
-    struct answer a, b;
+    struct rig_answer a, b;
 
     (void)state;
     rtnl_hold(HELD_S);
@@ -176,7 +157,7 @@ static void no_turn_waits(void **state)
 /* Who has nothing to do with the interface does not wait for it. */
 static void others_are_answered(void **state)
 {
-    struct answer a;
+    struct rig_answer a;
 
     (void)state;
     rtnl_hold(HELD_S);
@@ -190,7 +171,7 @@ static void others_are_answered(void **state)
 
 static void last_wish_wins(void **state)
 {
-    struct answer a, b, c;
+    struct rig_answer a, b, c;
 
     (void)state;
     assert_int_equal(rig_add(&r, "mem:p1,mac=" LOW), 0);
@@ -222,14 +203,14 @@ static void last_wish_wins(void **state)
 
 static void deleted_meanwhile(void **state)
 {
-    struct answer a, b = {0};
+    struct rig_answer a, b = {0};
 
     (void)state;
     assert_int_equal(rig_add(&r, "mem:p1"), 0);
     rtnl_hold(HELD_S);
     del(&a, "p1");
     run_held();
-    bridge_del(r.sw, "br1", true, answered, &b);
+    bridge_del(r.sw, "br1", true, rig_answered, &b);
     run_held();
     assert_false(b.come);
     rtnl_release();
@@ -240,7 +221,7 @@ static void deleted_meanwhile(void **state)
 
 static void ended_meanwhile(void **state)
 {
-    struct answer a;
+    struct rig_answer a;
 
     (void)state;
     assert_int_equal(rig_add(&r, "mem:p1"), 0);
@@ -271,7 +252,7 @@ static void *set_users(void *arg)
 
 static void user_beside_us(bool first)
 {
-    struct answer a;
+    struct rig_answer a;
     pthread_t user;
 
     rtnl_hold(HELD_S);
@@ -340,7 +321,7 @@ static void set_back(void **state)
  * when another one is wanted already. */
 static void old_news(void **state)
 {
-    struct answer a;
+    struct rig_answer a;
 
     (void)state;
     assert_int_equal(rig_add(&r, "mem:p1,mac=" HIGH), 0);
