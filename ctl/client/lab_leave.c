@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Of two who take a lab down at once, one does.  The lock is on the folder and
- * held for the reading and writing of one file only.
+ * held for the reading and writing of one file only; but who holds it may have
+ * been stopped (^Z), so nobody waits for it without an end.
  */
 #include "ctl/client/lab.h"
 
@@ -9,34 +10,20 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_PATIENCE 500 /* times 10 ms, for the lock */
 
 static int gone(const struct lab_state *s, struct err *e)
 {
     return err_set(e, ENOENT, "lab %s is not up", s->name);
 }
 
-/* The folder is gone when the last lab is. */
-static int lock_folder(const struct lab_state *s, int *fd, struct err *e)
+/* As it is written down by now: to be taken down by us? */
+static int look(struct lab_state *s, struct err *e)
 {
-    char dir[PATH_MAX];
-
-    memcpy(dir, s->path, sizeof(dir));
-    *strrchr(dir, '/') = '\0';
-    *fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0)
-        return errno == ENOENT ? gone(s, e) : err_sys(e, errno, "%s", dir);
-    if (flock(*fd, LOCK_EX) == 0)
-        return 0;
-    (void)err_sys(e, errno, "%s", dir);
-    close(*fd);
-    return -EBUSY;
-}
-
-/* As it is written down by now. */
-static int take(struct lab_state *s, struct err *e)
-{
-    json_t *remover, *now = json_load_file(s->path, 0, NULL);
+    json_t *now = json_load_file(s->path, 0, NULL);
 
     if (!now)
         return gone(s, e);
@@ -44,6 +31,56 @@ static int take(struct lab_state *s, struct err *e)
     s->o = now;
     if (lab_state_made(s) == LAB_LEAVING)
         return err_set(e, EBUSY, "it is being taken down already");
+    return 0;
+}
+
+/* Who holds the lock may have written already what we need to know. */
+static int lock(struct lab_state *s, int fd, const char *dir, struct err *e)
+{
+    struct timespec step = {0, 10000000};
+
+    for (int i = 0; i < LOCK_PATIENCE; i++) {
+        int rc;
+
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_sys(e, errno, "%s", dir);
+        rc = look(s, e);
+        if (rc)
+            return rc;
+        nanosleep(&step, NULL);
+    }
+    return err_set(e, EBUSY,
+                   "another process keeps %s locked: a stopped bascule lab "
+                   "down?",
+                   dir);
+}
+
+/* The folder is gone when the last lab is. */
+static int lock_folder(struct lab_state *s, int *fd, struct err *e)
+{
+    char dir[PATH_MAX];
+    int rc;
+
+    memcpy(dir, s->path, sizeof(dir));
+    *strrchr(dir, '/') = '\0';
+    *fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0)
+        return errno == ENOENT ? gone(s, e) : err_sys(e, errno, "%s", dir);
+    rc = lock(s, *fd, dir, e);
+    if (rc)
+        close(*fd);
+    return rc;
+}
+
+static int take(struct lab_state *s, struct err *e)
+{
+    int rc = look(s, e);
+    json_t *remover;
+
+    if (rc)
+        return rc;
     remover = json_object();
     lab_process_put(remover, getpid());
     json_object_set_new(s->o, "remover", remover);

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Labs of one file: up, used, down, whatever ends in between; and guests in a
 configuration."""
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -321,6 +323,16 @@ def test_words(lab):
     lab.write("small.yaml", text)
 
 
+@contextlib.contextmanager
+def folder_locked(state):
+    fd = os.open(os.path.dirname(state), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
 def test_two_downs(lab):
     """One removes it, the other says so."""
     sw, name, path = small(lab)
@@ -337,6 +349,9 @@ def test_two_downs(lab):
                 return "remover" in json.load(f)
         lib.wait_until(claimed, 10, "one removes it", 0.001)
         slow.send_signal(signal.SIGSTOP)
+        with folder_locked(state):  # as if it had been stopped a moment earlier
+            r = cli(sw, "lab", "down", path, check=False)
+            lib.need("it is being taken down already" in r.stderr, r.stderr)
         for _ in range(2):
             r = cli(sw, "lab", "down", path, check=False)
             lib.need(r.returncode == 1 and r.stderr ==
@@ -347,6 +362,10 @@ def test_two_downs(lab):
     finally:
         slow.kill()
         slow.wait()
+    with folder_locked(state):
+        r = cli(sw, "lab", "down", path, check=False)
+        lib.need(r.returncode == 1 and f"another process keeps {os.path.dirname(state)} locked" in r.stderr,
+                 r.stderr)
     cli(sw, "lab", "down", path)  # who began it has ended
     nothing_left(sw, name, before)
 
