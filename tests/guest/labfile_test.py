@@ -325,9 +325,11 @@ def test_words(lab):
 
 @contextlib.contextmanager
 def folder_locked(state):
+    """By us, or still by who was stopped."""
     fd = os.open(os.path.dirname(state), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(fd)

@@ -139,6 +139,7 @@ def our_bpdus(lab):
             for x, dev in (("a", "a_b"), ("b", "b_a"), ("a", "a_c"), ("b", "b_c"))]
     net.converged()
     net.cut("a", "b")
+    net.noticed("a", "b")
     net.mend("a", "b")
     net.converged()
     time.sleep(2.5)  # the topology change is told of with the next hello

@@ -429,6 +429,13 @@ class Net:
         self.down.add(link)
         return time.time()
 
+    def noticed(self, a, b):
+        """Waits until both bridges know that the link is down: one that is mended at once
+        may never have been cut for them."""
+        ends = [(br, dev) for br, dev in self.ends(self.link(a, b)) if br.alive]
+        lib.wait_until(lambda: all("disabled" in (br.ports()[dev].state, br.ports()[dev].role)
+                                   for br, dev in ends), 5, f"{a} and {b} know of the cut")
+
     def mend(self, a, b, silent=False):
         link = self.link(a, b)
         for br, dev in self.ends(link):
