@@ -19,10 +19,12 @@ void rpc_addbr(struct call *c)
     struct bridge_config bc = {
         .local = rpc_bool(c->params, "local", true),
     };
+    struct err e = {""};
+    int rc;
 
-    if (strlen(name) >= sizeof(bc.name)) {
-        call_fail(c, ENAMETOOLONG, "bridge",
-                  "bridge name %.40s: at most 15 characters", name);
+    rc = bridge_name_check(name, &e);
+    if (rc < 0) {
+        call_fail(c, rc, "bridge", "%s", e.text);
         return;
     }
     snprintf(bc.name, sizeof(bc.name), "%s", name);

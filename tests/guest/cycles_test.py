@@ -709,7 +709,7 @@ def test_refusals(lab):
             (r"no option --snapshot=on$", "--snapshot=on"),
             (r"no option --mem=5$", "--mem=5"),
             (r"no option --memoryx=5$", "--memoryx=5"),
-            (r"--net br 0: no bridge can be called so: ", "--net", "br 0"),
+            (r"--net: 'br 0' cannot be a bridge's name: ", "--net", "br 0"),
             (r"--net br0,: there is nothing behind a comma", "--net", "br0,"),
             (r"--net br0,,kind=tap: there is nothing", "--net", "br0,,kind=tap"),
             (r"--vnc localhost:99999: HOST:DISPLAY.*0 to 59635", "--vnc", "localhost:99999"),
