@@ -197,6 +197,11 @@ class Guest:
         self.seen = m.end()
         return int(m.group(1)), said
 
+    def says(self, word, limit=20):
+        """Waits for what it says by itself, behind the last answer."""
+        self._wait(lambda: word.encode() in self.text[self.seen:], limit,
+                   f"guest {self.name} says {word}")
+
     def run(self, command, limit=20, check=True):
         """What the guest prints for a command; it must succeed."""
         status, said = self.answer(self.post(command), limit)

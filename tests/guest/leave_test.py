@@ -5,6 +5,7 @@ file that made them, with their lab, by hand; and those that are not to go
 because of a mistake in a file."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -193,6 +194,77 @@ def test_by_hand(lab):
     lib.need(r.stderr == "" and time.monotonic() - t0 < 3, r.stderr)
     r = sw.cli("guest", "stop", "bare", "--kill", check=False)
     lib.need(r.returncode == 1 and "bare does not run" in r.stderr, r.stderr)
+
+
+def again(sw, g, pid):
+    """The next daemon finds a guest whose stop is under way."""
+    stopping(g.lab, g.name)
+    lib.need(sw.stop() == 0, "the daemon did not end well")
+    sw.start()
+    sw.bridge("br0")
+    i = g.info()
+    lib.need((i["state"], i["pid"]) == ("stopping", pid), f"{g.name} was found as {i}")
+
+
+def stays_down(g, why=""):
+    """Its restart policy would have it again in a second."""
+    lib.wait_until(lambda: state(g.lab, g.name) == "stopped", 20,
+                   lambda: f"{g.name} is {state(g.lab, g.name)}: {g.sw.log_tail(9)}")
+    lib.need(g.info()["why"] == why, g.info()["why"])
+    time.sleep(2.5)
+    i = g.info()
+    lib.need(i["state"] == "stopped" and "pid" not in i, f"{g.name} is back: {i}")
+
+
+def test_a_stop_outlives_the_daemon(lab):
+    """A guest that is to be down is so in the end, whoever was daemon when it was said."""
+    sw = begin(lab)
+    always = ("--restart", "always")
+    sw.bridge("br0")
+    deaf = guestlib.Launched(lab, "deaf", "br0", extra=("--disk", disk(lab, "d1"), *always))
+    slow = guestlib.Launched(lab, "slow", "br0", modules=guestlib.BUTTON, extra=always)
+    for g in (deaf, slow):
+        g.start()
+        g.wait_ready(1)
+
+    # in vain: it runs on, and so it does for the next daemon, by its policy
+    r = sw.cli("guest", "stop", "deaf", "--timeout", 1, check=False)
+    lib.need(r.returncode == 1 and "has not powered down in time" in r.stderr, r.stderr)
+    pid = deaf.info()["pid"]
+    sw.stop()
+    sw.start()
+    sw.bridge("br0")
+    lib.wait_until(lambda: state(lab, "deaf") == "running", 5, "deaf runs on")
+    os.kill(pid, signal.SIGKILL)
+    lib.wait_until(lambda: deaf.info().get("pid", pid) != pid, 20, "deaf is back by its policy")
+    lib.wait_until(lambda: state(lab, "deaf") == "running", 20, "deaf runs")
+
+    # it never listens, and is killed by the next daemon
+    p = spawn(sw, "guest", "stop", "deaf", "--kill", "--timeout", 3)
+    again(sw, deaf, deaf.info()["pid"])
+    lib.need(p.wait(10) == 1, "the client has an answer")
+    stays_down(deaf, "ignored its power button for 3 s and was killed")
+
+    # it takes its time, and somebody waits for it once more
+    slow.run(guestlib.ACPID.replace("poweroff", "sleep 4; poweroff"))
+    slow.unlisten()
+    spawn(sw, "guest", "stop", "slow")
+    again(sw, slow, slow.info()["pid"])
+    ended(spawn(sw, "guest", "stop", "slow"))
+    stays_down(slow)
+
+    # it is down before there is a next one
+    slow.start()
+    slow.wait_ready(1)
+    slow.run(guestlib.ACPID.replace("poweroff", "echo pressed >/dev/ttyS0; sleep 2; poweroff"))
+    pid = slow.info()["pid"]
+    spawn(sw, "guest", "stop", "slow")
+    slow.says("pressed")
+    sw.stop()
+    lib.wait_until(lambda: not os.path.exists(f"/proc/{pid}/exe"), 20, "QEMU has ended")
+    sw.start()
+    sw.bridge("br0")
+    stays_down(slow)
 
 
 def pids(sw):
