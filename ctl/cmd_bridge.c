@@ -40,7 +40,8 @@ void rpc_delbr(struct call *c)
 {
     c->what = "bridge";
     apply_bridge_del(c->server->apply, rpc_string(c->params, "bridge"),
-                     rpc_bool(c->params, "force", false), call_done, c);
+                     rpc_bool(c->params, "force", false), call_notices(c),
+                     call_done, c);
 }
 
 /* ---- membership ---- */
@@ -139,7 +140,7 @@ void rpc_delif(struct call *c)
         return;
     c->what = "port";
     apply_bport_del(c->server->apply, b, rpc_string(c->params, "port"),
-                    call_done, c);
+                    call_notices(c), call_done, c);
 }
 
 /* ---- parameters ---- */

@@ -108,6 +108,50 @@ def test_it_leaves_the_file(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
 
 
+def test_what_waits_says_so(lab):
+    """Behind an apply that waits for a guest; where brctl has settled the output, when it
+    takes long."""
+    sw = begin(lab)
+
+    def file(name, *guests):
+        return write(lab, name, "bascule:", "  bridges:", "    br0: {}",
+                     "    br1: {ports: ['mem:m1', 'mem:m2']}", "    br2: {}", "  guests:",
+                     *(f"    {g}" for g in guests), "    idle: {start: no}")
+    vm1 = guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 60")
+    both, none = file("both.yaml", vm1), file("none.yaml")
+    lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "vm1", check=False))
+    note = f"note: {none} is being applied first, which waits for guest vm1 to stop\n"
+
+    def waits(*asked):
+        sw.cli("apply", both)
+        p = spawn(sw, "apply", none)
+        stopping(lab, "vm1")
+        return p, [(time.monotonic(), spawn(sw, *args)) for args in asked]
+    p, others = waits(["config"], ["delif", "br1", "m1"], ["delbr", "br2", "--force"])
+    for t0, q in others:
+        lib.need(q.stderr.readline() == note, f"{q.args[5:]} does not say why it waits")
+        lib.need(q.args[-1] == "config" or time.monotonic() - t0 >= 1, f"{q.args[5:]} is rash")
+    sw.cli("guest", "kill", "vm1")
+    ended(p)
+    text = ended(others[0][1])
+    lib.need("br2" in text[0] and "vm1" not in text[0] and text[1] == "", str(text))
+    lib.need(all(ended(q) == ("", "") for _, q in others[1:]), "more was said")
+    lib.need({b["name"] for b in sw.json("bridge", "show")} == {"br0", "br1"}, "br2 is there")
+    lib.need({x["name"] for x in sw.json("port", "show", "br1")} == {"br1", "m2"}, "m1 is there")
+
+    # a short wait is not worth a word
+    for _ in range(5):
+        p, others = waits(["delif", "br1", "m2"])
+        sw.cli("guest", "kill", "vm1")
+        out, err = ended(others[0][1])
+        took = time.monotonic() - others[0][0]
+        ended(p)
+        if took < 0.9:
+            lib.need((out, err) == ("", ""), err)
+            break
+    lib.need(took < 0.9, "this machine is too busy to be quick once")
+
+
 def test_others_are_left_alone(lab):
     """What is taken back is the file's, not what was defined by hand since."""
     sw = begin(lab)
