@@ -231,6 +231,8 @@ void status_tell(struct guest *g);
 bool status_passes(const struct guest *g);
 /* -code with a sentence: no power button ends it, and it does not run. */
 int status_check(const struct guest *g, int code, struct err *e);
+/* -ETIMEDOUT with a sentence: it has not powered down in time. */
+int status_late(const struct guest *g, struct err *e);
 
 /* cable.c */
 void cable_init(struct guest *g);

@@ -209,7 +209,6 @@ void stop_out_of_patience(struct guest *g)
 {
     const char *name = g->def->name;
     struct err e = {""};
-    int rc;
 
     if (g->unpressed) /* it does not wait longer than this */
         press(g);
@@ -222,16 +221,8 @@ void stop_out_of_patience(struct guest *g)
                         "kill %s ends it",
                         name, name),
                 &e);
-    else if ((rc = status_check(g, ETIMEDOUT, &e)) != 0)
-        give_up(g, rc, &e);
     else
-        give_up(g,
-                err_set(&e, ETIMEDOUT,
-                        "guest %s has not powered down in time: perhaps it "
-                        "does not listen to its power button; bascule guest "
-                        "kill %s ends it",
-                        name, name),
-                &e);
+        give_up(g, status_late(g, &e), &e);
 }
 
 /* ---- one and the other ---- */
