@@ -310,6 +310,16 @@ def test_a_stop_outlives_the_daemon(lab):
     sw.bridge("br0")
     stays_down(slow)
 
+    # what a daemon leaves that dies before it has pulled the plug
+    slow.start()
+    slow.unlisten()
+    sw.stop()
+    with open(os.path.join(lab.dir, "ctl.guests/run/slow/ending"), "w") as f:
+        json.dump({"seconds": 0, "force": True}, f)
+    sw.start()
+    sw.bridge("br0")
+    stays_down(slow, "was killed")
+
 
 def pids(sw):
     return {g["name"]: sw.json("guest", "show", g["name"]).get("pid")
