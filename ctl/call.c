@@ -69,8 +69,9 @@ void call_ok(struct call *c, json_t *result)
     call_free(c);
 }
 
-void call_notice(struct call *c, const char *text)
+static void give_notice(void *arg, const char *text)
 {
+    struct call *c = arg;
     struct text *out = answer_to(c);
     json_t *o = out ? json_pack("{s:s,s:s,s:{s:o}}", "jsonrpc", "2.0", "method",
                                 "notice", "params", "text", text_value(text))
@@ -79,6 +80,11 @@ void call_notice(struct call *c, const char *text)
     if (o && text_json(out, o) == 0 && text_add(out, "\n", 1) == 0)
         conn_flush(c->conn);
     json_decref(o);
+}
+
+call_word call_notices(const struct call *c)
+{
+    return rpc_bool(c->params, "notices", false) ? give_notice : NULL;
 }
 
 static void answer_error(struct call *c, const struct rpc_error *e)

@@ -37,9 +37,10 @@ void call_free(struct call *c);
 /* Takes 'result' over; NULL (out of memory) becomes an error. */
 void call_ok(struct call *c, json_t *result);
 
-/* A word before the answer, for who has asked for such: a notification
- * ("notice", with a "text"). */
-void call_notice(struct call *c, const char *text);
+/* What gives a call a word before its answer, a notification ("notice", with a
+ * "text"); NULL: the client has not asked for such ("notices"). */
+typedef void (*call_word)(void *call, const char *text);
+call_word call_notices(const struct call *c);
 
 /* The switch said no.  'err': errno of either sign. */
 void call_fail(struct call *c, int err, const char *what, const char *fmt, ...)

@@ -19,10 +19,12 @@ void rpc_addbr(struct call *c)
     struct bridge_config bc = {
         .local = rpc_bool(c->params, "local", true),
     };
+    struct err e = {""};
+    int rc;
 
-    if (strlen(name) >= sizeof(bc.name)) {
-        call_fail(c, ENAMETOOLONG, "bridge",
-                  "bridge name %.40s: at most 15 characters", name);
+    rc = bridge_name_check(name, &e);
+    if (rc < 0) {
+        call_fail(c, rc, "bridge", "%s", e.text);
         return;
     }
     snprintf(bc.name, sizeof(bc.name), "%s", name);
@@ -38,7 +40,8 @@ void rpc_delbr(struct call *c)
 {
     c->what = "bridge";
     apply_bridge_del(c->server->apply, rpc_string(c->params, "bridge"),
-                     rpc_bool(c->params, "force", false), call_done, c);
+                     rpc_bool(c->params, "force", false), call_notices(c),
+                     call_done, c);
 }
 
 /* ---- membership ---- */
@@ -137,7 +140,7 @@ void rpc_delif(struct call *c)
         return;
     c->what = "port";
     apply_bport_del(c->server->apply, b, rpc_string(c->params, "port"),
-                    call_done, c);
+                    call_notices(c), call_done, c);
 }
 
 /* ---- parameters ---- */

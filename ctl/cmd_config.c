@@ -189,19 +189,14 @@ static void applied(void *arg, int rc, const struct err *e,
                              (int)r->confirm));
 }
 
-static void waits(void *arg, const char *text)
-{
-    call_notice(arg, text);
-}
-
 void rpc_apply(struct call *c)
 {
     struct apply_request *r = take_request(c);
 
-    if (r && rpc_bool(c->params, "notices", false))
-        r->notice = waits;
-    if (r)
-        apply_start(c->server->apply, r, applied, c);
+    if (!r)
+        return;
+    r->notice = call_notices(c);
+    apply_start(c->server->apply, r, applied, c);
 }
 
 void rpc_confirm(struct call *c)
@@ -226,5 +221,5 @@ void rpc_config(struct call *c)
     int fd;
 
     if (call_netns(c, &fd) == 0)
-        apply_config(c->server->apply, fd, showed, c);
+        apply_config(c->server->apply, fd, call_notices(c), showed, c);
 }

@@ -145,7 +145,7 @@ static void leave(struct call *c, struct guest *g)
     unsigned seconds;
 
     if (patience(c, guest_leave_seconds(g), &seconds))
-        guest_leave(g, seconds, left, c);
+        guest_leave(g, seconds, true, left, c);
 }
 
 void rpc_guest_stop(struct call *c)

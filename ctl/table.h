@@ -45,12 +45,12 @@ enum command_flag {
     X(addbr, "addbr", "<bridge>", "[--no-local]", "add bridge", 1, 1,          \
       CMD_CHANGE | CMD_BRCTL, "bridge:s local:b? netns:b?")                    \
     X(delbr, "delbr", "<bridge>", "[--force]", "delete bridge", 1, 1,          \
-      CMD_CHANGE | CMD_BRCTL, "bridge:s force:b?")                             \
+      CMD_CHANGE | CMD_BRCTL, "bridge:s force:b? notices:b?")                  \
     X(addif, "addif", "<bridge> <device>", "...", "add interface to bridge",   \
       2, CMD_ANY, CMD_CHANGE | CMD_BRCTL, "bridge:s port:s netns:b? file:b?")  \
     X(delif, "delif", "<bridge> <device>", "...",                              \
       "delete interface from bridge", 2, CMD_ANY, CMD_CHANGE | CMD_BRCTL,      \
-      "bridge:s port:s")                                                       \
+      "bridge:s port:s notices:b?")                                            \
     X(hairpin, "hairpin", "<bridge> <port> {on|off}", "",                      \
       "turn hairpin on/off", 3, 3, CMD_CHANGE | CMD_BRCTL,                     \
       "bridge:s port:s value:v")                                               \
@@ -140,7 +140,7 @@ enum command_flag {
       CMD_CHANGE, "revert:b?")                                                 \
     X(config, "config", "[<file>]", "",                                        \
       "print the running configuration as a file, or a file as understood", 0, \
-      1, CMD_READ, "netns:b?")                                                 \
+      1, CMD_READ, "netns:b? notices:b?")                                      \
     X(adopt, "adopt", "<bridge>", "[--disable] [--undo]",                      \
       "take over a bridge of the kernel's that is in use, or give it back", 1, \
       2, CMD_CHANGE, "bridge:s undo:b? disable:b? netns:b?")                   \

@@ -30,7 +30,7 @@ static int parse_keys(struct packet *k, struct err *e)
     k->batch = 32;
     k->bypass = false;
     k->adopt = port_spec_get(&k->port.spec, "adopt");
-    if (k->adopt && port_name_check(k->adopt, e))
+    if (k->adopt && bridge_name_check(k->adopt, e))
         return -EINVAL;
     if (batch) {
         unsigned long v = strtoul(batch, &end, 10);

@@ -77,7 +77,7 @@ static int check_words(const struct port_spec *spec, struct err *e)
     if (!rc && spec->name[0])
         rc = port_name_check(spec->name, e);
     if (!rc && kind->netdev)
-        rc = port_name_check(spec->target, e);
+        rc = netdev_name_check(spec->target, e);
     if (!rc && strcmp(kind->name, "tap") == 0)
         rc = check_makeable(spec, e);
     return rc;

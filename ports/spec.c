@@ -35,44 +35,53 @@ static const char *printable(const char *text, char *out, size_t n)
     return out;
 }
 
+/* whose: "a port's" */
 static int name_check(const char *whose, const char *name, struct err *e)
 {
     char shown[80];
 
     printable(name, shown, sizeof(shown));
     if (name[0] == '\0')
-        return err_set(e, EINVAL, "a %s's name must not be empty", whose);
+        return err_set(e, EINVAL, "%s name must not be empty", whose);
     if (strlen(name) >= PORT_NAME_MAX)
-        return err_set(e, ENAMETOOLONG,
-                       "name '%s' is longer than %d characters", shown,
-                       PORT_NAME_MAX - 1);
+        return err_set(
+            e, ENAMETOOLONG,
+            "'%s' cannot be %s name: it is longer than %d characters", shown,
+            whose, PORT_NAME_MAX - 1);
     if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return err_set(e, EINVAL, "'%s' cannot be a %s's name", name, whose);
+        return err_set(e, EINVAL, "'%s' cannot be %s name", name, whose);
     if (strncmp(name, "--", 2) == 0)
         return err_set(e, EINVAL,
-                       "name '%s' begins as options of commands do, with --",
-                       shown);
+                       "'%s' cannot be %s name: it begins as options of "
+                       "commands do, with --",
+                       shown, whose);
     for (const char *c = name; *c; c++) {
         if (iscntrl((unsigned char)*c))
-            return err_set(e, EINVAL, "name '%s' has control characters",
-                           shown);
+            return err_set(e, EINVAL,
+                           "'%s' cannot be %s name: it has control characters",
+                           shown, whose);
         if (*c == '/' || *c == ':' || isspace((unsigned char)*c))
             return err_set(e, EINVAL,
-                           "name '%s' contains '%c'; '/', ':' and blanks "
-                           "are not allowed in names",
-                           name, *c);
+                           "'%s' cannot be %s name: it contains '%c'; '/', ':' "
+                           "and blanks are not allowed in names",
+                           name, whose, *c);
     }
     return 0;
 }
 
 int port_name_check(const char *name, struct err *e)
 {
-    return name_check("port", name, e);
+    return name_check("a port's", name, e);
 }
 
 int bridge_name_check(const char *name, struct err *e)
 {
-    return name_check("bridge", name, e);
+    return name_check("a bridge's", name, e);
+}
+
+int netdev_name_check(const char *name, struct err *e)
+{
+    return name_check("an interface's", name, e);
 }
 
 /*

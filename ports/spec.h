@@ -66,8 +66,9 @@ int port_spec_parse(struct port_spec *s, const char *text, struct err *e);
  * characters, no '/', ':' or blank)?  0, -EINVAL or -ENAMETOOLONG.
  */
 int port_name_check(const char *name, struct err *e);
-/* The same of a bridge's, which says so. */
+/* The same of a bridge's and of an interface's; the sentence says so. */
 int bridge_name_check(const char *name, struct err *e);
+int netdev_name_check(const char *name, struct err *e);
 
 /*
  * Copies a spec with its strings (they point into the struct: never copy one

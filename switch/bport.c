@@ -313,7 +313,7 @@ static uint32_t param_max(const struct bport *p, enum bport_param w)
 void bport_set(struct bport *p, enum bport_param w, uint32_t v, sw_done done,
                void *arg)
 {
-    char text[12];
+    char text[OBSERVE_VALUE_MAX];
     struct changes told;
     struct err e = {{0}};
 

@@ -427,10 +427,20 @@ static int switch_tree(struct bridge *b, bool on, struct err *e)
     return 0;
 }
 
+/* As people read it. */
+static const char *value_words(enum bridge_param p, uint32_t v,
+                               char text[OBSERVE_VALUE_MAX])
+{
+    if (!limits[p].time)
+        return observe_value(v, limits[p].max, text);
+    snprintf(text, OBSERVE_VALUE_MAX, "%u.%02u s", v / 100, v % 100);
+    return text;
+}
+
 void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
                 void *arg)
 {
-    char text[12];
+    char text[OBSERVE_VALUE_MAX];
     struct changes told;
     struct err e = {{0}};
     int rc = set_check(b, p, v, &e);
@@ -451,7 +461,7 @@ void bridge_set(struct bridge *b, enum bridge_param p, uint32_t v, sw_done done,
     bridge_all_dirty(b);
     table_kick(b);
     observe_bridge(b, SW_EVENT_BRIDGE_PARAM, "bridge %s: %s is %s", b->name,
-                   limits[p].what, observe_value(v, limits[p].max, text));
+                   limits[p].what, value_words(p, v, text));
     changes_init(&told);
     if (change_new(&told, done, arg))
         sw_stage(b->sw, &told);

@@ -439,8 +439,10 @@ void observe_bridge(struct bridge *b, enum sw_event_type type, const char *fmt,
                     ...) __attribute__((format(printf, 3, 4)));
 void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
                   ...) __attribute__((format(printf, 3, 4)));
+#define OBSERVE_VALUE_MAX 16
 /* A parameter's value in words, one of up to 'max': of a switch "on", "off". */
-const char *observe_value(uint32_t v, uint32_t max, char text[12]);
+const char *observe_value(uint32_t v, uint32_t max,
+                          char text[OBSERVE_VALUE_MAX]);
 void observe_fdb(struct bridge *b, enum sw_event_type type, uint64_t key,
                  uint16_t port, uint8_t flags);
 void observe_address(struct bport *p, const struct snoop_claim *c);

@@ -55,11 +55,12 @@ void observe_port(struct bport *p, enum sw_event_type type, const char *fmt,
     tell(p->b->sw, &e);
 }
 
-const char *observe_value(uint32_t v, uint32_t max, char text[12])
+const char *observe_value(uint32_t v, uint32_t max,
+                          char text[OBSERVE_VALUE_MAX])
 {
     if (max == 1)
         return v ? "on" : "off";
-    snprintf(text, 12, "%u", v);
+    snprintf(text, OBSERVE_VALUE_MAX, "%u", v);
     return text;
 }
 

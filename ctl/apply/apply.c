@@ -116,6 +116,7 @@ struct op *apply_op(struct apply *a, struct apply_request *r, apply_done done,
         return NULL;
     op->what = r->n_files ? r->file[0].name : "the configuration";
     op->req = r;
+    op->notice = r->notice;
     op->done = done;
     op->netns = op_netns(r->netns_fd);
     return op;

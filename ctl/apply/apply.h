@@ -46,6 +46,10 @@ struct apply_file {
     size_t len;
 };
 
+/* Told, with the argument of 'done', what an operation waits for if that may
+ * take long. */
+typedef void (*apply_notice)(void *arg, const char *text);
+
 struct apply_request {
     struct apply_file *file; /* the first is the one asked for */
     unsigned n_files;
@@ -59,13 +63,11 @@ struct apply_request {
     bool may_wait; /* devices need not be there */
     /* not NULL: nothing unless some of these are found; its own */
     struct want_missing *missing;
-    bool may_name;    /* what the daemon opens with its own rights: UNIX
-                            sockets, the files of guests */
-    unsigned confirm; /* seconds; 0: in force for good */
-    /* Told, with the argument of 'done', what it waits for if that may take
-     * long; NULL: nobody listens. */
-    void (*notice)(void *arg, const char *text);
-    struct conf *conf; /* instead of files: read already */
+    bool may_name;       /* what the daemon opens with its own rights: UNIX
+                               sockets, the files of guests */
+    unsigned confirm;    /* seconds; 0: in force for good */
+    apply_notice notice; /* NULL: nobody listens, here and below */
+    struct conf *conf;   /* instead of files: read already */
 };
 /* All that is in it, and itself. */
 void apply_request_free(struct apply_request *r);
@@ -97,9 +99,9 @@ void apply_confirm(struct apply *a, bool revert, bool may_name, sw_done done,
  * all who remove ports and bridges by hand.
  */
 void apply_bport_del(struct apply *a, struct bridge *b, const char *port,
-                     sw_done done, void *arg);
+                     apply_notice notice, sw_done done, void *arg);
 void apply_bridge_del(struct apply *a, const char *bridge, bool force,
-                      sw_done done, void *arg);
+                      apply_notice notice, sw_done done, void *arg);
 
 /* As adopt_undo, also of one that a file waits for because it was deleted. */
 void apply_unadopt(struct apply *a, const char *bridge, sw_done done,
@@ -115,6 +117,7 @@ void apply_event(struct apply *a, const struct sw_event *e);
  */
 typedef void (*apply_text)(void *arg, int rc, const struct err *e,
                            const char *text);
-void apply_config(struct apply *a, int netns_fd, apply_text done, void *arg);
+void apply_config(struct apply *a, int netns_fd, apply_notice notice,
+                  apply_text done, void *arg);
 
 #endif

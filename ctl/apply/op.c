@@ -79,12 +79,12 @@ static void tell(const struct op *op, const struct op *first)
     const char *guest = stops(first);
     char text[400];
 
-    if (!guest || !op->req || !op->req->notice)
+    if (!guest || !op->notice)
         return;
     snprintf(text, sizeof(text),
              "%.200s is being applied first, which waits for guest %s to stop",
              first->what, guest);
-    op->req->notice(op->arg, text);
+    op->notice(op->arg, text);
 }
 
 void op_tell(const struct op *op)

@@ -81,6 +81,7 @@ struct op {
     apply_done done;
     sw_done simple;
     apply_text show;
+    apply_notice notice;
     void *arg;
     char name[2][PORT_NAME_MAX]; /* removals: bridge, port */
     bool force;

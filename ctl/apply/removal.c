@@ -77,7 +77,7 @@ static struct op *removal(struct apply *a, void (*begin)(struct op *op),
 }
 
 void apply_bport_del(struct apply *a, struct bridge *b, const char *port,
-                     sw_done done, void *arg)
+                     apply_notice notice, sw_done done, void *arg)
 {
     struct owned_bridge *o;
     struct bridge_info i;
@@ -90,8 +90,10 @@ void apply_bport_del(struct apply *a, struct bridge *b, const char *port,
         return;
     }
     op = removal(a, begin_bport_del, i.name, port, done, arg);
-    if (op)
-        op_queue(op);
+    if (!op)
+        return;
+    op->notice = notice;
+    op_queue(op);
 }
 
 /* The bridge first, which may refuse: then its devices are given back. */
@@ -135,7 +137,7 @@ static void begin_bridge_del(struct op *op)
 }
 
 void apply_bridge_del(struct apply *a, const char *bridge, bool force,
-                      sw_done done, void *arg)
+                      apply_notice notice, sw_done done, void *arg)
 {
     struct op *op;
 
@@ -146,6 +148,7 @@ void apply_bridge_del(struct apply *a, const char *bridge, bool force,
     op = removal(a, begin_bridge_del, bridge, NULL, done, arg);
     if (!op)
         return;
+    op->notice = notice;
     op->force = force;
     op_queue(op);
 }

@@ -216,7 +216,8 @@ void apply_show_begin(struct op *op)
         copy(op);
 }
 
-void apply_config(struct apply *a, int netns_fd, apply_text done, void *arg)
+void apply_config(struct apply *a, int netns_fd, apply_notice notice,
+                  apply_text done, void *arg)
 {
     struct op *op = op_new(a, apply_show_begin, arg);
     uint64_t netns = op_netns(netns_fd);
@@ -228,6 +229,7 @@ void apply_config(struct apply *a, int netns_fd, apply_text done, void *arg)
         done(arg, err_set(&e, ENOMEM, "out of memory"), &e, NULL);
         return;
     }
+    op->notice = notice;
     op->show = done;
     op->netns = netns;
     op_queue(op);

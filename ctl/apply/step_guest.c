@@ -136,7 +136,8 @@ static void stop(struct step *s)
     struct guest *g = guest_of(s);
 
     if (g && guest_state(g) != GUEST_STOPPED)
-        guest_leave(g, guest_leave_seconds(g), left, s);
+        /* which file counts then is the next daemon's affair */
+        guest_leave(g, guest_leave_seconds(g), false, left, s);
     else
         step_done_at_once(s);
 }

@@ -142,9 +142,9 @@ int run_delbr(struct client *c, int argc, char **argv)
     argc = take_option(argc, argv, "--force", &force);
     if (argc < 1)
         return complain(c, "delbr: which bridge?");
-    if (!client_call(c, "delbr",
-                     json_pack("{s:s,s:b}", "bridge", argv[0], "force", force),
-                     -1, &r))
+    if (!client_call_quietly(
+            c, "delbr",
+            json_pack("{s:s,s:b}", "bridge", argv[0], "force", force), &r))
         status = delbr_failed(c, argv[0], &r);
     else if (c->json)
         print_json(r.result);
@@ -312,10 +312,9 @@ int run_delif(struct client *c, int argc, char **argv)
     for (int i = 1; i < argc && status == 0; i++) {
         struct reply r;
 
-        if (!client_call(
+        if (!client_call_quietly(
                 c, "delif",
-                json_pack("{s:s,s:s}", "bridge", argv[0], "port", argv[i]), -1,
-                &r))
+                json_pack("{s:s,s:s}", "bridge", argv[0], "port", argv[i]), &r))
             status = delif_failed(c, argv[0], argv[i], &r);
         else if (c->json)
             print_json(r.result);

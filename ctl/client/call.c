@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define QUIET_MS 1000
+
 static bool failed(struct reply *r, int err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -240,16 +242,24 @@ static bool read_object(struct client *c, struct reply *r)
     return true;
 }
 
+static bool says_more_soon(const struct client *c)
+{
+    struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+    return c->len > c->at || poll(&p, 1, QUIET_MS) > 0;
+}
+
 /* Why the answer takes long, if we have asked to hear it. */
-static bool take_notice(struct reply *r)
+static bool take_notice(const struct client *c, struct reply *r)
 {
     const char *method = json_string_value(json_object_get(r->root, "method"));
     const json_t *params = json_object_get(r->root, "params");
 
     if (!method || strcmp(method, "notice") != 0)
         return false;
-    fprintf(stderr, "note: %s\n",
-            json_string_value(json_object_get(params, "text")));
+    if (!c->quiet || !says_more_soon(c))
+        fprintf(stderr, "note: %s\n",
+                json_string_value(json_object_get(params, "text")));
     reply_free(r);
     return true;
 }
@@ -259,7 +269,7 @@ static bool read_reply(struct client *c, struct reply *r)
     do {
         if (!read_object(c, r))
             return false;
-    } while (take_notice(r));
+    } while (take_notice(c, r));
     r->result = json_object_get(r->root, "result");
     if (!r->result)
         return take_error(r, json_object_get(r->root, "error"));
@@ -286,6 +296,18 @@ bool client_call(struct client *c, const char *method, json_t *params, int fd,
                  struct reply *r)
 {
     return client_call_fds(c, method, params, &fd, 1, r);
+}
+
+bool client_call_quietly(struct client *c, const char *method, json_t *params,
+                         struct reply *r)
+{
+    bool ok;
+
+    json_object_set_new(params, "notices", json_true());
+    c->quiet = true;
+    ok = client_call(c, method, params, -1, r);
+    c->quiet = false;
+    return ok;
 }
 
 /* ---- long arrays ---- */

@@ -20,6 +20,7 @@ struct client {
     bool brctl;         /* we are called brctl */
     bool bridge;        /* ... or bridge */
     bool ovs_vsctl;     /* ... or ovs-vsctl */
+    bool quiet;         /* why an answer takes long is said after a second */
     bool details, stats, pretty, oneline, timestamp; /* -d -s -p -o -t */
     int fd;                                          /* -1: not connected yet */
     char *buf; /* received, not yet read */
@@ -45,6 +46,12 @@ int reply_error(const struct reply *r, struct err *e);
  */
 bool client_call(struct client *c, const char *method, json_t *params, int fd,
                  struct reply *r);
+/*
+ * The same of commands whose output others have settled.  Why the answer takes
+ * long ("notices") is told when it does: after a second.
+ */
+bool client_call_quietly(struct client *c, const char *method, json_t *params,
+                         struct reply *r);
 /* With up to CLIENT_FDS_MAX descriptors, in order; negative ones are left
  * out. */
 #define CLIENT_FDS_MAX 253 /* as many as a message carries */

@@ -333,7 +333,8 @@ int run_config(struct client *c, int argc, char **argv)
     if (argc > 0)
         return show_file(c, file_named(argv[0]));
     netns = open_own_netns();
-    if (!client_call(c, "config", json_pack("{s:b}", "netns", netns >= 0),
+    if (!client_call(c, "config",
+                     json_pack("{s:b,s:b}", "netns", netns >= 0, "notices", 1),
                      netns, &r))
         status = client_complain(c, &r);
     else if (c->json)

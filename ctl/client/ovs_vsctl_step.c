@@ -132,6 +132,18 @@ static int call(struct ovs *o, const char *method, json_t *params, int fd)
     return rc;
 }
 
+/* The same for what removes them, perhaps behind what others do. */
+static int call_quietly(struct ovs *o, const char *method, json_t *params)
+{
+    struct reply r;
+    int rc = 0;
+
+    if (!client_call_quietly(o->c, method, params, &r))
+        rc = ovs_fail(o, "%s", r.text);
+    reply_free(&r);
+    return rc;
+}
+
 /* The same for what makes devices, which are looked for where we are. */
 static int call_here(struct ovs *o, const char *method, json_t *params)
 {
@@ -193,9 +205,9 @@ static int add_bridge(struct ovs *o, const json_t *bridge)
 
 static int del_bridge(struct ovs *o, const json_t *bridge)
 {
-    return call(
+    return call_quietly(
         o, "delbr",
-        json_pack("{s:s,s:b}", "bridge", str(bridge, "name"), "force", 1), -1);
+        json_pack("{s:s,s:b}", "bridge", str(bridge, "name"), "force", 1));
 }
 
 static int go(struct ovs *o, const struct ovs_step *s)
@@ -210,7 +222,7 @@ static int go(struct ovs *o, const struct ovs_step *s)
     case OVS_ADD_PORT:
         return call_here(o, "addif", membership(s->record, "spec"));
     case OVS_DEL_PORT:
-        return call(o, "delif", membership(s->record, "name"), -1);
+        return call_quietly(o, "delif", membership(s->record, "name"));
     case OVS_SET_ISOLATED:
         return set_isolated(o, s->record, "isolated");
     default:
@@ -245,7 +257,7 @@ static int back(struct ovs *o, const struct ovs_step *s)
     case OVS_SET_STP:
         return set_stp(o, s->record, "-stp_state");
     case OVS_ADD_PORT:
-        return call(o, "delif", membership(s->record, "name"), -1);
+        return call_quietly(o, "delif", membership(s->record, "name"));
     case OVS_DEL_PORT:
         return add_again(o, s->record);
     case OVS_SET_ISOLATED:

@@ -117,8 +117,7 @@ static int read_bridge(struct reader *r, const struct node *key)
     struct draft d = {.key = key, .b = b};
     struct keys set[] = {{bridge_keys, &d, NULL},
                          {own_bridge_params, &d, NULL}};
-    const char *name = NULL;
-    int rc = value_ifname(r, key, &name);
+    int rc = value_bridge_name(r, key);
 
     if (rc)
         return rc;

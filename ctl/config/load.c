@@ -203,10 +203,9 @@ int draft_part(struct reader *r, const struct node *key, bool own,
     const void *found = names_get(r, drafts, key->text);
     struct draft *d = (struct draft *)(uintptr_t)found;
     struct part *p = scratch(r, sizeof(*p));
-    const char *name = NULL;
-    int rc = p ? value_ifname(r, key, &name) : no_memory(r);
+    int rc = p ? value_bridge_name(r, key) : no_memory(r);
 
-    if (!rc && name && strchr(name, '%'))
+    if (!rc && strchr(key->text, '%'))
         rc = bad(r, key,
                  "the name contains '%%', which the kernel would "
                  "replace by a number");

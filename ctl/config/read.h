@@ -189,6 +189,8 @@ int value_word(struct reader *r, const struct node *n, const char *const *words,
 int value_mac(struct reader *r, const struct node *n, struct mac *m);
 /* An interface's name. */
 int value_ifname(struct reader *r, const struct node *n, const char **name);
+/* Is its text fit to be a bridge's? */
+int value_bridge_name(struct reader *r, const struct node *n);
 enum value_addr { ADDR_PLAIN, ADDR_PREFIX, ADDR_EITHER };
 /* 'pos' is set, too. */
 int value_addr(struct reader *r, const struct node *n, enum value_addr form,

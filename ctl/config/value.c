@@ -293,9 +293,19 @@ int value_ifname(struct reader *r, const struct node *n, const char **name)
     struct err e;
     int rc = want(r, n, "an interface's name");
 
-    if (!rc && port_name_check(n->text, &e))
+    if (!rc && netdev_name_check(n->text, &e))
         rc = bad(r, n, "%s", e.text);
     *name = n->text;
+    return rc;
+}
+
+int value_bridge_name(struct reader *r, const struct node *n)
+{
+    struct err e;
+    int rc = want(r, n, "a bridge's name");
+
+    if (!rc && bridge_name_check(n->text, &e))
+        rc = bad(r, n, "%s", e.text);
     return rc;
 }
 

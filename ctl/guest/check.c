@@ -87,15 +87,9 @@ static int check_net(struct guest_def *d, unsigned i, struct err *e)
 {
     const struct guest_net *n = &d->net[i];
     int rc = name_net(d, i, e);
-    struct err why;
 
-    if (!rc && strlen(n->bridge) >= PORT_NAME_MAX)
-        return err_set(e, ENAMETOOLONG,
-                       "--net %.40s: a bridge's name has at most %d characters",
-                       n->bridge, PORT_NAME_MAX - 1);
-    if (!rc && port_name_check(n->bridge, &why))
-        return err_set(e, EINVAL, "--net %s: no bridge can be called so: %s",
-                       n->bridge, why.text);
+    if (!rc && (rc = bridge_name_check(n->bridge, e)) != 0)
+        return err_wrap(e, rc, "--net");
     if (!rc && n->kind == GUEST_VHOST_USER)
         return err_set(e, EOPNOTSUPP,
                        "--net, kind=vhost-user: it is not available yet; use "

@@ -152,6 +152,46 @@ bool run_state(const char *dir, struct run_state *r)
     return r->pid > 0;
 }
 
+/* ---- that it is to end ---- */
+
+#define ENDING "ending"
+
+int ending_save(const char *dir, const struct ending *w, struct err *e)
+{
+    char text[64];
+    int rc;
+
+    snprintf(text, sizeof(text), "{\"seconds\":%u,\"force\":%s}\n", w->seconds,
+             w->force ? "true" : "false");
+    rc = replace(dir, ENDING, "", text, e);
+    return rc == -ENOENT ? 0 : rc; /* no directory: the next finds no guest */
+}
+
+int ending_forget(const char *dir, struct err *e)
+{
+    char path[PATH_MAX];
+    int rc = file_name(path, dir, ENDING, "", e);
+
+    if (!rc && unlink(path) < 0 && errno != ENOENT)
+        rc = err_sys(e, errno, "%s", path);
+    return rc;
+}
+
+bool ending_saved(const char *dir, struct ending *w)
+{
+    char path[PATH_MAX];
+    struct err e;
+    json_t *o;
+
+    if (file_name(path, dir, ENDING, "", &e) < 0)
+        return false;
+    o = json_load_file(path, 0, NULL);
+    w->seconds = (unsigned)json_integer_value(json_object_get(o, "seconds"));
+    w->force = json_is_true(json_object_get(o, "force"));
+    json_decref(o);
+    return o != NULL;
+}
+
 /* ---- cables ---- */
 
 #define CABLES "cables"

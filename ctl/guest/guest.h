@@ -116,6 +116,7 @@ enum guest_state {
 void guest_start(struct guest *g, sw_done done, void *arg);
 /*
  * Asks it to power down, as its power button would.  Done when it is gone.
+ * If the daemon ends before, the next one goes on with it.
  * -ETIMEDOUT after 'seconds': it runs on.  -ESRCH: it does not run.  One that
  * is ending by itself, or has, is not started again by its restart policy.
  * -EBUSY: no button ends it as it is, one that was moved away for example.
@@ -131,9 +132,12 @@ void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg);
  * else already gets the time it was given then.  Done when it is gone; if it
  * has not done as it was asked, the sentence says so without its name:
  * "ignored its power button for 30 s and was killed".  -ESRCH: it does not
- * run; -EBUSY: somebody else has said that it is to leave.
+ * run; -EBUSY: somebody else has said that it is to leave.  lasting: a daemon
+ * that begins meanwhile goes on with it, as it does after guest_stop and
+ * guest_kill.
  */
-void guest_leave(struct guest *g, unsigned seconds, sw_done done, void *arg);
+void guest_leave(struct guest *g, unsigned seconds, bool lasting, sw_done done,
+                 void *arg);
 /* The cables of all its network cards.  Done when QEMU has moved them. */
 void guest_link(struct guest *g, bool up, sw_done done, void *arg);
 

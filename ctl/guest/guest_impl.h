@@ -37,6 +37,12 @@ enum net_state {
     NET_THERE,
 };
 
+/* That it is to end, for the next daemon. */
+struct ending {
+    unsigned seconds; /* for powering down */
+    bool force;       /* then its plug is pulled; 0 seconds: at once */
+};
+
 struct guest_port {
     struct guest *g;
     enum net_state state;
@@ -84,7 +90,11 @@ struct guest {
     ev_timer resets_line; /* until more of them are told of */
     unsigned resets;      /* ... since the last line */
 
-    bool untold;     /* asked to power down, but QEMU does not know */
+    unsigned noting; /* notes for the next daemon that are on their way */
+    bool unpressed; /* asked to power down, and its button is not pressed yet */
+    bool untold;    /* asked to power down, but QEMU does not know */
+    bool lasting;   /* asked to end, and the next daemon shall go on with it */
+    bool forced;    /* if it does not power down, its plug is pulled */
     bool wanted_end; /* somebody asked for it */
     bool killed;     /* ... by pulling the plug */
     bool panicked;
@@ -203,6 +213,16 @@ void life_set_timer(struct guest *g, double seconds);
 int guest_not_running(const struct guest *g, struct err *e);
 /* GUEST_STOPPING has taken too long. */
 void stop_out_of_patience(struct guest *g);
+/* What kept GUEST_STOPPING from pressing the button is perhaps over. */
+void stop_go_on(struct guest *g);
+/* Its process was there before us, and an earlier daemon was to end it. */
+void stop_resume(struct guest *g, const struct ending *w);
+
+/* wish.c */
+/* Writes down that it is to end; stop_go_on follows, perhaps from inside. */
+void wish_write(struct guest *g, struct ending what);
+/* It runs on.  Behind that, g->on_stop hears how it went. */
+void wish_take_back(struct guest *g, int rc, const struct err *e);
 
 /* status.c */
 /* Tells of g->status, which it was not before. */
@@ -211,6 +231,8 @@ void status_tell(struct guest *g);
 bool status_passes(const struct guest *g);
 /* -code with a sentence: no power button ends it, and it does not run. */
 int status_check(const struct guest *g, int code, struct err *e);
+/* -ETIMEDOUT with a sentence: it has not powered down in time. */
+int status_late(const struct guest *g, struct err *e);
 
 /* cable.c */
 void cable_init(struct guest *g);
@@ -238,6 +260,11 @@ int defs_load(const char *dir, void (*fn)(void *arg, struct guest_def *d),
               void *arg, struct err *e);
 /* False: nothing readable. */
 bool run_state(const char *dir, struct run_state *r);
+/* No directory is no error.  0 or -errno with a sentence. */
+int ending_save(const char *dir, const struct ending *w, struct err *e);
+int ending_forget(const char *dir, struct err *e);
+/* False: nobody wanted its end. */
+bool ending_saved(const char *dir, struct ending *w);
 /* Which cables of the guest of that directory are out: bit 0 is its first
  * card's.  0 or -errno with a sentence. */
 int cables_save(const char *dir, unsigned out, struct err *e);

@@ -366,8 +366,10 @@ void talk_running(struct guest *g)
 {
     struct err none = {""};
 
-    if (g->state != GUEST_STARTING)
+    if (g->state != GUEST_STARTING) {
+        stop_go_on(g);
         return;
+    }
     ev_timer_stop(g->all->loop, &g->timer);
     guest_move(g, GUEST_RUNNING);
     g->starts++;
@@ -379,6 +381,7 @@ static void begin_anew(struct guest *g)
 {
     g->failed = g->wanted_end = g->killed = g->panicked = false;
     g->farewell = g->deaf = g->will_again = false;
+    g->lasting = g->forced = g->unpressed = false;
     g->failure.text[0] = '\0';
     g->failure_rc = 0;
     g->why[0] = g->parting[0] = '\0';
@@ -486,6 +489,7 @@ void life_init(struct guest *g)
 void life_adopt(struct guest *g, const struct run_state *r)
 {
     int fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
+    struct ending wish;
 
     if (fd < 0 || process_start(r->pid) != r->start) {
         if (fd >= 0)
@@ -502,14 +506,22 @@ void life_adopt(struct guest *g, const struct run_state *r)
     ev_timer_start(g->all->loop, &g->all->attach);
     guest_tell(g, "found", "guest %s runs, process %d", g->def->name,
                (int)r->pid);
+    if (ending_saved(g->dir, &wish))
+        stop_resume(g, &wish);
 }
 
 void life_lost(struct guest *g)
 {
-    snprintf(g->why, sizeof(g->why),
-             "it ended while basculed was not there to see it");
-    g->will_again = g->def->restart != GUEST_NO;
-    guest_tell(g, GUEST_FAILED, "guest %s: %s", g->def->name, g->why);
+    struct ending wish;
+
+    if (ending_saved(g->dir, &wish)) {
+        guest_tell(g, "stopped", "guest %s has stopped", g->def->name);
+    } else {
+        snprintf(g->why, sizeof(g->why),
+                 "it ended while basculed was not there to see it");
+        g->will_again = g->def->restart != GUEST_NO;
+        guest_tell(g, GUEST_FAILED, "guest %s: %s", g->def->name, g->why);
+    }
     life_end(g);
 }
 

@@ -19,15 +19,22 @@ static uint64_t own_netns(void)
     return stat("/proc/self/ns/net", &st) < 0 ? 0 : (uint64_t)st.st_ino;
 }
 
+/*
+ * What an interface is called the kernel says without its lock of all
+ * interfaces, for which we must not wait.  Which one has a name it would say
+ * so as well, but if there is none it first tries to load a module for it.
+ */
 static bool stands_on_tap(const struct bport *p, const struct guest_net *n)
 {
-    unsigned tap = if_nametoindex(n->port);
+    char name[IF_NAMESIZE];
     struct bport_info i;
 
-    if (!tap || strcmp(bport_spec(p)->kind, "packet") != 0)
+    if (strcmp(bport_spec(p)->kind, "packet") != 0)
         return false;
     bport_info(p, &i);
-    return i.ifindex == (int)tap && i.netns == own_netns();
+    return i.ifindex > 0 && i.netns == own_netns() &&
+           if_indextoname((unsigned)i.ifindex, name) &&
+           strcmp(name, n->port) == 0;
 }
 
 static bool connects(const struct bport *p, const struct guest *g, unsigned net)

@@ -34,6 +34,8 @@ static const struct row rows[] = {
     {"watchdog", "watchdog", "was stopped by its watchdog", NULL, NULL},
 };
 
+#define PERHAPS "perhaps it does not listen to its power button"
+
 static const struct row *row_of(const char *word)
 {
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -63,4 +65,24 @@ int status_check(const struct guest *g, int code, struct err *e)
         return 0;
     return err_set(e, code, "guest %s %s: bascule guest kill %s %s",
                    g->def->name, r->over, g->def->name, r->kills);
+}
+
+/* It is there, but nothing in it would hear a button. */
+static bool stands(const struct row *r)
+{
+    return r && r->event && strcmp(r->word, "running") != 0;
+}
+
+int status_late(const struct guest *g, struct err *e)
+{
+    const struct row *r = row_of(g->status);
+    int rc = status_check(g, ETIMEDOUT, e);
+
+    if (rc)
+        return rc;
+    return err_set(e, ETIMEDOUT,
+                   "guest %s has not powered down in time: %s%s; bascule guest "
+                   "kill %s ends it",
+                   g->def->name, stands(r) ? "it " : PERHAPS,
+                   stands(r) ? r->told : "", g->def->name);
 }

@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define END_WAIT 1. /* s, for a process that is ending */
-#define UNASKED  "could not be asked to power down"
+#define END_WAIT  1. /* s, for a process that is ending */
+#define UNASKED   "could not be asked to power down"
+#define NOTE_WAIT 1. /* s, for a note for the next daemon */
 
 int guest_not_running(const struct guest *g, struct err *e)
 {
@@ -26,6 +27,8 @@ static void call_off(struct guest *g)
 {
     g->will_again = g->restart = false;
     g->wanted_end = true;
+    if (g->lasting)
+        wish_write(g, (struct ending){0, true});
     if (g->state == GUEST_WAITING)
         life_end(g);
 }
@@ -56,6 +59,7 @@ void guest_kill(struct guest *g, sw_done done, void *arg)
         return;
     }
     g->on_kill = (struct answer){done, arg};
+    g->lasting = true;
     pull_plug(g);
 }
 
@@ -73,7 +77,11 @@ static void give_up(struct guest *g, int rc, const struct err *e)
     ev_timer_stop(g->all->loop, &g->timer);
     g->wanted_end = g->restart = false;
     guest_move(g, GUEST_RUNNING);
-    answer(&g->on_stop, rc, e);
+    if (g->lasting)
+        wish_take_back(g, rc, e);
+    else
+        answer(&g->on_stop, rc, e);
+    g->lasting = false;
     answer(&g->on_start, rc, e);
 }
 
@@ -85,7 +93,7 @@ static void on_power(void *arg, const json_t *result, const char *text)
 
     if (result || g->state != GUEST_STOPPING)
         return;
-    if (g->on_leave.done)
+    if (g->forced)
         part(g, UNASKED);
     else
         give_up(g,
@@ -97,26 +105,52 @@ static void on_power(void *arg, const json_t *result, const char *text)
  * Who cannot be told is perhaps ending at this moment, and then it has been
  * asked for: it gets as long as that may take.
  */
-static int power_down(struct guest *g, unsigned seconds, struct err *e)
+static void press(struct guest *g)
 {
     /* before it has begun, there is nobody who would see a button */
     const char *how =
         strcmp(g->status, "prelaunch") == 0 ? "quit" : "system_powerdown";
+
+    g->unpressed = false;
+    g->untold = !g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0;
+    life_set_timer(g, g->untold ? END_WAIT : g->patience);
+}
+
+void stop_go_on(struct guest *g)
+{
+    if (g->state == GUEST_STOPPING && g->unpressed && !g->noting)
+        press(g);
+}
+
+static int may_power_down(const struct guest *g, struct err *e)
+{
     int rc = guest_not_running(g, e);
 
     if (!rc && g->state != GUEST_RUNNING)
         rc = err_set(e, EBUSY, "guest %s is %s: bascule guest kill %s ends it",
                      g->def->name, guest_state_word(g), g->def->name);
-    if (!rc)
-        rc = status_check(g, EBUSY, e);
-    if (rc)
-        return rc;
-    g->untold = !g->qmp || qmp_command(g->qmp, how, NULL, on_power, g) < 0;
-    g->wanted_end = true;
+    return rc ? rc : status_check(g, EBUSY, e);
+}
+
+/* What is to last is written down before the guest hears of it. */
+static void power_down(struct guest *g, unsigned seconds)
+{
+    g->wanted_end = g->unpressed = true;
     g->patience = seconds;
     guest_move(g, GUEST_STOPPING);
-    life_set_timer(g, g->untold ? END_WAIT : seconds);
-    return 0;
+    if (!g->lasting) {
+        press(g);
+        return;
+    }
+    life_set_timer(g, NOTE_WAIT);
+    wish_write(g, (struct ending){seconds, g->forced});
+}
+
+/* Nobody waits for the end that is under way, begun by an earlier daemon for
+ * example: whoever asks for it now does. */
+static bool joins(const struct guest *g)
+{
+    return g->state == GUEST_STOPPING && g->lasting && !g->on_stop.done;
 }
 
 void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
@@ -127,14 +161,19 @@ void guest_stop(struct guest *g, unsigned seconds, sw_done done, void *arg)
     if (g->state == GUEST_WAITING ||
         (g->state == GUEST_ENDING && !g->on_stop.done)) {
         g->on_stop = (struct answer){done, arg};
+        g->lasting = true;
         call_off(g);
         return;
     }
-    rc = power_down(g, seconds, &e);
-    if (rc)
+    rc = joins(g) ? 0 : may_power_down(g, &e);
+    if (rc) {
         answer_later(g->all, done, arg, rc, &e);
-    else
-        g->on_stop = (struct answer){done, arg};
+        return;
+    }
+    g->on_stop = (struct answer){done, arg};
+    g->lasting = true;
+    if (g->state == GUEST_RUNNING)
+        power_down(g, seconds);
 }
 
 void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
@@ -146,13 +185,14 @@ void guest_restart(struct guest *g, unsigned seconds, sw_done done, void *arg)
         guest_start(g, done, arg);
         return;
     }
-    rc = power_down(g, seconds, &e);
+    rc = may_power_down(g, &e);
     if (rc) {
         answer_later(g->all, done, arg, rc, &e);
         return;
     }
     g->on_start = (struct answer){done, arg};
     g->restart = true;
+    power_down(g, seconds);
 }
 
 /* Somebody waits for it to leave: it does, by force. */
@@ -169,9 +209,10 @@ void stop_out_of_patience(struct guest *g)
 {
     const char *name = g->def->name;
     struct err e = {""};
-    int rc;
 
-    if (g->on_leave.done)
+    if (g->unpressed) /* it does not wait longer than this */
+        press(g);
+    else if (g->forced)
         part_late(g);
     else if (g->untold)
         give_up(g,
@@ -180,16 +221,8 @@ void stop_out_of_patience(struct guest *g)
                         "kill %s ends it",
                         name, name),
                 &e);
-    else if ((rc = status_check(g, ETIMEDOUT, &e)) != 0)
-        give_up(g, rc, &e);
     else
-        give_up(g,
-                err_set(&e, ETIMEDOUT,
-                        "guest %s has not powered down in time: perhaps it "
-                        "does not listen to its power button; bascule guest "
-                        "kill %s ends it",
-                        name, name),
-                &e);
+        give_up(g, status_late(g, &e), &e);
 }
 
 /* ---- one and the other ---- */
@@ -213,7 +246,8 @@ unsigned guest_leave_seconds(const struct guest *g)
     return g->def->stop_timeout || may_lose(g->def) ? guest_stop_seconds(g) : 0;
 }
 
-void guest_leave(struct guest *g, unsigned seconds, sw_done done, void *arg)
+void guest_leave(struct guest *g, unsigned seconds, bool lasting, sw_done done,
+                 void *arg)
 {
     struct err e = {""};
     int rc = guest_not_running(g, &e);
@@ -226,10 +260,34 @@ void guest_leave(struct guest *g, unsigned seconds, sw_done done, void *arg)
     }
     g->on_leave = (struct answer){done, arg};
     g->restart = false;
-    if (g->state == GUEST_STOPPING && seconds > 0)
-        return; /* somebody has pressed the button already */
+    g->forced = true;
+    g->lasting |= lasting;
+    if (g->state == GUEST_STOPPING && seconds > 0) {
+        if (lasting) /* somebody has pressed the button already */
+            wish_write(g, (struct ending){g->patience, true});
+        return;
+    }
     if (g->state != GUEST_RUNNING || seconds == 0)
         pull_plug(g);
-    else if (power_down(g, seconds, &e))
+    else if (may_power_down(g, &e))
         part(g, UNASKED);
+    else
+        power_down(g, seconds);
+}
+
+/* ---- what an earlier daemon was asked for ---- */
+
+void stop_resume(struct guest *g, const struct ending *w)
+{
+    g->lasting = true;
+    g->forced = w->force;
+    if (w->force && w->seconds == 0) {
+        pull_plug(g);
+        return;
+    }
+    /* perhaps it was asked already: it gets its time anew */
+    g->wanted_end = g->unpressed = true;
+    g->patience = w->seconds;
+    guest_move(g, GUEST_STOPPING);
+    life_set_timer(g, g->patience);
 }

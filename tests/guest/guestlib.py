@@ -197,6 +197,11 @@ class Guest:
         self.seen = m.end()
         return int(m.group(1)), said
 
+    def says(self, word, limit=20):
+        """Waits for what it says by itself, behind the last answer."""
+        self._wait(lambda: word.encode() in self.text[self.seen:], limit,
+                   f"guest {self.name} says {word}")
+
     def run(self, command, limit=20, check=True):
         """What the guest prints for a command; it must succeed."""
         status, said = self.answer(self.post(command), limit)
@@ -355,6 +360,44 @@ class Launched(Guest):
             pass
         if self.sw.proc is not None:
             self.sw.cli("guest", "kill", self.name, check=False)
+
+
+class Monitor:
+    """QEMU's monitor for people, beside the socket that the daemon talks by."""
+
+    def __init__(self, lab, name):
+        self.dir = os.path.join(lab.dir, f"of-{name}")
+        os.mkdir(self.dir)
+        os.chmod(lab.dir, 0o711)
+        os.chmod(self.dir, 0o777)  # QEMU is somebody else, and makes its socket there
+        self.args = ("--qemu-arg", "-monitor", "--qemu-arg",
+                     f"unix:{self.dir}/monitor,server=on,wait=off")
+
+    def say(self, line):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(10)
+            s.connect(f"{self.dir}/monitor")
+            f = s.makefile("rw")
+            f.write(line + "\n")
+            f.flush()
+            while line.split()[-1] not in f.readline():  # it is echoed when it is taken
+                pass
+
+    def sink(self):
+        """Where it can be moved to; nobody lives there."""
+        path = os.path.join(self.dir, "move")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(20)
+        os.chmod(path, 0o777)
+
+        def drain():
+            s, _ = listener.accept()
+            while s.recv(1 << 16):
+                pass
+        threading.Thread(target=drain, daemon=True).start()
+        return f"unix:{path}"
 
 
 class _Line:

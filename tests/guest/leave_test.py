@@ -5,6 +5,7 @@ file that made them, with their lab, by hand; and those that are not to go
 because of a mistake in a file."""
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -107,6 +108,50 @@ def test_it_leaves_the_file(lab):
     lib.reaches(sw.ns, "10.9.0.11", limit=guestlib.BOOT)
 
 
+def test_what_waits_says_so(lab):
+    """Behind an apply that waits for a guest; where brctl has settled the output, when it
+    takes long."""
+    sw = begin(lab)
+
+    def file(name, *guests):
+        return write(lab, name, "bascule:", "  bridges:", "    br0: {}",
+                     "    br1: {ports: ['mem:m1', 'mem:m2']}", "    br2: {}", "  guests:",
+                     *(f"    {g}" for g in guests), "    idle: {start: no}")
+    vm1 = guest("vm1", f"disks: [{disk(lab, 'd1')}], stop-timeout: 60")
+    both, none = file("both.yaml", vm1), file("none.yaml")
+    lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "vm1", check=False))
+    note = f"note: {none} is being applied first, which waits for guest vm1 to stop\n"
+
+    def waits(*asked):
+        sw.cli("apply", both)
+        p = spawn(sw, "apply", none)
+        stopping(lab, "vm1")
+        return p, [(time.monotonic(), spawn(sw, *args)) for args in asked]
+    p, others = waits(["config"], ["delif", "br1", "m1"], ["delbr", "br2", "--force"])
+    for t0, q in others:
+        lib.need(q.stderr.readline() == note, f"{q.args[5:]} does not say why it waits")
+        lib.need(q.args[-1] == "config" or time.monotonic() - t0 >= 1, f"{q.args[5:]} is rash")
+    sw.cli("guest", "kill", "vm1")
+    ended(p)
+    text = ended(others[0][1])
+    lib.need("br2" in text[0] and "vm1" not in text[0] and text[1] == "", str(text))
+    lib.need(all(ended(q) == ("", "") for _, q in others[1:]), "more was said")
+    lib.need({b["name"] for b in sw.json("bridge", "show")} == {"br0", "br1"}, "br2 is there")
+    lib.need({x["name"] for x in sw.json("port", "show", "br1")} == {"br1", "m2"}, "m1 is there")
+
+    # a short wait is not worth a word
+    for _ in range(5):
+        p, others = waits(["delif", "br1", "m2"])
+        sw.cli("guest", "kill", "vm1")
+        out, err = ended(others[0][1])
+        took = time.monotonic() - others[0][0]
+        ended(p)
+        if took < 0.9:
+            lib.need((out, err) == ("", ""), err)
+            break
+    lib.need(took < 0.9, "this machine is too busy to be quick once")
+
+
 def test_others_are_left_alone(lab):
     """What is taken back is the file's, not what was defined by hand since."""
     sw = begin(lab)
@@ -193,6 +238,87 @@ def test_by_hand(lab):
     lib.need(r.stderr == "" and time.monotonic() - t0 < 3, r.stderr)
     r = sw.cli("guest", "stop", "bare", "--kill", check=False)
     lib.need(r.returncode == 1 and "bare does not run" in r.stderr, r.stderr)
+
+
+def again(sw, g, pid):
+    """The next daemon finds a guest whose stop is under way."""
+    stopping(g.lab, g.name)
+    lib.need(sw.stop() == 0, "the daemon did not end well")
+    sw.start()
+    sw.bridge("br0")
+    i = g.info()
+    lib.need((i["state"], i["pid"]) == ("stopping", pid), f"{g.name} was found as {i}")
+
+
+def stays_down(g, why=""):
+    """Its restart policy would have it again in a second."""
+    lib.wait_until(lambda: state(g.lab, g.name) == "stopped", 20,
+                   lambda: f"{g.name} is {state(g.lab, g.name)}: {g.sw.log_tail(9)}")
+    lib.need(g.info()["why"] == why, g.info()["why"])
+    time.sleep(2.5)
+    i = g.info()
+    lib.need(i["state"] == "stopped" and "pid" not in i, f"{g.name} is back: {i}")
+
+
+def test_a_stop_outlives_the_daemon(lab):
+    """A guest that is to be down is so in the end, whoever was daemon when it was said."""
+    sw = begin(lab)
+    always = ("--restart", "always")
+    sw.bridge("br0")
+    deaf = guestlib.Launched(lab, "deaf", "br0", extra=("--disk", disk(lab, "d1"), *always))
+    slow = guestlib.Launched(lab, "slow", "br0", modules=guestlib.BUTTON, extra=always)
+    for g in (deaf, slow):
+        g.start()
+        g.wait_ready(1)
+
+    # in vain: it runs on, and so it does for the next daemon, by its policy
+    r = sw.cli("guest", "stop", "deaf", "--timeout", 1, check=False)
+    lib.need(r.returncode == 1 and "has not powered down in time" in r.stderr, r.stderr)
+    pid = deaf.info()["pid"]
+    sw.stop()
+    sw.start()
+    sw.bridge("br0")
+    lib.wait_until(lambda: state(lab, "deaf") == "running", 5, "deaf runs on")
+    os.kill(pid, signal.SIGKILL)
+    lib.wait_until(lambda: deaf.info().get("pid", pid) != pid, 20, "deaf is back by its policy")
+    lib.wait_until(lambda: state(lab, "deaf") == "running", 20, "deaf runs")
+
+    # it never listens, and is killed by the next daemon
+    p = spawn(sw, "guest", "stop", "deaf", "--kill", "--timeout", 3)
+    again(sw, deaf, deaf.info()["pid"])
+    lib.need(p.wait(10) == 1, "the client has an answer")
+    stays_down(deaf, "ignored its power button for 3 s and was killed")
+
+    # it takes its time, and somebody waits for it once more
+    slow.run(guestlib.ACPID.replace("poweroff", "sleep 4; poweroff"))
+    slow.unlisten()
+    spawn(sw, "guest", "stop", "slow")
+    again(sw, slow, slow.info()["pid"])
+    ended(spawn(sw, "guest", "stop", "slow"))
+    stays_down(slow)
+
+    # it is down before there is a next one
+    slow.start()
+    slow.wait_ready(1)
+    slow.run(guestlib.ACPID.replace("poweroff", "echo pressed >/dev/ttyS0; sleep 2; poweroff"))
+    pid = slow.info()["pid"]
+    spawn(sw, "guest", "stop", "slow")
+    slow.says("pressed")
+    sw.stop()
+    lib.wait_until(lambda: not os.path.exists(f"/proc/{pid}/exe"), 20, "QEMU has ended")
+    sw.start()
+    sw.bridge("br0")
+    stays_down(slow)
+
+    # what a daemon leaves that dies before it has pulled the plug
+    slow.start()
+    slow.unlisten()
+    sw.stop()
+    with open(os.path.join(lab.dir, "ctl.guests/run/slow/ending"), "w") as f:
+        json.dump({"seconds": 0, "force": True}, f)
+    sw.start()
+    sw.bridge("br0")
+    stays_down(slow, "was killed")
 
 
 def pids(sw):

@@ -84,7 +84,7 @@ def test_names(lab):
         refused(sw.cli("addif", "br0", f"tap:{name}", check=False),
                 f"no interface be called {name}: choose another name")
     refused(sw.cli("addif", "br0", "mem:--force", check=False),
-            "name '--force' begins as options of commands do")
+            "'--force' cannot be a port's name: it begins as options of commands do")
     for name in ".", "..":
         refused(sw.cli("addbr", name, check=False), f"'{name}' cannot be a bridge's name")
         refused(sw.cli("adopt", name, check=False), f"'{name}' cannot be a bridge's name")
@@ -94,12 +94,25 @@ def test_names(lab):
     refused(sw.cli("events", "foo", check=False), "events: there are no events foo; usage: "
             "bascule events [fdb|port|stp|guest|all]")
     path = os.path.join(lab.dir, "names.yaml")
-    for text, words in (("{--force: {}}", "names.yaml:1:21: --force: name '--force' begins as"),
+    for text, words in (("{--force: {}}", "names.yaml:1:21: --force: '--force' cannot be a "
+                         "bridge's name: it begins as"),
                         ("{all: {}}", "names.yaml:1:21: "),
                         ("{br1: {ports: ['tap:default']}}", "names.yaml:1:35: ")):
         with open(path, "w") as f:
             f.write(f"bascule: {{bridges: {text}}}\n")
         refused(sw.cli("apply", path, check=False), words)
+    for name, why in ("..", ""), ("sixteen-letters-", ": it is longer than 15 characters"), \
+                     ("a b", ": it contains ' '"), ("a/b", ": it contains '/'"):
+        words = f"'{name}' cannot be a bridge's name{why}"
+        for text, how in ((f"bascule: {{bridges: {{'{name}': {{}}}}}}", ["apply"]),
+                          (f"network: {{bridges: {{'{name}': {{}}}}}}", ["apply"]),
+                          (f"bridges: {{'{name}': {{}}}}", ["lab", "up"])):
+            with open(path, "w") as f:
+                f.write(text + "\n")
+            refused(sw.cli(*how, path, check=False), f"names.yaml:1:{text.index(name)}: {name}: "
+                    + words)
+        refused(sw.cli("guest", "define", "g1", "--net", name, check=False), f"--net: {words}")
+        refused(sw.cli("addbr", name, check=False), words)
     need([b["name"] for b in sw.json("bridge", "show")] == ["br0"] and not ports_of(sw), "left")
 
 

@@ -140,6 +140,40 @@ def test_monitor(lab):
     need(b1 and b1[-1]["role"] == "root" and b1[-1]["state"] == "forwarding", f"{b1}")
 
 
+def test_monitor_of_parameters(lab):
+    """Times are told as `bridge show` has them; who reads JSON gets the same sentence."""
+    t = Loop(lab)
+    t.settle(SETTLED)
+    told, objects = Watcher(t, "events", "port"), Watcher(t, "-j", "events", "port")
+    for w in (told, objects):
+        def heard(w=w):
+            t.sw.cli("port", "set", "a1", "hairpin", "off")
+            return "hairpin is off" in w.text()
+        lib.wait_until(heard, 5, "it listens")
+    want = []
+    for name, value, said in (("ageing", "60", "ageing time is 60.00 s"),
+                              ("ageing", "0", "ageing time is 0.00 s"),
+                              ("forward-delay", "4.25", "forward delay is 4.25 s"),
+                              ("hello", "1.05", "hello time is 1.05 s"),
+                              ("max-age", "20", "max age is 20.00 s"),
+                              ("recovery", "86400", "recovery time is 86400.00 s"),
+                              ("priority", "4096", "priority is 4096"),
+                              ("stp", "off", "spanning tree is off")):
+        t.sw.cli("bridge", "set", "br0", name, value)
+        shown = t.sw.cli("bridge", "show", "br0").stdout
+        need(f"{name} ".ljust(17) + said.rpartition(" is ")[2] + "\n" in shown, shown)
+        want.append(f"bridge-param bridge br0: {said}")
+    told.wait("spanning tree is off")
+    objects.wait("spanning tree is off")
+    for w in (told, objects):
+        w.end()
+    need([x for x in told.text().splitlines() if x.startswith("bridge-param")] == want,
+         told.text())
+    sentences = [e["text"] for e in map(json.loads, objects.text().splitlines())
+                 if e["event"] == "bridge-param"]
+    need(sentences == [x.partition(" ")[2] for x in want], str(sentences))
+
+
 def test_tcn_and_mcheck(lab):
     t = Loop(lab)
     t.settle(SETTLED)

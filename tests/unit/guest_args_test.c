@@ -188,8 +188,10 @@ static void refusals(void **state)
     refused("{'name':'a','vnc':'x:59636'}", "--vnc x:59636: HOST:DISPLAY");
     refused("{'name':'a','vnc':'x:'}", "--vnc x:: HOST:DISPLAY");
     refused("{'name':'a','machine':'microvm'}", "it has no PCI");
-    refused("{'name':'a','nets':[{'bridge':'br 0'}]}", "--net br 0: no bridge");
-    refused("{'name':'a','nets':[{'bridge':'..'}]}", "--net ..: no bridge");
+    refused("{'name':'a','nets':[{'bridge':'br 0'}]}",
+            "--net: 'br 0' cannot be a bridge's name");
+    refused("{'name':'a','nets':[{'bridge':'..'}]}",
+            "--net: '..' cannot be a bridge's name");
     refused("{'name':'a','cdrom':'x'}", "must be absolute");
     refused("{'name':'a','append':'x'}", "goes with --kernel");
     refused("{'name':'a','kernel':'/k','append':'x\\ny'}", "control");

@@ -414,6 +414,27 @@ static void name_of_another(void **state)
     close(ns);
 }
 
+/* ---- what may be asked on the control thread ---- */
+
+/* The kernel says without that lock what an interface is called: so whose tap a
+ * port stands on is looked up where it is needed. */
+static void number_and_name(void **state)
+{
+    char name[IF_NAMESIZE];
+    uint64_t before;
+    unsigned index;
+
+    (void)state;
+    make_tap("");
+    rtnl_hold(HELD_S);
+    before = clock_now();
+    index = if_nametoindex("t0");
+    assert_non_null(if_indextoname(index, name));
+    assert_in_range(clock_now() - before, 0, TURN_NS);
+    rtnl_release();
+    assert_string_equal(name, "t0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +449,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(none_left_to_ask, up, down),
         cmocka_unit_test_setup_teardown(after_a_loss, up, down),
         cmocka_unit_test_setup_teardown(name_of_another, up, down),
+        cmocka_unit_test_setup_teardown(number_and_name, up, down),
     };
     int rc;
 
