@@ -202,10 +202,12 @@ def test_daemon(lab):
     lv.start()
     lv.shows()
     wait_until(lambda: "no basculed answers at " + lab.sw.sock in lv.said(), 5, lv.said)
+    said = lv.said()
     with socket.socket(socket.AF_UNIX) as s:  # bound, and does not listen yet
         s.bind(lab.sw.sock)
         time.sleep(1.5)  # it tries once a second
     os.unlink(lab.sw.sock)
+    need(lv.said() == said, lv.said())
     for again in range(2):
         lab.sw.start()
         lab.sw.bridge("br0")
