@@ -186,19 +186,6 @@ static bool is_frozen(long pid)
     return behind && strncmp(behind, ") T", 3) == 0;
 }
 
-/* Who has just left may take a moment to be gone. */
-static bool is_served(const struct line *l, int fd)
-{
-    for (int i = 0; i < PATIENCE_BUSY; i++) {
-        if (unix_accepted(fd))
-            return true;
-        if (i >= PATIENCE && (somebody_served(l->path) || is_frozen(l->pid)))
-            return false;
-        (void)poll(NULL, 0, 20);
-    }
-    return false;
-}
-
 static int not_served(const struct client *c, const struct line *l)
 {
     if (somebody_served(l->path))
@@ -217,38 +204,57 @@ static int not_served(const struct client *c, const struct line *l)
                     l->name);
 }
 
-/* -1 after a complaint.  Without waiting: there is a queue, and it may be full
- * of those who have given up. */
-static int connect_to(const struct client *c, const struct line *l)
+/* Without waiting, or -errno. */
+static int connect_to(const struct line *l)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc;
 
     snprintf(a.sun_path, sizeof(a.sun_path), "%s", l->path);
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0 &&
         fcntl(fd, F_SETFL, 0) == 0)
         return fd;
-    if (errno == EAGAIN)
-        not_served(c, l);
-    else
-        complain(c, "console %s: %s", l->path, strerror(errno));
+    rc = -errno;
     if (fd >= 0)
         close(fd);
+    return rc;
+}
+
+/* A connection that QEMU serves, or -1 after a complaint.  Who has just left
+ * may take a moment to be gone, and the queue may be full (-EAGAIN) of those
+ * who have given up, until QEMU has seen that. */
+static int served(const struct client *c, const struct line *l)
+{
+    int fd = -EAGAIN;
+
+    for (int i = 0; i < PATIENCE_BUSY; i++) {
+        if (fd == -EAGAIN)
+            fd = connect_to(l);
+        if (fd < 0 && fd != -EAGAIN) {
+            complain(c, "console %s: %s", l->path, strerror(-fd));
+            return -1;
+        }
+        if (fd >= 0 && unix_accepted(fd))
+            return fd;
+        if (i >= PATIENCE && (somebody_served(l->path) || is_frozen(l->pid)))
+            break;
+        (void)poll(NULL, 0, 20);
+    }
+    if (fd >= 0)
+        close(fd);
+    not_served(c, l);
     return -1;
 }
 
 static int attach(const struct client *c, const struct line *l)
 {
-    int fd = connect_to(c, l);
+    int fd = served(c, l);
     bool raw;
     int rc;
 
     if (fd < 0)
         return 1;
-    if (!is_served(l, fd)) {
-        close(fd);
-        return not_served(c, l);
-    }
     if (isatty(STDIN_FILENO))
         fprintf(stderr, "console of %s; Ctrl-] leaves it\n", l->name);
     raw = make_raw();

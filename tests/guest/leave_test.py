@@ -122,29 +122,32 @@ def test_what_waits_says_so(lab):
     lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "vm1", check=False))
     note = f"note: {none} is being applied first, which waits for guest vm1 to stop\n"
 
-    def waits(*asked):
+    def busy():
         sw.cli("apply", both)
         p = spawn(sw, "apply", none)
         stopping(lab, "vm1")
-        return p, [(time.monotonic(), spawn(sw, *args)) for args in asked]
-    p, others = waits(["config"], ["delif", "br1", "m1"], ["delbr", "br2", "--force"])
-    for t0, q in others:
-        lib.need(q.stderr.readline() == note, f"{q.args[5:]} does not say why it waits")
-        lib.need(q.args[-1] == "config" or time.monotonic() - t0 >= 1, f"{q.args[5:]} is rash")
+        return p
+    p, others = busy(), []
+    for words in (["config"], ["delif", "br1", "m1"], ["delbr", "br2", "--force"]):
+        t0 = time.monotonic()
+        others.append(spawn(sw, *words))
+        lib.need(others[-1].stderr.readline() == note, f"{words} does not say why it waits")
+        lib.need(words == ["config"] or time.monotonic() - t0 >= 1, f"{words} is rash")
     sw.cli("guest", "kill", "vm1")
     ended(p)
-    text = ended(others[0][1])
+    text = ended(others[0])
     lib.need("br2" in text[0] and "vm1" not in text[0] and text[1] == "", str(text))
-    lib.need(all(ended(q) == ("", "") for _, q in others[1:]), "more was said")
+    lib.need(all(ended(q) == ("", "") for q in others[1:]), "more was said")
     lib.need({b["name"] for b in sw.json("bridge", "show")} == {"br0", "br1"}, "br2 is there")
     lib.need({x["name"] for x in sw.json("port", "show", "br1")} == {"br1", "m2"}, "m1 is there")
 
     # a short wait is not worth a word
     for _ in range(5):
-        p, others = waits(["delif", "br1", "m2"])
+        p, t0 = busy(), time.monotonic()
+        q = spawn(sw, "delif", "br1", "m2")
         sw.cli("guest", "kill", "vm1")
-        out, err = ended(others[0][1])
-        took = time.monotonic() - others[0][0]
+        out, err = ended(q)
+        took = time.monotonic() - t0
         ended(p)
         if took < 0.9:
             lib.need((out, err) == ("", ""), err)
