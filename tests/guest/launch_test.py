@@ -115,8 +115,7 @@ def test_launch(lab):
         raise lib.Skip("the kernel's bridge launches no guests")
     sw = lab.switch()
     h = lab.host("host")
-    events = lab.spawn(*sw.words("events", "guest"), ns=sw.ns,
-                       stdout=open(os.path.join(lab.dir, "events.log"), "w"))
+    events = sw.monitor("events", "guest", stdout=open(os.path.join(lab.dir, "events.log"), "w"))
     g1 = guestlib.Launched(lab, "g1", "br0", modules=guestlib.BUTTON, private=True)
     g2 = guestlib.Launched(lab, "g2", "br0,kind=stream", extra=("--restart", "always"))
     t0 = time.monotonic()

@@ -33,8 +33,7 @@ class Events:
 
     def __init__(self, lab):
         self.lines = []
-        self.p = lab.spawn(*lab.sw.words("events", "port"), ns=lab.sw.ns,
-                           stdout=subprocess.PIPE, text=True)
+        self.p = lab.sw.monitor("events", "port", stdout=subprocess.PIPE, text=True)
         self.t = threading.Thread(target=self._read, daemon=True)
         self.t.start()
 

@@ -78,8 +78,7 @@ def test_moves(lab):
     out = os.path.join(lab.dir, "monitor")
     if not lib.KERNEL:
         with open(out, "w") as f:
-            lab.spawn(*sw.words("events", "fdb"), ns=sw.ns, stdout=f, stderr=f)
-        time.sleep(0.2)
+            sw.monitor("events", "fdb", stdout=f, stderr=f)
     mem = 0 if lib.KERNEL else sw.rss_kb()
     p = Ping(c.ns, d.ip4, 3)
     n = blast(ns, "-s", "3", "-r", "120000", "-m", "64", "eth0", "eth1")

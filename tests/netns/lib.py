@@ -407,6 +407,15 @@ class Bascule:
         except ValueError:
             raise Failed(f"bascule -j {' '.join(args)} printed no JSON: {r.stdout[:300]!r}")
 
+    def monitor(self, *args, **kw):
+        """The client as one that monitors: it listens when this returns."""
+        def listening():
+            return self.json("stats")["monitors"]
+        before = listening()
+        p = self.lab.spawn(*self.words(*args), ns=self.ns, **kw)
+        wait_until(lambda: listening() > before, 5, f"{args} listens")
+        return p
+
     def rpc(self, method, params):
         """One request at the socket; the whole answer."""
         with socket.socket(socket.AF_UNIX) as s:

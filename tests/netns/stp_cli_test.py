@@ -54,8 +54,7 @@ class Watcher:
     def __init__(self, loop, *args):
         self.path = os.path.join(loop.lab.dir, "-".join(("watch",) + args))
         with open(self.path, "wb") as f:
-            self.proc = loop.lab.spawn(*loop.sw.words(*args), ns=loop.sw.ns, stdout=f,
-                                       stderr=subprocess.STDOUT)
+            self.proc = loop.sw.monitor(*args, stdout=f, stderr=subprocess.STDOUT)
 
     def text(self):
         with open(self.path, encoding="utf-8") as f:
@@ -145,11 +144,6 @@ def test_monitor_of_parameters(lab):
     t = Loop(lab)
     t.settle(SETTLED)
     told, objects = Watcher(t, "events", "port"), Watcher(t, "-j", "events", "port")
-    for w in (told, objects):
-        def heard(w=w):
-            t.sw.cli("port", "set", "a1", "hairpin", "off")
-            return "hairpin is off" in w.text()
-        lib.wait_until(heard, 5, "it listens")
     want = []
     for name, value, said in (("ageing", "60", "ageing time is 60.00 s"),
                               ("ageing", "0", "ageing time is 0.00 s"),
