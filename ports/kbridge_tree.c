@@ -49,7 +49,7 @@ static uint32_t from_ticks(const struct kbridge *k,
 
 void kbridge_own_times(struct kbridge *k, const char *name)
 {
-    struct __bridge_info i;
+    struct __bridge_info i = {0};
 
     k->forward_delay = k->tree_forward_delay;
     k->hello = k->tree_hello;
