@@ -298,7 +298,16 @@ static void wish(struct adoption *ad, enum look_what what)
     }
 }
 
-static void follow_in(struct adoption *ad, double delay);
+static void follow_in(struct adoption *ad, double delay)
+{
+    if (ad->phase != FOLLOWING || ad->a->ending ||
+        (ev_is_active(&ad->soon) &&
+         ev_timer_remaining(ad->a->loop, &ad->soon) <= delay))
+        return;
+    ev_timer_stop(ad->a->loop, &ad->soon);
+    ev_timer_set(&ad->soon, delay, 0.);
+    ev_timer_start(ad->a->loop, &ad->soon);
+}
 
 static void note_stp(struct adoption *ad, const struct kbridge *k)
 {
@@ -376,17 +385,6 @@ static void on_soon(struct ev_loop *loop, ev_timer *t, int revents)
     (void)loop;
     (void)revents;
     look_again(t->data);
-}
-
-static void follow_in(struct adoption *ad, double delay)
-{
-    if (ad->phase != FOLLOWING || ad->a->ending ||
-        (ev_is_active(&ad->soon) &&
-         ev_timer_remaining(ad->a->loop, &ad->soon) <= delay))
-        return;
-    ev_timer_stop(ad->a->loop, &ad->soon);
-    ev_timer_set(&ad->soon, delay, 0.);
-    ev_timer_start(ad->a->loop, &ad->soon);
 }
 
 void follow_soon(struct adoption *ad)
