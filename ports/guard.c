@@ -90,6 +90,21 @@ static bool keep(struct watched **list, const struct guard_device *d,
     return true;
 }
 
+static bool is_tree(const struct guard_device *d)
+{
+    return d->bridge.tree && d->bridge.bridge == d->ifindex;
+}
+
+static void switch_tree_on(const struct watched *w)
+{
+    struct netns_scope scope;
+
+    if (!is_tree(&w->device) || netns_enter(&scope, w->fd[NETNS_FD], NULL) != 0)
+        return;
+    (void)kbridge_set_stp(w->device.ifindex, true);
+    netns_leave(&scope);
+}
+
 /* 'urgent': what keeps frames from passing; settings can wait for that. */
 static void put_back(const struct watched *w, bool urgent)
 {
@@ -100,7 +115,9 @@ static void put_back(const struct watched *w, bool urgent)
         return;
     if (urgent && d->filter)
         ingress_remove_filter(d->ifindex, d->made_hook);
-    if (urgent)
+    if (urgent && is_tree(d))
+        (void)kbridge_tree_back(d->ifindex);
+    else if (urgent)
         kbridge_restore(d->ifindex, &d->bridge);
     else
         settings_restore(d->ifindex, &d->saved);
@@ -193,6 +210,8 @@ static void run_guard(int sock)
         if (send(sock, &ok, 1, 0) != 1)
             break;
     }
+    for (struct watched *w = list; w; w = w->next)
+        switch_tree_on(w);
     for (struct watched *w = list; w; w = w->next)
         if (w->fd[GATE_FD] >= 0)
             ingress_open_gate(w->fd[GATE_FD]);
@@ -484,6 +503,30 @@ int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
     rc = add(&m, lock_fd, gate_fd, e);
     pthread_mutex_unlock(&lock);
     return rc;
+}
+
+int guard_add_tree(uint64_t netns, int bridge, int lock_fd, struct err *e)
+{
+    const struct guard_device d = {
+        .netns = netns,
+        .ifindex = bridge,
+        .saved = SETTINGS_NONE,
+        .bridge = {.bridge = bridge, .tree = true},
+    };
+
+    return guard_add(&d, lock_fd, -1, e);
+}
+
+bool guard_has_tree(uint64_t netns, int bridge)
+{
+    bool has = false;
+
+    pthread_mutex_lock(&lock);
+    for (const struct watched *w = told; w && !has; w = w->next)
+        has = is_tree(&w->device) && w->device.netns == netns &&
+              w->device.ifindex == bridge;
+    pthread_mutex_unlock(&lock);
+    return has;
 }
 
 void guard_remove(uint64_t netns, int ifindex)

@@ -36,6 +36,14 @@ struct guard_device {
  */
 int guard_add(const struct guard_device *d, int lock_fd, int gate_fd,
               struct err *e);
+/*
+ * The same for a bridge of the kernel's, whose spanning tree was on and is off
+ * for us: it is put back before anything else, gates included, so that no port
+ * of it is without one.
+ */
+int guard_add_tree(uint64_t netns, int bridge, int lock_fd, struct err *e);
+/* Was it told of that one? */
+bool guard_has_tree(uint64_t netns, int bridge);
 /* Forgets the device, which has been put back, and lets go of its lock. */
 void guard_remove(uint64_t netns, int ifindex);
 

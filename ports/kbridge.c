@@ -2,7 +2,7 @@
 /*
  * See kbridge.h.
  */
-#include "ports/kbridge.h"
+#include "ports/kbridge_tree.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -99,9 +99,11 @@ static void take_bridge(struct kbridge *k, const struct netdev *d,
     k->up = d->flags & IFF_UP;
     k->ageing = number(br[IFLA_BR_AGEING_TIME]);
     k->priority = number(br[IFLA_BR_PRIORITY]);
-    k->forward_delay = number(br[IFLA_BR_FORWARD_DELAY]);
-    k->hello = number(br[IFLA_BR_HELLO_TIME]);
-    k->max_age = number(br[IFLA_BR_MAX_AGE]);
+    k->tree_forward_delay = number(br[IFLA_BR_FORWARD_DELAY]);
+    k->tree_hello = number(br[IFLA_BR_HELLO_TIME]);
+    k->tree_max_age = number(br[IFLA_BR_MAX_AGE]);
+    k->change = number(br[IFLA_BR_TOPOLOGY_CHANGE]);
+    k->root_port = (uint16_t)number(br[IFLA_BR_ROOT_PORT]);
     k->fwd_mask = number(br[IFLA_BR_GROUP_FWD_MASK]);
     k->stp = number(br[IFLA_BR_STP_STATE]);
     k->vlan_filtering = number(br[IFLA_BR_VLAN_FILTERING]);
@@ -118,6 +120,26 @@ static struct kbridge_port *another(struct kbridge *k)
     p += k->n_ports++;
     memset(p, 0, sizeof(*p));
     return p;
+}
+
+/* struct ifla_bridge_id */
+static uint64_t bridge_id(const struct nlattr *a)
+{
+    const uint8_t *b = a ? mnl_attr_get_payload(a) : NULL;
+    uint64_t id = 0;
+
+    for (unsigned i = 0; b && i < 8 && i < mnl_attr_get_payload_len(a); i++)
+        id = id << 8 | b[i];
+    return id;
+}
+
+static void take_neighbour(struct kbridge_port *p, const struct nlattr **bp)
+{
+    p->void_in = number(bp[IFLA_BRPORT_MESSAGE_AGE_TIMER]);
+    p->root = bridge_id(bp[IFLA_BRPORT_ROOT_ID]);
+    p->bridge = bridge_id(bp[IFLA_BRPORT_BRIDGE_ID]);
+    p->root_cost = number(bp[IFLA_BRPORT_DESIGNATED_COST]);
+    p->port = (uint16_t)number(bp[IFLA_BRPORT_DESIGNATED_PORT]);
 }
 
 static void take_port(struct kbridge_port *p, const struct netdev *d,
@@ -140,6 +162,8 @@ static void take_port(struct kbridge_port *p, const struct netdev *d,
     p->flood = number(bp[IFLA_BRPORT_UNICAST_FLOOD]);
     p->mcast_flood = number(bp[IFLA_BRPORT_MCAST_FLOOD]);
     p->bcast_flood = number(bp[IFLA_BRPORT_BCAST_FLOOD]);
+    p->no = (uint16_t)number(bp[IFLA_BRPORT_NO]);
+    take_neighbour(p, bp);
 }
 
 static int on_link(const struct nlmsghdr *nlh, void *data)
@@ -166,6 +190,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
     }
     take_port(p, &d, li[IFLA_INFO_SLAVE_DATA]);
     p->hardware = tb[IFLA_PHYS_SWITCH_ID] != NULL;
+    p->group = number(tb[IFLA_GROUP]);
     return MNL_CB_OK;
 }
 
@@ -203,6 +228,7 @@ int kbridge_read(const char *name, int ifindex, struct kbridge *k,
                        d.name);
     k->ifindex = d.ifindex;
     rc = read_links(k);
+    kbridge_own_times(k, d.name);
     return rc ? err_sys(e, rc, "reading bridge %s and its ports", d.name) : 0;
 }
 
@@ -454,6 +480,6 @@ void kbridge_restore(int port, const struct kbridge_saved *s)
                            &s->entry[i]);
     /* Without link, or with the kernel's spanning tree on, it is the kernel's
      * business, which refuses ours. */
-    if (s->state == KBRIDGE_FORWARDING)
+    if (s->state == KBRIDGE_FORWARDING && !s->tree)
         (void)kbridge_set_state(port, s->state);
 }

@@ -98,6 +98,7 @@ void takeover_give_back(struct takeover *t)
         return;
     settings_restore(t->ifindex, &t->saved);
     t->saved = SETTINGS_NONE;
+    t->bridge.tree = guard_has_tree(t->netns, t->bridge.bridge);
     kbridge_restore(t->ifindex, &t->bridge);
     t->bridge.bridge = 0;
     ingress_release(&t->ingress);

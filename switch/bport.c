@@ -139,19 +139,26 @@ static int check_name(struct bridge *b, const struct port_spec *s,
     return port_name_check(s->name, e);
 }
 
-static uint16_t free_number(const struct bridge *b)
+static bool is_free(const struct bridge *b, uint16_t no)
 {
+    return no >= 1 && no < VIEW_PORTS && !b->port[no] && !b->gen_wait[no];
+}
+
+static uint16_t free_number(const struct bridge *b, uint16_t wish)
+{
+    if (is_free(b, wish))
+        return wish;
     for (uint16_t i = 1; i < VIEW_PORTS; i++)
-        if (!b->port[i] && !b->gen_wait[i])
+        if (is_free(b, i))
             return i;
     return 0;
 }
 
 /* Everything that is known without opening the device. */
-static struct bport *admit(struct bridge *b, struct port_spec *s, int *rc,
-                           struct err *e)
+static struct bport *admit(struct bridge *b, struct port_spec *s, uint16_t wish,
+                           int *rc, struct err *e)
 {
-    uint16_t no = free_number(b);
+    uint16_t no = free_number(b, wish);
 
     *rc = check_device(b->sw, s, e);
     if (*rc)
@@ -202,7 +209,7 @@ static void enter(struct bridge *b, struct bport *p)
 }
 
 static void add(struct bridge *b, const struct port_spec *spec, bool may_wait,
-                sw_done done, void *arg)
+                const struct bport_heritage *h, sw_done done, void *arg)
 {
     struct port_spec s;
     struct err e = {{0}};
@@ -214,12 +221,14 @@ static void add(struct bridge *b, const struct port_spec *spec, bool may_wait,
     else if (b->deleting)
         rc = err_set(&e, ENXIO, "bridge %s is being deleted", b->name);
     else
-        p = admit(b, &s, &rc, &e);
+        p = admit(b, &s, h ? h->no : 0, &rc, &e);
     if (!p) {
         sw_answer(b->sw, done, arg, rc, &e);
         return;
     }
     p->may_wait = may_wait;
+    if (h)
+        p->heritage = *h;
     (void)change_new(&p->on_add, done, arg);
     enter(b, p);
 }
@@ -227,13 +236,19 @@ static void add(struct bridge *b, const struct port_spec *spec, bool may_wait,
 void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
                void *arg)
 {
-    add(b, spec, false, done, arg);
+    add(b, spec, false, NULL, done, arg);
+}
+
+void bport_add_heir(struct bridge *b, const struct port_spec *spec,
+                    const struct bport_heritage *h, sw_done done, void *arg)
+{
+    add(b, spec, false, h, done, arg);
 }
 
 void bport_add_absent(struct bridge *b, const struct port_spec *spec,
                       sw_done done, void *arg)
 {
-    add(b, spec, true, done, arg);
+    add(b, spec, true, NULL, done, arg);
 }
 
 /* Also one that is on its way out already: whoever asks for that as well hears

@@ -146,6 +146,7 @@ struct bport {
     uint32_t opened;     /* times that it was shut and is open again */
     uint32_t opened_out; /* ... as of the view that is out */
     struct stp_port_config stp_told; /* to the engine */
+    struct bport_heritage heritage;  /* ... when it is first told */
     void *note;                      /* the owner's; see bport_set_note */
     void (*release)(void *note);
     struct snoop_table addresses; /* see addresses.c */

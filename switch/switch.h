@@ -163,6 +163,19 @@ void bridge_info(const struct bridge *b, struct bridge_info *i);
 void bport_add(struct bridge *b, const struct port_spec *spec, sw_done done,
                void *arg);
 /*
+ * As bport_add, for a port that comes from another bridge whose place this one
+ * takes, with its number if that is free.
+ */
+struct bport_heritage {
+    uint16_t no; /* 0: any */
+    bool tree;   /* it was in that one's spanning tree, and is to go on there,
+                    if ours is on by now: */
+    bool forwards;
+    struct stp_heritage stp;
+};
+void bport_add_heir(struct bridge *b, const struct port_spec *spec,
+                    const struct bport_heritage *h, sw_done done, void *arg);
+/*
  * As bport_add, but a device that does not exist (-ENODEV) is no error: the
  * port is there, failed, and joins when the device appears.  So is one whose
  * capture is not there (-ENOENT), or holds a recording (-EEXIST); it joins when

@@ -207,7 +207,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 static void begin_port(struct bport *p)
 {
     p->stp_role = STP_ROLE_DISABLED;
-    p->stp_guarded = false;
+    p->stp_guarded = p->heritage.tree = false;
     p->stp_state = bport_forwarding(p) ? STP_FORWARDING : STP_DISCARDING;
     p->apply = APPLY_NONE;
 }
@@ -319,12 +319,34 @@ static void update_bridge(struct bridge *b)
     step(b, &e);
 }
 
+/* What it was elsewhere it is here from the moment that it can be. */
+static bool waits_to_inherit(const struct bport *p)
+{
+    return p->heritage.tree && (p->life < LIFE_RUNNING || !bridge_up(p->b));
+}
+
+static void inherit(struct bport *p)
+{
+    if (p->heritage.forwards && p->life == LIFE_RUNNING && p->caps.link)
+        p->stp_state = STP_FORWARDING;
+    bport_dirty(p);
+}
+
 static void update_port(struct bport *p)
 {
-    struct stp_port_config c = port_config(p);
-    struct stp_event e = {.type = STP_PORT, .port = p->no, .port_config = &c};
+    struct stp_event e = {.type = STP_PORT, .port = p->no};
     bool *known = &p->b->tree.known[p->no];
+    struct stp_port_config c;
 
+    if (waits_to_inherit(p))
+        return;
+    if (p->heritage.tree) {
+        inherit(p);
+        e.heritage = &p->heritage.stp;
+        p->heritage.tree = false;
+    }
+    c = port_config(p);
+    e.port_config = &c;
     if (*known && same_port(&c, &p->stp_told))
         return;
     *known = true;

@@ -8,6 +8,13 @@
  *   members    (switch) a few at a time
  *   addresses  (switch) what the kernel's bridge had learned
  *
+ * If the kernel's bridge has its spanning tree on, ours is on as well before
+ * the first member comes, and the tap becomes a port later:
+ *
+ *   members    (switch) the root port, then those that do not forward
+ *   join       (task)   the kernel's tree is put aside, the tap becomes a port
+ *   members    (switch) the rest
+ *
  * A failure on the way deletes the switch's bridge, and everything is as it
  * was: each port puts back its own device.
  */
@@ -57,6 +64,8 @@ static void adoption_free(struct adoption *ad)
     LIST_REMOVE(ad, link);
     follow_stop(ad);
     look_reset(&ad->look);
+    look_forget_table(&ad->look);
+    khold_release(&ad->look.hold);
     while ((m = LIST_FIRST(&ad->members)) != NULL)
         member_free(m);
     if (ad->netns_fd >= 0)
@@ -103,20 +112,58 @@ static void on_bridge_gone(void *arg, int rc, const struct err *e)
     end(ad);
 }
 
-static void drop_bridge(struct adoption *ad)
+static void delete_bridge(struct adoption *ad)
 {
     if (!ad->bridge) {
         end(ad);
         return;
     }
     ad->bridge = false;
-    ad->phase = UNDOING;
     ad->pending++;
     bridge_del(ad->a->sw, ad->name, true, on_bridge_gone, ad);
 }
 
-/* When undone, the tap goes last: until then it connects those who are still
- * here with those who are back. */
+/* As a whole, its ports with it. */
+static void drop_bridge(struct adoption *ad)
+{
+    ad->phase = UNDOING;
+    ad->dropping = true;
+    adoption_check(ad);
+}
+
+static void on_tree_back(void *arg, int rc, const struct err *e)
+{
+    struct adoption *ad = ((struct look *)arg)->ad;
+
+    (void)rc; /* the bridge is gone, and its tree with it */
+    (void)e;
+    ad->looking = ad->look.hold.tree = false;
+    if (ad->look.text[0])
+        log_warn("bridge %s: %s", ad->name, ad->look.text);
+    adoption_check(ad);
+}
+
+static void members_out(struct adoption *ad);
+
+/*
+ * The kernel's tree is on again before the first port is back, whose state it
+ * keeps till then.  When undone, the tap goes last: until then it connects
+ * those who are still here with those who are back.
+ */
+static void go_on_undoing(struct adoption *ad)
+{
+    if (ad->look.hold.tree) {
+        if (adoption_look(ad, LOOK_BACK, on_tree_back) == 0)
+            return;
+        look_tree_back(&ad->look); /* no memory: it waits for the kernel */
+        ad->look.hold.tree = false;
+    }
+    if (!ad->dropping)
+        members_out(ad);
+    if (!ad->pending)
+        delete_bridge(ad);
+}
+
 void adoption_check(struct adoption *ad)
 {
     if (ad->pending || ad->looking)
@@ -124,7 +171,7 @@ void adoption_check(struct adoption *ad)
     if (ad->phase == DEAD)
         adoption_free(ad);
     else if (ad->phase == UNDOING && !ad->a->ending)
-        drop_bridge(ad);
+        go_on_undoing(ad);
 }
 
 void adoption_lost(struct adoption *ad, int rc, const char *why)
@@ -150,6 +197,7 @@ static void on_addresses(void *arg, int rc, const struct err *e)
         log_info("bridge %s adopted; %s leads to the host", ad->name,
                  ad->look.device);
         look_reset(&ad->look);
+        look_forget_table(&ad->look);
         follow_start(ad);
         answer(ad);
     }
@@ -212,14 +260,38 @@ static void import_all(struct adoption *ad)
 
 static void add_members(struct adoption *ad);
 
+static void members_in(struct adoption *ad);
+
+static void on_front(void *arg, int rc, const struct err *e);
+
+static void look_on(struct adoption *ad, enum look_what what)
+{
+    struct err e;
+
+    if (adoption_look(ad, what, on_front) == 0)
+        return;
+    note(ad, err_set(&e, ENOMEM, "out of memory"), &e);
+    drop_bridge(ad);
+}
+
+static void next_turn(struct adoption *ad)
+{
+    ad->turn++;
+    ad->next = 0;
+    if (ad->turn == TURN_REST)
+        look_on(ad, LOOK_JOIN);
+    else
+        members_in(ad);
+}
+
 static void members_in(struct adoption *ad)
 {
+    bool stop = ad->rc || ad->a->ending || !adoption_bridge(ad);
     struct err e;
 
     if (ad->pending >= AT_ONCE)
         return;
-    if (!ad->rc && !ad->a->ending && adoption_bridge(ad) &&
-        ad->next < ad->look.k.n_ports) {
+    if (!stop && ad->next < ad->look.k.n_ports) {
         add_members(ad);
         return;
     }
@@ -227,10 +299,24 @@ static void members_in(struct adoption *ad)
         return;
     if (!adoption_bridge(ad)) /* delbr was quicker */
         note(ad, err_set(&e, ECANCELED, "bridge %s was deleted", ad->name), &e);
-    if (ad->rc || ad->a->ending)
+    if (stop)
         drop_bridge(ad);
+    else if (ad->turn != TURN_REST)
+        next_turn(ad);
     else
         import_all(ad);
+}
+
+static bool is_member(const struct adoption *ad, int ifindex)
+{
+    const struct member *m;
+
+    LIST_FOREACH(m, &ad->members, link)
+    {
+        if (m->known.ifindex == ifindex)
+            return true;
+    }
+    return false;
 }
 
 static void on_member(void *arg, int rc, const struct err *e)
@@ -255,7 +341,10 @@ static void add_members(struct adoption *ad)
         const struct kbridge_port *p = &k->port[ad->next++];
         struct err e;
 
-        if (p->ifindex != ad->look.tap && !member_add(ad, p, on_member)) {
+        if (p->ifindex == ad->look.tap || is_member(ad, p->ifindex) ||
+            !tree_turn(ad, p))
+            continue;
+        if (!member_add(ad, p, on_member)) {
             note(ad, err_set(&e, ENOMEM, "out of memory"), &e);
             ad->next = k->n_ports;
         }
@@ -276,27 +365,21 @@ static void on_front(void *arg, int rc, const struct err *e)
         members_in(ad);
         return;
     }
-    follow_params(ad, &ad->look.k, true);
+    follow_params(ad, &ad->look.k, ad->look.what == LOOK_FRONT);
+    if (ad->look.hold.tree)
+        tree_take(ad);
+    if (ad->look.what == LOOK_FRONT)
+        ad->turn = ad->look.hold.tree ? TURN_ROOT : TURN_REST;
     members_in(ad);
 }
 
-/* Its table was read by the first look and is still to be used. */
 static void make_front(struct adoption *ad)
 {
     struct bridge_info i;
-    struct err e;
 
     bridge_info(adoption_bridge(ad), &i);
     ad->look.tap = i.ifindex;
-    ad->look.front = true;
-    ad->look.first = false;
-    kbridge_free(&ad->look.k);
-    ad->looking = true;
-    if (sw_job(ad->a->sw, look_work, on_front, &ad->look) == 0)
-        return;
-    ad->looking = false;
-    note(ad, err_set(&e, ENOMEM, "out of memory"), &e);
-    drop_bridge(ad);
+    look_on(ad, LOOK_FRONT);
 }
 
 static void on_bridge(void *arg, int rc, const struct err *e)
@@ -369,7 +452,9 @@ void adopt_begin(struct adopt *a, const char *name, int netns_fd, bool disable,
     ad->netns_fd = ad->look.netns_fd = netns_fd;
     ad->look.ad = ad;
     ad->look.nl_fd = -1;
-    ad->look.first = ad->looking = true;
+    ad->look.hold = KHOLD_NONE;
+    ad->look.what = LOOK_FIRST;
+    ad->looking = true;
     ad->done = done;
     ad->arg = arg;
     LIST_INIT(&ad->members);
@@ -390,11 +475,14 @@ static void members_out(struct adoption *ad)
 {
     struct member *m, *next;
 
-    for (m = LIST_FIRST(&ad->members); m && ad->pending < AT_ONCE; m = next) {
-        next = LIST_NEXT(m, link);
-        if (m->stage == MEMBER_IN || m->stage == MEMBER_REFUSED)
-            member_remove(m, on_member_out);
-    }
+    for (unsigned rank = 0; rank < TREE_RANKS; rank++)
+        for (m = LIST_FIRST(&ad->members); m && ad->pending < AT_ONCE;
+             m = next) {
+            next = LIST_NEXT(m, link);
+            if ((m->stage == MEMBER_IN || m->stage == MEMBER_REFUSED) &&
+                tree_rank(m) == rank)
+                member_remove(m, on_member_out);
+        }
 }
 
 static void on_member_out(void *arg, int rc, const struct err *e)
@@ -430,7 +518,6 @@ void adopt_undo(struct adopt *a, const char *name, sw_done done, void *arg)
     ad->done = done;
     ad->arg = arg;
     follow_stop(ad);
-    members_out(ad);
     adoption_check(ad);
 }
 
@@ -456,7 +543,8 @@ void adopt_event(struct adopt *a, const struct sw_event *ev)
         return;
     if (ev->type == SW_EVENT_BRIDGE_DEL) { /* delbr; its ports are back */
         log_info("bridge %s was deleted, and is the kernel's again", ad->name);
-        end(ad);
+        follow_stop(ad);
+        drop_bridge(ad);
     } else if (ev->type == SW_EVENT_PORT_STATE ||
                ev->type == SW_EVENT_PORT_DEL) {
         follow_soon(ad);
@@ -493,6 +581,7 @@ void adopt_end(struct adopt *a)
     {
         ad->done = NULL; /* nobody is left to hear it */
         follow_stop(ad);
+        look_tree_back(&ad->look);
     }
 }
 
@@ -504,6 +593,7 @@ void adopt_free(struct adopt *a)
         return;
     for (ad = LIST_FIRST(&a->all); ad; ad = next) {
         next = LIST_NEXT(ad, link);
+        look_tree_back(&ad->look); /* a look may have come in between */
         adoption_free(ad);
     }
     free(a);

@@ -16,6 +16,10 @@
 /* Messages come in bursts: one look is for all of them. */
 #define SOON 0.001
 
+/* While the kernel's tree tells of a change, it shows another ageing time than
+ * it was given, and says nothing when that is over. */
+#define LATER 5.
+
 struct bridge *adoption_bridge(const struct adoption *ad)
 {
     return bridge_find(ad->a->sw, ad->name);
@@ -87,8 +91,9 @@ static void follow_flags(struct member *m, const struct kbridge_port *k,
     set_flag(p, BPORT_FLOOD, k->flood, o->flood, all);
     set_flag(p, BPORT_FLOOD_MCAST, k->mcast_flood, o->mcast_flood, all);
     set_flag(p, BPORT_FLOOD_BCAST, k->bcast_flood, o->bcast_flood, all);
-    /* At first both are by the link's speed, which we know as well. */
-    if (!all && k->cost != o->cost)
+    /* At first both are by the link's speed, which we know as well; unless
+     * somebody has set it, which matters to a tree only. */
+    if (k->cost != o->cost || (all && m->ad->look.hold.tree))
         bport_set(p, BPORT_PATH_COST, k->cost, NULL, NULL);
     m->known = *k;
 }
@@ -116,6 +121,7 @@ struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
 {
     struct bridge *b = adoption_bridge(ad);
     struct member *m = calloc(1, sizeof(*m));
+    struct bport_heritage heritage;
     struct port_spec spec;
     char text[80];
 
@@ -140,7 +146,8 @@ struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
     }
     spec.netns_fd = ad->netns_fd;
     ad->pending++;
-    bport_add(b, &spec, done, m);
+    heritage = tree_heritage(ad, p);
+    bport_add_heir(b, &spec, &heritage, done, m);
     follow_flags(m, p, true);
     return m;
 }
@@ -259,8 +266,12 @@ static void meet_all(struct adoption *ad, const struct kbridge *k)
 
 /* ---- looking ---- */
 
-/* The states that the kernel's bridge is to show. */
-static void wish(struct adoption *ad)
+/*
+ * The states that the kernel's bridge is to show.  What does not forward is
+ * disabled there: with its spanning tree off it ends "blocking" at once by
+ * itself, and the others when their timers say.
+ */
+static void wish(struct adoption *ad, enum look_what what)
 {
     struct look *l = &ad->look;
     struct member *m;
@@ -281,19 +292,41 @@ static void wish(struct adoption *ad)
         bport_info(p, &i);
         l->want[l->n_want].ifindex = m->known.ifindex;
         l->want[l->n_want++].state =
-            ad->disable ? KBRIDGE_DISABLED : (enum kbridge_state)i.state;
+            i.state == BPORT_FORWARDING && (!ad->disable || what == LOOK_BACK)
+                ? KBRIDGE_FORWARDING
+                : KBRIDGE_DISABLED;
     }
+}
+
+static void follow_in(struct adoption *ad, double delay)
+{
+    if (ad->phase != FOLLOWING || ad->a->ending ||
+        (ev_is_active(&ad->soon) &&
+         ev_timer_remaining(ad->a->loop, &ad->soon) <= delay))
+        return;
+    ev_timer_stop(ad->a->loop, &ad->soon);
+    ev_timer_set(&ad->soon, delay, 0.);
+    ev_timer_start(ad->a->loop, &ad->soon);
 }
 
 static void note_stp(struct adoption *ad, const struct kbridge *k)
 {
-    if (k->stp && !ad->told_stp)
-        log_warn("bridge %s: the kernel's spanning tree was switched on, which "
-                 "hears and sends nothing by the ports that are adopted, and "
-                 "may keep the host off for half a minute: switch it off (ip "
-                 "link set dev %s type bridge stp_state 0)",
+    bool program = k->stp == 2;
+
+    if (k->stp == 1) {
+        log_info("bridge %s: the kernel's spanning tree was switched on: ours "
+                 "is on in its place until the bridge is the kernel's again",
+                 ad->name);
+        tree_take(ad);
+        follow_soon(ad);
+    }
+    if (program && !ad->told_stp)
+        log_warn("bridge %s: a program is to do the spanning tree of the "
+                 "kernel's bridge (stp_state 2), which hears and sends nothing "
+                 "by the ports that are adopted: switch it off (ip link set "
+                 "dev %s type bridge stp_state 0)",
                  ad->name, k->name);
-    ad->told_stp = k->stp != 0;
+    ad->told_stp = program;
 }
 
 static void on_looked(void *arg, int rc, const struct err *e)
@@ -301,40 +334,50 @@ static void on_looked(void *arg, int rc, const struct err *e)
     struct look *l = arg;
     struct adoption *ad = l->ad;
 
+    bool follows = ad->phase == FOLLOWING && !ad->a->ending;
+    bool lost = rc == -ENODEV || rc == -EINVAL;
+
     ad->looking = false;
-    if (ad->phase == FOLLOWING && !ad->a->ending) {
-        if (rc == -ENODEV || rc == -EINVAL)
-            adoption_lost(ad, rc, e->text);
-        else if (rc)
-            log_warn("bridge %s: %s", ad->name, e->text);
-        if (l->text[0])
-            log_warn("bridge %s: %s", ad->name, l->text);
-    }
-    if (ad->phase == FOLLOWING && !ad->a->ending && !rc) {
+    if (follows && rc && !lost)
+        log_warn("bridge %s: %s", ad->name, e->text);
+    if (follows && l->text[0])
+        log_warn("bridge %s: %s", ad->name, l->text);
+    if (follows && !rc) {
         note_stp(ad, &l->k);
         follow_params(ad, &l->k, false);
         meet_all(ad, &l->k);
+        if (l->k.change)
+            follow_in(ad, LATER);
     }
     look_reset(l);
     if (ad->again)
         follow_soon(ad);
-    adoption_check(ad);
+    if (follows && lost)
+        adoption_lost(ad, rc, e->text);
+    else
+        adoption_check(ad);
+}
+
+int adoption_look(struct adoption *ad, enum look_what what, sw_done done)
+{
+    look_reset(&ad->look);
+    wish(ad, what);
+    ad->look.what = what;
+    ad->looking = true;
+    if (sw_job(ad->a->sw, look_work, done, &ad->look) == 0)
+        return 0;
+    ad->looking = false;
+    look_reset(&ad->look);
+    return -ENOMEM;
 }
 
 static void look_again(struct adoption *ad)
 {
-    if (ad->phase != FOLLOWING || ad->a->ending)
-        return;
+    if (ad->phase != FOLLOWING || ad->a->ending || !adoption_bridge(ad))
+        return; /* by delbr it is about to be given back */
     ad->again = ad->looking;
-    if (ad->looking)
-        return;
-    wish(ad);
-    ad->looking = true;
-    if (sw_job(ad->a->sw, look_work, on_looked, &ad->look)) {
-        ad->looking = false;
-        look_reset(&ad->look);
+    if (!ad->looking && adoption_look(ad, LOOK_AGAIN, on_looked))
         follow_soon(ad);
-    }
 }
 
 static void on_soon(struct ev_loop *loop, ev_timer *t, int revents)
@@ -346,10 +389,7 @@ static void on_soon(struct ev_loop *loop, ev_timer *t, int revents)
 
 void follow_soon(struct adoption *ad)
 {
-    if (ad->phase == FOLLOWING && !ad->a->ending && !ev_is_active(&ad->soon)) {
-        ev_timer_set(&ad->soon, SOON, 0.);
-        ev_timer_start(ad->a->loop, &ad->soon);
-    }
+    follow_in(ad, SOON);
 }
 
 static void on_heard(struct ev_loop *loop, ev_io *w, int revents)

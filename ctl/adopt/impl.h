@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Adopted bridges, inside: adopt.c takes them over and gives them back,
- * follow.c keeps up with them, kernel.c is what blocks.
+ * follow.c keeps up with them, tree.c knows of spanning trees, kernel.c is what
+ * blocks.
  *
  * Threads: control thread; what a struct look holds belongs to the task thread
  * from adopt_look until its done is called.
@@ -11,6 +12,7 @@
 
 #include "ctl/adopt/adopt.h"
 #include "ports/kbridge.h"
+#include "ports/khold.h"
 
 #include <ev.h>
 #include <sys/queue.h>
@@ -46,15 +48,24 @@ struct member {
     bool seen;
 };
 
+enum look_what {
+    LOOK_FIRST, /* with its table */
+    LOOK_FRONT, /* the tap is made ready, and its port if no tree is in the way
+                 */
+    LOOK_JOIN,  /* its spanning tree is put aside, the tap made its port */
+    LOOK_AGAIN,
+    LOOK_BACK /* its spanning tree is put back */
+};
+
 /* A look at the kernel's bridge, with what is to be put right there. */
 struct look {
     struct adoption *ad;
+    enum look_what what;
     int netns_fd;
     int bridge, tap; /* ifindex; 0: not yet known */
     char name[PORT_NAME_MAX];
     char device[PORT_NAME_MAX]; /* what the tap is called; by the first look */
-    bool first;                 /* with its table */
-    bool front;                 /* the tap is to be made its port */
+    struct khold hold;          /* from LOOK_FRONT on */
     struct {
         int ifindex;
         enum kbridge_state state;
@@ -64,11 +75,23 @@ struct look {
     struct kbridge k;
     struct kbridge_entry *fdb;
     unsigned n_fdb;
-    int nl_fd;      /* 'first': tells of changes from now on */
+    int nl_fd;      /* LOOK_FIRST: tells of changes from now on */
     char text[200]; /* what could not be put right, for the log */
 };
 
 enum phase { ADOPTING, FOLLOWING, UNDOING, DEAD };
+
+/*
+ * Whose turn it is while adopting.  With a spanning tree what the bridge's
+ * neighbours say is heard by us before the kernel's tree ends, and no port that
+ * is shut can be taken for the way to the root before the one that is:
+ */
+enum turn {
+    TURN_ROOT, /* the root port */
+    TURN_SHUT, /* those that do not forward; then our half and the kernel's are
+                  joined */
+    TURN_REST
+};
 
 struct adoption {
     LIST_ENTRY(adoption) link;
@@ -81,10 +104,12 @@ struct adoption {
     bool again;           /* ... and is out of date */
     struct kbridge known; /* parameters as last taken over; no ports */
     struct member_list members;
+    enum turn turn;
     unsigned next;    /* ADOPTING: of look.k.port, which is to come in */
     unsigned pending; /* answers of the switch that are still to come */
     bool disable;     /* see adopt_begin */
     bool bridge;      /* the switch has one */
+    bool dropping;    /* UNDOING: the bridge goes as a whole */
     bool told_stp;
     int rc; /* the first failure */
     struct err e;
@@ -96,11 +121,16 @@ struct adoption {
 
 /* kernel.c; task thread, sw_work.  The argument is a struct look. */
 int look_work(void *look, struct err *e);
-void look_reset(struct look *l);
+/* The kernel's spanning tree is on again, and known to nobody here.  May block:
+ * for the end of the daemon. */
+void look_tree_back(struct look *l);
+void look_reset(struct look *l); /* but for its table */
+void look_forget_table(struct look *l);
 /* Control thread.  True: one of the messages is about the bridge. */
 bool look_heard(struct adoption *ad);
 
-/* follow.c */
+/* follow.c.  0, or -ENOMEM, and 'done' will not be called. */
+int adoption_look(struct adoption *ad, enum look_what what, sw_done done);
 struct bridge *adoption_bridge(const struct adoption *ad);
 void follow_start(struct adoption *ad);
 void follow_stop(struct adoption *ad);
@@ -115,6 +145,17 @@ struct member *member_add(struct adoption *ad, const struct kbridge_port *p,
 /* Its way out; a refused one is forgotten at once. */
 void member_remove(struct member *m, sw_done done);
 void member_free(struct member *m);
+
+/* tree.c: is it the port's turn? */
+bool tree_turn(const struct adoption *ad, const struct kbridge_port *p);
+/* What it brings along. */
+struct bport_heritage tree_heritage(const struct adoption *ad,
+                                    const struct kbridge_port *p);
+/* The lower ones have to leave first: as tree_turn, the other way round. */
+#define TREE_RANKS 3
+unsigned tree_rank(const struct member *m);
+/* Ours is on in the place of the kernel's. */
+void tree_take(struct adoption *ad);
 
 /* adopt.c: the bridge is no more (-ENODEV), or is no longer the kernel's. */
 void adoption_lost(struct adoption *ad, int rc, const char *why);

@@ -31,13 +31,14 @@
 
 static int check(const struct kbridge *k, struct err *e)
 {
-    if (k->stp)
+    if (k->stp == 2)
         return err_set(
             e, EBUSY,
-            "%s has the kernel's spanning tree on, which then owns "
-            "the states of its ports: switch it off first (ip link "
-            "set dev %s type bridge stp_state 0); ours can be switched "
-            "on afterwards (bascule stp %s on)",
+            "%s has a program that does its spanning tree (stp_state 2: "
+            "/sbin/bridge-stp), which would go on setting the states of its "
+            "ports: switch it off first (ip link set dev %s type bridge "
+            "stp_state 0); ours can be switched on afterwards (bascule stp %s "
+            "on)",
             k->name, k->name, k->name);
     if (k->vlan_filtering)
         return err_set(
@@ -123,19 +124,24 @@ static int first_look(struct look *l, struct err *e)
 
 /* ---- the tap ---- */
 
-/* Made a port of it, as quiet as a cable: no address of its own. */
-static int make_front(const struct look *l, const struct netdev *tap,
+/* As quiet as a cable: no address of its own. */
+static int make_ready(const struct look *l, const struct netdev *tap,
                       struct err *e)
 {
     int rc = 0;
 
     if (tap->addr_gen >= 0)
         rc = netdev_set_addr_gen(tap->ifindex, IN6_ADDR_GEN_MODE_NONE, e);
-
     if (!rc && l->k.up)
         rc = netdev_set_up(tap->ifindex, true, e);
-    if (!rc && tap->master != l->bridge)
-        rc = kbridge_enslave(tap->ifindex, l->bridge, e);
+    return rc;
+}
+
+static int make_port(const struct look *l, const struct netdev *tap,
+                     struct err *e)
+{
+    int rc = kbridge_enslave(tap->ifindex, l->bridge, e);
+
     /* Who wants which multicasts, the kernel knows of its own ports only. */
     if (!rc)
         (void)kbridge_set_router(tap->ifindex);
@@ -150,8 +156,11 @@ static int mend_tap(struct look *l, struct err *e)
 
     if (!rc && !mac_equal(&tap.mac, &l->k.mac))
         rc = netdev_set_mac(l->tap, &l->k.mac, e);
-    if (!rc && (l->front || tap.master != l->bridge))
-        rc = make_front(l, &tap, e);
+    if (!rc && (l->what == LOOK_FRONT || tap.master != l->bridge))
+        rc = make_ready(l, &tap, e);
+    if (!rc && tap.master != l->bridge &&
+        (l->what != LOOK_FRONT || !l->hold.tree))
+        rc = make_port(l, &tap, e);
     if (!rc && l->k.up != !!(tap.flags & IFF_UP))
         rc = netdev_set_up(l->tap, l->k.up, e);
     return rc;
@@ -162,41 +171,153 @@ static int mend_tap(struct look *l, struct err *e)
 static void mend_state(struct look *l, const struct kbridge_port *p,
                        enum kbridge_state want)
 {
-    int rc;
+    int rc = 0;
 
     if (p->state == want || !p->up || !p->carrier)
         return; /* without link the kernel has it disabled, and so have we */
-    rc = kbridge_set_state(p->ifindex, want);
+    if (p->state != KBRIDGE_DISABLED)
+        rc = kbridge_set_state(p->ifindex, KBRIDGE_DISABLED);
+    if (!rc && want == KBRIDGE_FORWARDING)
+        rc = kbridge_enable(p);
     if (rc && rc != -ENETDOWN && rc != -ENODEV)
         snprintf(l->text, sizeof(l->text),
                  "port %s: its state could not be told to the kernel: %s",
                  p->name, strerror(-rc));
 }
 
+/* Without its spanning tree no port of the kernel's bridge is to forward that
+ * is not ours. */
+static enum kbridge_state wanted(const struct look *l,
+                                 const struct kbridge_port *p)
+{
+    for (unsigned i = 0; i < l->n_want; i++)
+        if (p->ifindex == l->want[i].ifindex)
+            return l->want[i].state;
+    return l->hold.tree && p->ifindex != l->tap ? KBRIDGE_DISABLED : p->state;
+}
+
 static void mend_states(struct look *l)
 {
-    if (l->k.stp)
-        return; /* -EBUSY for all of them */
-    for (unsigned i = 0; i < l->n_want; i++)
-        for (unsigned j = 0; j < l->k.n_ports; j++)
-            if (l->k.port[j].ifindex == l->want[i].ifindex)
-                mend_state(l, &l->k.port[j], l->want[i].state);
+    if (l->k.stp == 2)
+        return; /* it is for its program to do */
+    for (unsigned i = 0; i < l->k.n_ports; i++)
+        mend_state(l, &l->k.port[i], wanted(l, &l->k.port[i]));
+}
+
+/* ---- its spanning tree ---- */
+
+/* Before it is put aside the guard knows. */
+static int know_tree(struct look *l, struct err *e)
+{
+    return l->k.stp == 1 ? khold_tree(&l->hold, e) : 0;
+}
+
+static int put_tree_aside(struct look *l, struct err *e)
+{
+    int rc = 0;
+
+    if (l->k.stp == 1)
+        rc = kbridge_set_stp(l->bridge, false);
+    return rc ? err_sys(e, rc, "switching the kernel's spanning tree of %s off",
+                        l->k.name)
+              : 0;
+}
+
+/* Those that forward are still to come to us. */
+static void shut_others(struct look *l)
+{
+    for (unsigned i = 0; i < l->k.n_ports; i++)
+        if (l->k.port[i].state != KBRIDGE_FORWARDING)
+            mend_state(l, &l->k.port[i], KBRIDGE_DISABLED);
+}
+
+static void put_tree_back(struct look *l)
+{
+    int rc = khold_tree_back(&l->hold);
+
+    if (rc && rc != -ENODEV)
+        snprintf(l->text, sizeof(l->text),
+                 "the kernel's spanning tree could not be switched on again: "
+                 "%s",
+                 strerror(-rc));
+}
+
+void look_tree_back(struct look *l)
+{
+    struct netns_scope scope;
+
+    if (!l->hold.tree || netns_enter(&scope, l->netns_fd, NULL))
+        return;
+    (void)kbridge_tree_back(l->bridge);
+    netns_leave(&scope);
 }
 
 /* ---- a look ---- */
 
-static int look_here(struct look *l, struct err *e)
+static int front_look(struct look *l, struct err *e)
 {
-    int rc;
+    /* Perhaps a guard is still putting it back. */
+    int rc = khold_take(&l->hold, l->bridge, l->name, l->netns_fd, e);
 
-    if (l->first)
-        return first_look(l, e);
-    rc = kbridge_read(NULL, l->bridge, &l->k, e);
+    if (!rc)
+        rc = kbridge_read(NULL, l->bridge, &l->k, e);
+    if (!rc)
+        rc = check(&l->k, e);
+    if (!rc)
+        rc = know_tree(l, e);
+    return rc ? rc : mend_tap(l, e);
+}
+
+/* The states are those that the kernel's tree has left. */
+static int join_look(struct look *l, struct err *e)
+{
+    int rc = put_tree_aside(l, e);
+
+    kbridge_free(&l->k);
+    if (!rc)
+        rc = kbridge_read(NULL, l->bridge, &l->k, e);
+    if (!rc)
+        shut_others(l);
+    return rc ? rc : mend_tap(l, e);
+}
+
+static int follow_look(struct look *l, struct err *e)
+{
+    int rc = know_tree(l, e);
+
+    if (!rc)
+        rc = put_tree_aside(l, e);
     if (!rc)
         rc = mend_tap(l, e);
     if (!rc)
         mend_states(l);
     return rc;
+}
+
+static int look_here(struct look *l, struct err *e)
+{
+    int rc;
+
+    if (l->what == LOOK_FIRST)
+        return first_look(l, e);
+    if (l->what == LOOK_FRONT)
+        return front_look(l, e);
+    rc = kbridge_read(NULL, l->bridge, &l->k, e);
+    if (!rc && l->what == LOOK_JOIN)
+        return join_look(l, e);
+    if (!rc && l->what == LOOK_AGAIN)
+        return follow_look(l, e);
+    if (!rc && l->n_want) /* else they are back */
+        mend_states(l);
+    put_tree_back(l);
+    return rc;
+}
+
+void look_forget_table(struct look *l)
+{
+    free(l->fdb);
+    l->fdb = NULL;
+    l->n_fdb = 0;
 }
 
 int look_work(void *arg, struct err *e)
@@ -215,12 +336,9 @@ int look_work(void *arg, struct err *e)
 void look_reset(struct look *l)
 {
     kbridge_free(&l->k);
-    free(l->fdb);
     free(l->want);
-    l->fdb = NULL;
     l->want = NULL;
-    l->n_fdb = l->n_want = 0;
-    l->first = l->front = false;
+    l->n_want = 0;
     l->text[0] = '\0';
 }
 

@@ -249,7 +249,7 @@ bool stp_information(struct stp *s, struct stp_port *p)
     } else if (p->info_is == INFO_RECEIVED && !p->updt_info && !p->rcvd_msg &&
                !running(s, p->rcvd_info_while)) {
         aged(s, p);
-    } else if (p->rcvd_msg && !p->updt_info) {
+    } else if (p->rcvd_msg && !p->updt_info && p->info_is != INFO_AGED) {
         receive(s, p);
     } else {
         return false;

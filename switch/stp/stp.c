@@ -156,8 +156,25 @@ static void begin(struct stp *s, struct stp_port *p)
     stp_reselect(s, p);
 }
 
+/* It has been through INIT_PORT, with another bridge. */
+static void inherit(struct stp *s, struct stp_port *p,
+                    const struct stp_heritage *h)
+{
+    p->learn = p->forward = p->forwarding;
+    p->sync = p->re_root = false;
+    p->migration = MIGRATION_STP;
+    p->send_rst = false;
+    if (!h->heard)
+        return;
+    p->msg = (struct bpdu){
+        .type = BPDU_CONFIG, .vector = h->vector, .times = h->times};
+    p->msg_at = s->now;
+    p->heard = p->rcvd_bpdu = true;
+}
+
 static void add_port(struct stp *s, uint16_t number,
-                     const struct stp_port_config *c)
+                     const struct stp_port_config *c,
+                     const struct stp_heritage *h)
 {
     struct stp_port *p = &s->port[number];
     uint16_t *at = link_to(s, number);
@@ -168,11 +185,13 @@ static void add_port(struct stp *s, uint16_t number,
     *at = number;
     p->config = *c;
     p->learning = p->forwarding = c->open;
-    if (c->open)
+    if (c->open || h)
         stp_blame(s, STP_CAUSE_START, 0, 0);
     else if (c->up)
         stp_blame(s, STP_CAUSE_LINK_UP, number, 0);
     begin(s, p);
+    if (h && p->enabled)
+        inherit(s, p, h);
     stp_wake_all(s);
 }
 
@@ -251,7 +270,7 @@ static void on_port(struct stp *s, const struct stp_event *e)
     if (p)
         configure_port(s, p, e->port_config);
     else
-        add_port(s, e->port, e->port_config);
+        add_port(s, e->port, e->port_config, e->heritage);
 }
 
 static void on_gone(struct stp *s, uint16_t number)

@@ -82,6 +82,19 @@ struct stp_port_config {
     bool assurance;   /* BPDUs are sent and expected whatever the role */
 };
 
+/*
+ * What a port was in the spanning tree of another bridge, whose place this one
+ * takes while its neighbours go on.  They speak STP with it, and so it does
+ * until it has found out better (STP_MCHECK, or its link goes down and up): a
+ * neighbour of 1998 would not hear anything else, and one whose root port it
+ * is would not say so before its max age.
+ */
+struct stp_heritage {
+    bool heard; /* it knew what its neighbour says: */
+    struct stp_vector vector;
+    struct stp_times times; /* message_age: by now */
+};
+
 enum stp_event_type {
     STP_TICK,    /* a deadline has come, or room for more actions */
     STP_BRIDGE,  /* config: the bridge's parameters; the first event of all */
@@ -102,7 +115,10 @@ struct stp_event {
     uint64_t now;
     const struct stp_config *config;
     const struct stp_port_config *port_config;
-    const void *frame; /* from the destination address on */
+    const struct stp_heritage *heritage; /* of a new port; NULL: it has none.
+                                            With port_config.open it goes on
+                                            forwarding if its role may */
+    const void *frame;                   /* from the destination address on */
     size_t len;
 };
 
