@@ -327,4 +327,4 @@ def test_tree_in_a_file(lab):
 if lib.KERNEL:
     print("this is about bascule only")
     raise SystemExit(77)
-lib.main(at_once=2)  # which mostly wait
+lib.main(at_once=4)  # which mostly wait
