@@ -190,7 +190,8 @@ static int begin_guests(const struct options *o, struct server *server,
 static int serve(const struct options *o, struct start *s,
                  struct server_config *sc, struct conf *conf, struct err *e)
 {
-    struct sw_config config = {.loop = s->loop, .workers = o->workers};
+    struct sw_config config = {
+        .loop = s->loop, .workers = o->workers, .state_dir = sc->state_dir};
     struct server *server = NULL;
     int rc;
 

@@ -298,7 +298,8 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 }
 
 /* We hold the lock, so filters of ours are what a daemon left that was killed
- * together with its guard; if they are alone the qdisc was that daemon's too. */
+ * together with its guard; if they are alone the qdisc was that daemon's too.
+ */
 static void sweep(int ifindex)
 {
     int ours = 0, n = netdev_clsact_filters(ifindex, FILTER_HANDLE, &ours);

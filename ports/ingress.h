@@ -48,8 +48,8 @@ struct ingress {
 /*
  * Takes the device and blocks its ingress.  0, or -errno with a sentence and
  * nothing held; -EBUSY: another daemon has it.  Filters of ours that are there,
- * of a daemon that was killed with its guard, go.  'mortal': where the kernel has
- * tcx what blocks dies with our process, however many devices come at once.
+ * of a daemon that was killed with its guard, go.  'mortal': where the kernel
+ * has tcx what blocks dies with our process, however many devices come at once.
  * BASCULE_NO_TCX in the environment leaves tcx unused (tests of the way for
  * older kernels).
  */

@@ -301,6 +301,7 @@ def test_killed_with_its_guard(lab):
     lab.veth("p9", lab.ns("z"))
     z = lib.Host(lab, "z", "packet", 99, "p9")
     z.configure(True, 1500)
+    before = snapshot(sw.ns, "p9")
     for spec in "p9", "pcap:p9,block=off":
         sw.stop()
         sw.start(prefix=("env", "BASCULE_NO_TCX=1"))
@@ -310,6 +311,7 @@ def test_killed_with_its_guard(lab):
         need("clsact" in lib.sh("tc", "qdisc", "show", "dev", "p9", ns=sw.ns).stdout,
              "no filter is left")
         sw.start()
+        unchanged(before, sw.ns, "p9", "the next daemon has begun")
         sw.bridge("br0")
         sw.addif("br0", spec)
         if "block" in spec:
