@@ -87,7 +87,8 @@ static void copy(struct op *op)
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
 }
 
-/* Between a process and nothing: such a guest neither runs nor can be started. */
+/* Between a process and nothing: such a guest neither runs nor can be started.
+ */
 static bool guest_is_ending(struct guests *all)
 {
     struct guest *g = all ? guest_next(all, NULL) : NULL;
