@@ -65,12 +65,14 @@ static void write_line(const char *line, size_t n)
 bool log_is_journal(void)
 {
     const char *named = getenv("JOURNAL_STREAM");
-    uintmax_t dev, ino;
+    char ours[64];
     struct stat st;
 
-    return named && sscanf(named, "%ju:%ju", &dev, &ino) == 2 &&
-           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev &&
-           st.st_ino == ino;
+    if (!named || fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev,
+             (uintmax_t)st.st_ino);
+    return strcmp(named, ours) == 0;
 }
 
 /* One write(2) per line, so that lines of several threads do not mix. */
