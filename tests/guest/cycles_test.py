@@ -255,10 +255,11 @@ def test_died_between_daemons(lab):
     conf = lab.write("d.yaml", "bascule:\n  bridges: {br0: {}}\n  guests:\n"
                      "    d1: {memory: 32, nets: [br0], qemu-args: ['-S']}\n")
     pid = None
-    for _ in range(6):
+    for _ in range(4):
         sw.stop()
         if pid:
             os.kill(pid, signal.SIGKILL)
+            lib.wait_until(lambda: pid_state(pid) == "-", 5, "QEMU is gone")
         sw.start("--config", conf)
         g = sw.json("guest", "show", "d1")
         lib.need(g["state"] == "prelaunch" and g["pid"] != pid, f"{g} {sw.log_tail()}")
