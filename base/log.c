@@ -4,9 +4,11 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const level_name[] = {"error", "warn", "info", "debug"};
@@ -58,6 +60,21 @@ static void write_line(const char *line, size_t n)
         return; /* nowhere left to complain to */
 }
 
+/* systemd.exec(5): the variable has the numbers of a stream.  A shell that
+ * systemd started hands it on to what writes elsewhere. */
+bool log_is_journal(void)
+{
+    const char *named = getenv("JOURNAL_STREAM");
+    char ours[64];
+    struct stat st;
+
+    if (!named || fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev,
+             (uintmax_t)st.st_ino);
+    return strcmp(named, ours) == 0;
+}
+
 /* One write(2) per line, so that lines of several threads do not mix. */
 static void __attribute__((format(printf, 2, 0)))
 log_line(enum log_level level, const char *fmt, va_list ap)
@@ -67,7 +84,7 @@ log_line(enum log_level level, const char *fmt, va_list ap)
 
     if ((int)level > atomic_load_explicit(&max_level, memory_order_relaxed))
         return;
-    if (getenv("JOURNAL_STREAM"))
+    if (log_is_journal())
         n = snprintf(line, sizeof(line), "<%d>", level_syslog[level]);
     else
         n = snprintf(line, sizeof(line), "basculed: %s: ", level_name[level]);

@@ -24,6 +24,9 @@ void log_set_level(enum log_level level);
 /* Reads "error", "warn", "info" or "debug"; false if 'name' is none of them. */
 bool log_level_parse(const char *name, enum log_level *level);
 
+/* Is standard error the journal's, which reads levels as "<4>"? */
+bool log_is_journal(void);
+
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

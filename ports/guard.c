@@ -9,8 +9,10 @@
 #include "ports/guard.h"
 
 #include "base/log.h"
+#include "ports/guardfile.h"
 #include "ports/ingress.h"
 #include "ports/netns.h"
+#include "ports/netwatch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -106,13 +108,8 @@ static void switch_tree_on(const struct watched *w)
 }
 
 /* 'urgent': what keeps frames from passing; settings can wait for that. */
-static void put_back(const struct watched *w, bool urgent)
+static void put_back_here(const struct guard_device *d, bool urgent)
 {
-    const struct guard_device *d = &w->device;
-    struct netns_scope scope;
-
-    if (netns_enter(&scope, w->fd[NETNS_FD], NULL) != 0)
-        return;
     if (urgent && d->filter)
         ingress_remove_filter(d->ifindex, d->made_hook);
     if (urgent && is_tree(d))
@@ -121,6 +118,15 @@ static void put_back(const struct watched *w, bool urgent)
         kbridge_restore(d->ifindex, &d->bridge);
     else
         settings_restore(d->ifindex, &d->saved);
+}
+
+static void put_back(const struct watched *w, bool urgent)
+{
+    struct netns_scope scope;
+
+    if (netns_enter(&scope, w->fd[NETNS_FD], NULL) != 0)
+        return;
+    put_back_here(&w->device, urgent);
     netns_leave(&scope);
 }
 
@@ -219,6 +225,7 @@ static void run_guard(int sock)
         put_back(w, true);
     for (struct watched *w = list; w; w = w->next) {
         put_back(w, false);
+        guardfile_remove(w->device.netns, w->device.ifindex);
         close_fds(w->fd); /* now others may have it */
     }
     _exit(0);
@@ -487,8 +494,10 @@ static int add(const struct message *m, int lock_fd, int gate_fd, struct err *e)
     if (fd[NETNS_FD] < 0)
         return err_sys(e, errno, "telling the guard of devices");
     rc = say(m, fd);
-    if (!rc)
+    if (!rc) {
         note(&m->device, fd);
+        guardfile_write(&m->device);
+    }
     close(fd[NETNS_FD]);
     return rc ? err_sys(e, rc, "telling the guard of devices") : 0;
 }
@@ -536,7 +545,24 @@ void guard_remove(uint64_t netns, int ifindex)
 
     pthread_mutex_lock(&lock);
     forget(&told, &d);
+    guardfile_remove(netns, ifindex);
     if (present())
         (void)say(&m, NULL);
     pthread_mutex_unlock(&lock);
+}
+
+/* ---- what is left of a daemon and its guard ---- */
+
+static void left_behind(const struct guard_device *d)
+{
+    if (d->netns != netns_id(-1))
+        return;
+    put_back_here(d, true);
+    put_back_here(d, false);
+}
+
+void guard_recover(const char *dir)
+{
+    guardfile_open(dir);
+    guardfile_take_all(left_behind);
 }

@@ -47,4 +47,12 @@ bool guard_has_tree(uint64_t netns, int bridge);
 /* Forgets the device, which has been put back, and lets go of its lock. */
 void guard_remove(uint64_t netns, int ifindex);
 
+/*
+ * Before the first device, and on no special thread: puts back what a daemon
+ * left in our namespace that was killed together with its guard.  Other
+ * namespaces cannot be entered by their numbers.  From now on 'dir', which
+ * exists and is ours alone, has what is to be put back.
+ */
+void guard_recover(const char *dir);
+
 #endif

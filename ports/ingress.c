@@ -249,7 +249,7 @@ static int add_filter(int ifindex, bool egress)
 
 static int make_hook(struct ingress *g, struct err *e)
 {
-    int ours = 0, rc = netdev_clsact_add(g->ifindex);
+    int rc = netdev_clsact_add(g->ifindex);
 
     if (rc == -EPERM)
         return err_set(e, rc,
@@ -258,12 +258,6 @@ static int make_hook(struct ingress *g, struct err *e)
     if (rc && rc != -EEXIST)
         return err_sys(e, rc, "tc ingress (clsact qdisc)");
     g->made_hook = rc == 0;
-    /* We hold the lock, so filters of ours are what a killed daemon left: they
-     * are replaced, and if they are alone the qdisc was that daemon's too. */
-    if (rc == -EEXIST)
-        g->made_hook =
-            netdev_clsact_filters(g->ifindex, FILTER_HANDLE, &ours) == ours &&
-            ours > 0;
     return 0;
 }
 
@@ -303,6 +297,17 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
     return 0;
 }
 
+/* We hold the lock, so filters of ours are what a daemon left that was killed
+ * together with its guard; if they are alone the qdisc was that daemon's too.
+ */
+static void sweep(int ifindex)
+{
+    int ours = 0, n = netdev_clsact_filters(ifindex, FILTER_HANDLE, &ours);
+
+    if (n > 0 && ours)
+        ingress_remove_filter(ifindex, n == ours);
+}
+
 int ingress_lock(struct ingress *g, int ifindex, const char *name,
                  struct err *e)
 {
@@ -314,6 +319,7 @@ int ingress_lock(struct ingress *g, int ifindex, const char *name,
     if (fd < 0)
         return fd;
     g->lock_fd = fd;
+    sweep(ifindex);
     return 0;
 }
 

@@ -47,15 +47,17 @@ struct ingress {
 
 /*
  * Takes the device and blocks its ingress.  0, or -errno with a sentence and
- * nothing held; -EBUSY: another daemon has it.  'mortal': where the kernel has
- * tcx what blocks dies with our process, however many devices come at once.
+ * nothing held; -EBUSY: another daemon has it.  Filters of ours that are there,
+ * of a daemon that was killed with its guard, go.  'mortal': where the kernel
+ * has tcx what blocks dies with our process, however many devices come at once.
  * BASCULE_NO_TCX in the environment leaves tcx unused (tests of the way for
  * older kernels).
  */
 int ingress_take(struct ingress *g, int ifindex, const char *name, bool mortal,
                  struct err *e);
 
-/* Only the lock: the host's stack goes on seeing what the device receives. */
+/* Only the lock, and such filters: the host's stack goes on seeing what the
+ * device receives. */
 int ingress_lock(struct ingress *g, int ifindex, const char *name,
                  struct err *e);
 

@@ -2,6 +2,7 @@
 #include "switch/bridge.h"
 
 #include "base/clock.h"
+#include "ports/guard.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -243,6 +244,8 @@ int sw_new(struct sw **out, const struct sw_config *c, struct err *e)
         free(sw);
         return rc;
     }
+    if (c->state_dir)
+        guard_recover(c->state_dir);
     *out = sw;
     return 0;
 }

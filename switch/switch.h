@@ -44,9 +44,13 @@ struct sw_config {
     struct ev_loop *loop; /* the control thread's */
     unsigned workers;     /* 1 .. 8 */
     int cpu[8];           /* worker i is pinned to cpu[i]; -1: not */
+    /* Ours alone: what has to be known of devices should nobody be left to put
+     * them back.  NULL: nowhere. */
+    const char *state_dir;
 };
 
-/* 0 or -errno with a sentence.  Starts the job thread and the workers. */
+/* 0 or -errno with a sentence.  Starts the job thread and the workers, and puts
+ * back what is found in the state directory. */
 int sw_new(struct sw **sw, const struct sw_config *c, struct err *e);
 
 /*

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "ctl/apply/member.h"
+#include "ctl/guest/guest.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -86,6 +87,17 @@ static void copy(struct op *op)
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
 }
 
+/* Between a process and nothing: such a guest neither runs nor can be started.
+ */
+static bool guest_is_ending(struct guests *all)
+{
+    struct guest *g = all ? guest_next(all, NULL) : NULL;
+
+    while (g && guest_state(g) != GUEST_ENDING)
+        g = guest_next(all, g);
+    return g;
+}
+
 static void begin_apply(struct op *op)
 {
     struct apply *a = op->a;
@@ -101,7 +113,9 @@ static void begin_apply(struct op *op)
                &e);
         return;
     }
-    if (op_copy(op))
+    if (guest_is_ending(a->guests))
+        op_pause(op, begin_apply);
+    else if (op_copy(op))
         refuse(op, err_set(&e, ENOMEM, "out of memory"), &e);
     else
         copy(op);

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PAUSE 0.005 /* s */
+
 static void on_next(struct ev_loop *loop, ev_timer *w, int events)
 {
     struct apply *a = w->data;
@@ -27,18 +29,29 @@ static void on_next(struct ev_loop *loop, ev_timer *w, int events)
         resume(op);
 }
 
-static void soon(struct apply *a)
+static void later(struct apply *a, double seconds)
 {
     if (ev_is_active(&a->next) || a->ending)
         return;
-    ev_timer_set(&a->next, 0., 0.);
+    ev_timer_set(&a->next, seconds, 0.);
     ev_timer_start(a->loop, &a->next);
+}
+
+static void soon(struct apply *a)
+{
+    later(a, 0.);
 }
 
 void op_yield(struct op *op, void (*resume)(struct op *op))
 {
     op->resume = resume;
     soon(op->a);
+}
+
+void op_pause(struct op *op, void (*resume)(struct op *op))
+{
+    op->resume = resume;
+    later(op->a, PAUSE);
 }
 
 void op_queue_init(struct apply *a)

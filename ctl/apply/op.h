@@ -121,6 +121,8 @@ void op_free(struct op *op);
 int op_copy(struct op *op);
 /* op->resume in the next turn of the loop. */
 void op_yield(struct op *op, void (*resume)(struct op *op));
+/* ... in some milliseconds: it waits for what nobody tells it of. */
+void op_pause(struct op *op, void (*resume)(struct op *op));
 
 /* The namespace of an open file; -1: the daemon's own.  0: nobody knows. */
 uint64_t op_netns(int fd);

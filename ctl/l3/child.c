@@ -5,6 +5,8 @@
  */
 #include "ctl/l3/child.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -83,7 +85,7 @@ static int prepare(struct command *c, const char *const argv[],
     if (!child_find(argv[0], c->path))
         return err_set(e, ENOENT, "%s is not installed", argv[0]);
     snprintf(c->name, sizeof(c->name), "%s", argv[0]);
-    c->journal = getenv("JOURNAL_STREAM") != NULL;
+    c->journal = log_is_journal();
     while (n < CHILD_ARGS_MAX && argv[n]) {
         c->argv[n] = unconst(argv[n]);
         n++;

@@ -248,6 +248,24 @@ def test_next_daemon(lab):
     guestlib.no_warnings(sw)
 
 
+def test_died_between_daemons(lab):
+    """The file's guest is running when the next daemon has begun."""
+    need_qemu()
+    sw = lab.switch(bridge=None)
+    conf = lab.write("d.yaml", "bascule:\n  bridges: {br0: {}}\n  guests:\n"
+                     "    d1: {memory: 32, nets: [br0], qemu-args: ['-S']}\n")
+    pid = None
+    for _ in range(4):
+        sw.stop()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            lib.wait_until(lambda: pid_state(pid) == "-", 5, "QEMU is gone")
+        sw.start("--config", conf)
+        g = sw.json("guest", "show", "d1")
+        lib.need(g["state"] == "prelaunch" and g["pid"] != pid, f"{g} {sw.log_tail()}")
+        pid = g["pid"]
+
+
 def pid_state(pid):
     """The letter in /proc; "-": there is no such process."""
     try:

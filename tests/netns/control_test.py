@@ -455,22 +455,24 @@ def test_sockets(lab):
 
 
 def test_systemd_is_told(lab):
-    """READY=1 when clients can come, STOPPING=1 at the end."""
+    """READY=1 when clients can come, STOPPING=1 at the end.  The journal's marks are for
+    the journal."""
     ours_only()
     path = os.path.join(lab.dir, "notify")
     n = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     n.bind(path)
     n.settimeout(10)
-    os.environ["NOTIFY_SOCKET"] = path
+    os.environ["NOTIFY_SOCKET"], os.environ["JOURNAL_STREAM"] = path, "8:1"
     try:
         sw = lab.sw = lib.Bascule(lab)
         sw.start(wait=False)
     finally:
-        del os.environ["NOTIFY_SOCKET"]
+        del os.environ["NOTIFY_SOCKET"], os.environ["JOURNAL_STREAM"]
     need(n.recv(100) == b"READY=1", "READY=1")
     well(sw)
     need(sw.stop() == 0, "exit code")
     need(n.recv(100) == b"STOPPING=1", "STOPPING=1")
+    need("<" not in sw.log_tail() and "basculed: info: version" in sw.log_tail(), sw.log_tail())
 
 
 def test_wait_forwarding(lab):

@@ -119,6 +119,13 @@ def frame(dst, src, body=b"", proto=ETH_TEST, tags=()):
     return dst + src + t + struct.pack("!H", proto) + body
 
 
+def arp(vm, ip, mac_address):
+    """An announcement (RFC 5227, 2.3)."""
+    m, ip = mac(mac_address), socket.inet_aton(ip)
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + m + ip + bytes(6) + ip
+    vm.send(frame(BCAST, m, body + bytes(18), 0x0806))
+
+
 class inside:
     """`with inside(ns):` -- this thread works in that namespace."""
 
@@ -346,7 +353,8 @@ class Bascule:
                                        self.sock, *args, ns=self.ns, stdout=f, stderr=f, env=env)
         try:
             if told:
-                wait_until(lambda: self.runs() and select.select([told], [], [], 0)[0], 30,
+                wait_until(lambda: self.runs() and select.select([told], [], [], 0)[0] and
+                           told.recv(99) == b"READY=1", 30,
                            lambda: f"basculed has taken its file over: {self.log_tail()}")
             if wait:
                 wait_until(self.ready, 10, "basculed answers")

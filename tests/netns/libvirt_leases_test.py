@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import lib
-from lib import need, wait_until
+from lib import arp, need, wait_until
 
 PROGRAM = os.path.join(lib.ROOT, "packaging", "libvirt", "leases")
 
@@ -84,13 +84,6 @@ class Leases:
     def stop(self, sig=signal.SIGTERM):
         self.proc.send_signal(sig)
         return self.proc.wait(5)
-
-
-def arp(vm, ip, mac):
-    """An announcement (RFC 5227, 2.3)."""
-    m, ip = lib.mac(mac), socket.inet_aton(ip)
-    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + m + ip + bytes(6) + ip
-    vm.send(lib.frame(lib.BCAST, m, body + bytes(18), 0x0806))
 
 
 def dhcp_request(vm, ip, mac):

@@ -286,6 +286,42 @@ def test_daemon_killed(lab):
     stack_hears(sw.ns, a.port, a)
 
 
+def killed_with_its_guard(sw):
+    guard, = lib.running(sw.ns, "bascule-guard")
+    os.kill(guard, signal.SIGSTOP)
+    sw.stop(signal.SIGKILL)
+    os.kill(guard, signal.SIGKILL)
+    lib.wait_until(lambda: not lib.running(sw.ns, "bascule-guard"), 3, "the guard has ended")
+
+
+def test_killed_with_its_guard(lab):
+    """Nobody was left to remove the filters: whoever has the device next does."""
+    ours_only()
+    sw = lab.switch()
+    lab.veth("p9", lab.ns("z"))
+    z = lib.Host(lab, "z", "packet", 99, "p9")
+    z.configure(True, 1500)
+    before = snapshot(sw.ns, "p9")
+    for spec in "p9", "pcap:p9,block=off":
+        sw.stop()
+        sw.start(prefix=("env", "BASCULE_NO_TCX=1"))
+        sw.bridge("br0")
+        sw.addif("br0", "p9")
+        killed_with_its_guard(sw)
+        need("clsact" in lib.sh("tc", "qdisc", "show", "dev", "p9", ns=sw.ns).stdout,
+             "no filter is left")
+        sw.start()
+        unchanged(before, sw.ns, "p9", "the next daemon has begun")
+        sw.bridge("br0")
+        sw.addif("br0", spec)
+        if "block" in spec:
+            stack_hears(sw.ns, "p9", z)
+        sw.delif("br0", "p9")
+        stack_hears(sw.ns, "p9", z)
+        need("clsact" not in lib.sh("tc", "qdisc", "show", "dev", "p9", ns=sw.ns).stdout,
+             "our qdisc is left")
+
+
 def start_at_once(sw):
     """kill -9, and the next daemon while the dying one still takes its devices down.
     What a machine that is busy with others needs for that is not the daemon's."""
