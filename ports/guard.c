@@ -553,12 +553,19 @@ void guard_remove(uint64_t netns, int ifindex)
 
 /* ---- what is left of a daemon and its guard ---- */
 
-static void left_behind(const struct guard_device *d)
+/* False: it is taken, by another daemon since, or its guard is still at it. */
+static bool left_behind(const struct guard_device *d)
 {
+    struct ingress taken;
+
     if (d->netns != netns_id(-1))
-        return;
+        return true; /* out of our reach */
+    if (ingress_lock(&taken, d->ifindex, "", NULL) != 0)
+        return false;
     put_back_here(d, true);
     put_back_here(d, false);
+    ingress_release(&taken);
+    return true;
 }
 
 void guard_recover(const char *dir)

@@ -59,20 +59,21 @@ void guardfile_remove(uint64_t netns, int ifindex)
 }
 
 static void take(int dir, const char *name,
-                 void (*found)(const struct guard_device *d))
+                 bool (*found)(const struct guard_device *d))
 {
     int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct guard_device d[2]; /* one, or it is another version's */
+    bool done;
 
     if (fd < 0)
         return;
-    if (read(fd, d, sizeof(d)) == (ssize_t)sizeof(d[0]))
-        found(&d[0]);
+    done = read(fd, d, sizeof(d)) != (ssize_t)sizeof(d[0]) || found(&d[0]);
     close(fd);
-    (void)unlinkat(dir, name, 0);
+    if (done)
+        (void)unlinkat(dir, name, 0);
 }
 
-void guardfile_take_all(void (*found)(const struct guard_device *d))
+void guardfile_take_all(bool (*found)(const struct guard_device *d))
 {
     DIR *d = folder ? opendir(folder) : NULL;
     const struct dirent *x;

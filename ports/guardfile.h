@@ -22,7 +22,7 @@ void guardfile_open(const char *dir);
 void guardfile_write(const struct guard_device *d);
 void guardfile_remove(uint64_t netns, int ifindex);
 
-/* Calls back for each and removes it. */
-void guardfile_take_all(void (*found)(const struct guard_device *d));
+/* Calls back for each, and removes those of which 'found' says true. */
+void guardfile_take_all(bool (*found)(const struct guard_device *d));
 
 #endif

@@ -322,6 +322,29 @@ def test_killed_with_its_guard(lab):
              "our qdisc is left")
 
 
+def test_another_has_it(lab):
+    """What a daemon left that was killed with its guard is another's by now."""
+    ours_only()
+    sw = lab.switch()
+    lab.veth("p9", lab.ns("z"))
+    before = snapshot(sw.ns, "p9")
+    sw.addif("br0", "p9")
+    killed_with_its_guard(sw)
+    other = lib.Bascule(lab, "2")
+    other.start(prefix=("env", "BASCULE_NO_TCX=1"))
+    other.bridge("br2")
+    other.addif("br2", "p9")
+    taken = snapshot(sw.ns, "p9")
+    sw.start()
+    unchanged(taken, sw.ns, "p9", "the first is back")
+    need("clsact" in lib.sh("tc", "qdisc", "show", "dev", "p9", ns=sw.ns).stdout,
+         "the filter of the one that has it is gone")
+    need(other.stop() == 0, "the other one did not end well")
+    sw.stop()
+    sw.start()
+    unchanged(before, sw.ns, "p9", "all have had it")
+
+
 def start_at_once(sw):
     """kill -9, and the next daemon while the dying one still takes its devices down.
     What a machine that is busy with others needs for that is not the daemon's."""
