@@ -24,10 +24,22 @@ static bool target_is_name(const char *kind)
     return false;
 }
 
+/* Half a character at its end would make the sentence one in another coding. */
+static void drop_last_character(char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && ((unsigned char)text[n - 1] & 0xc0) == 0x80)
+        n--;
+    if (n > 0 && (unsigned char)text[n - 1] >= 0xc0)
+        text[n - 1] = '\0';
+}
+
 /* As much of 'text' as fits, fit for a sentence on one line. */
 static const char *printable(const char *text, char *out, size_t n)
 {
-    snprintf(out, n, "%s", text);
+    if (snprintf(out, n, "%s", text) >= (int)n)
+        drop_last_character(out);
     for (char *c = out; *c; c++) {
         if (iscntrl((unsigned char)*c))
             *c = '?';

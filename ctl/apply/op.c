@@ -126,6 +126,8 @@ void op_queue(struct op *op)
 void op_free(struct op *op)
 {
     unconfirmed_over(op);
+    if (op->a->ending && !op->back && op->to < op->plan.n)
+        steps_leave_to_end(op);
     for (unsigned i = 0; i < op->plan.n; i++)
         step_free(&op->plan.step[i]);
     plan_free(&op->plan);

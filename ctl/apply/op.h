@@ -194,6 +194,9 @@ struct l3 *apply_l3_new(const struct apply *a, const char *bridge, int netns_fd,
                         const char *renderer);
 /* What it has kept for taking it back. */
 void step_free(struct step *s);
+/* The daemon ends before all steps are done: what they have taken off the list
+ * of what is owned is there again, for apply_free to give back. */
+void steps_leave_to_end(struct op *op);
 /* Does it change a guest? */
 bool step_is_of_guest(enum step_kind k);
 

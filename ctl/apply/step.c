@@ -109,6 +109,36 @@ bool step_is_of_guest(enum step_kind k)
            o == &step_guest_define || o == &step_guest_start;
 }
 
+/* Of these a step keeps what was remembered of the bridge. */
+static bool keeps_bridge(const struct step *s)
+{
+    return s->kind == STEP_BRIDGE_DEL || s->kind == STEP_BRIDGE_LEAVE ||
+           s->kind == STEP_UNADOPT || s->kind == STEP_DISOWN;
+}
+
+void steps_leave_to_end(struct op *op)
+{
+    struct owned *all = &op->a->owned;
+
+    for (unsigned i = 0; i < op->plan.n; i++) {
+        struct step *s = &op->plan.step[i];
+
+        if (!keeps_bridge(s) || !s->owned_bridge)
+            continue;
+        LIST_INSERT_HEAD(all, s->owned_bridge, link);
+        s->owned_bridge = NULL;
+    }
+    for (unsigned i = 0; i < op->plan.n; i++) {
+        struct step *s = &op->plan.step[i];
+        struct owned_bridge *b = owned_find(all, s->bridge);
+
+        if (s->kind != STEP_PORT_DEL || !s->owned_port || !b)
+            continue;
+        owned_port_add(b, s->owned_port);
+        s->owned_port = NULL;
+    }
+}
+
 void step_free(struct step *s)
 {
     step_free_port(s->saved_port);
@@ -116,8 +146,7 @@ void step_free(struct step *s)
     free(s->saved_guest);
     if (s->kind == STEP_PORT_DEL)
         owned_port_free(s->owned_port);
-    if (s->kind == STEP_BRIDGE_DEL || s->kind == STEP_BRIDGE_LEAVE ||
-        s->kind == STEP_UNADOPT || s->kind == STEP_DISOWN)
+    if (keeps_bridge(s))
         owned_bridge_free(s->owned_bridge);
     if (s->kind == STEP_BRIDGE_OWN)
         conf_hold_put(s->bridge_record.conf);

@@ -221,6 +221,17 @@ static int connect_to(const struct line *l)
     return rc;
 }
 
+/* 'fd': a connection, or -errno of none.  QEMU takes those with it that it has
+ * not served. */
+static bool has_ended(int fd)
+{
+    struct pollfd p = {.fd = fd};
+
+    if (fd < 0)
+        return fd == -ENOENT || fd == -ECONNREFUSED;
+    return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
 /* A connection that QEMU serves, or -1 after a complaint.  Who has just left
  * may take a moment to be gone, and the queue may be full (-EAGAIN) of those
  * who have given up, until QEMU has seen that. */
@@ -231,6 +242,12 @@ static int served(const struct client *c, const struct line *l)
     for (int i = 0; i < PATIENCE_BUSY; i++) {
         if (fd == -EAGAIN)
             fd = connect_to(l);
+        if (has_ended(fd)) {
+            complain(c, "guest %s has ended", l->name);
+            if (fd >= 0)
+                close(fd);
+            return -1;
+        }
         if (fd < 0 && fd != -EAGAIN) {
             complain(c, "console %s: %s", l->path, strerror(-fd));
             return -1;

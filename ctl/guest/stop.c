@@ -210,9 +210,13 @@ void stop_out_of_patience(struct guest *g)
     const char *name = g->def->name;
     struct err e = {""};
 
-    if (g->unpressed) /* it does not wait longer than this */
+    if (g->unpressed && g->noting) { /* it does not wait longer than this */
         press(g);
-    else if (g->forced)
+        return;
+    }
+    g->untold |= g->unpressed; /* it has not listened for as long as it had */
+    g->unpressed = false;
+    if (g->forced)
         part_late(g);
     else if (g->untold)
         give_up(g,

@@ -541,6 +541,31 @@ def test_console_unserved(lab):
     lib.need(p.wait(10) == 0, "the console ends")
 
 
+def test_console_of_an_end(lab):
+    """QEMU ends while somebody waits to be served."""
+    need_qemu()
+    sw = lab.switch(quiet=True, bridge=None)
+    sw.cli("guest", "define", "ce", "--memory", "32", *PAUSED)
+    sw.cli("guest", "start", "ce")
+    pid = sw.json("guest", "show", "ce")["pid"]
+    freeze(pid)
+    waiting = [lab.spawn(os.path.join(lib.BUILD, "bascule"), "-S", sw.sock, "guest", "console",
+                         "ce", ns=sw.ns, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for _ in range(8)]  # more than there is room for in its queue
+
+    def sockets(p):
+        fds = f"/proc/{p.pid}/fd"
+        return sum(os.path.realpath(f"{fds}/{x}").rpartition("/")[2].startswith("socket:")
+                   for x in os.listdir(fds))
+    lib.wait_until(lambda: any(sockets(p) > 1 for p in waiting), 10, "one waits")
+    os.kill(pid, signal.SIGKILL)
+    t0 = time.monotonic()
+    for p in waiting:
+        said = p.communicate(timeout=20)[1]
+        lib.need(re.search("guest ce (has ended|does not run)$", said), said)
+    lib.need(time.monotonic() - t0 < 5, "they have waited for nothing")
+
+
 def test_consoles_at_once(lab):
     """Of two that come at the same moment one is served, and only the other is told."""
     need_qemu()

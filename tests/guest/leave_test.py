@@ -324,6 +324,35 @@ def test_a_stop_outlives_the_daemon(lab):
     stays_down(slow, "was killed")
 
 
+def test_the_next_daemon_is_not_heard(lab):
+    """QEMU stands still and never hears of the button: it has its time once, not twice."""
+    sw = begin(lab)
+    sw.cli("guest", "define", "fz", "--memory", "32", "--restart", "always", "--qemu-arg", "-S")
+    lab.at_end(lambda: sw.proc and sw.cli("guest", "kill", "fz", check=False))
+    sw.cli("guest", "start", "fz")
+    pid = sw.json("guest", "show", "fz")["pid"]
+
+    def next_daemon(*args):
+        os.kill(pid, signal.SIGSTOP)
+        spawn(sw, "guest", "stop", "fz", "--timeout", 4, *args)
+        stopping(lab, "fz")
+        sw.stop(signal.SIGKILL)
+        sw.start()
+        return time.monotonic()
+    t0 = next_daemon()
+    said = spawn(sw, "guest", "stop", "fz").communicate(timeout=20)[1]
+    took = time.monotonic() - t0
+    lib.need("its QEMU does not listen; bascule guest kill fz ends it" in said, said)
+    lib.need(3.5 < took < 6.5, f"it took {took:.1f} s")
+    lib.need(sw.json("guest", "show", "fz")["pid"] == pid, "it runs on")
+    t0 = next_daemon("--kill")
+    lib.wait_until(lambda: state(lab, "fz") == "stopped", 20, "fz is killed")
+    took = time.monotonic() - t0
+    lib.need(3.5 < took < 6.5, f"it took {took:.1f} s")
+    why = sw.json("guest", "show", "fz")["why"]
+    lib.need(why == "could not be asked to power down and was killed", why)
+
+
 def pids(sw):
     return {g["name"]: sw.json("guest", "show", g["name"]).get("pid")
             for g in sw.json("guest", "list")}

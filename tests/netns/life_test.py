@@ -229,6 +229,51 @@ def test_sigterm_cleans(lab):
     need(not os.path.exists(sw.sock), "the control socket stays")
 
 
+ISO = "/usr/bin/genisoimage"
+
+
+def test_sigterm_in_a_removal(lab):
+    """What a file took over is given back also if the daemon is ended while it is being
+    removed by hand, behind something slow."""
+    ours_only()
+    if not os.path.exists(ISO):
+        raise lib.Skip(f"there is no {ISO} (apt-get install genisoimage)")
+    sw = lab.switch(bridge=None)
+    lab.veth("u0", lab.ns("z"))
+    began = os.path.join(lab.dir, "began")
+    tool = lab.write("genisoimage", f"#!/bin/sh\ntouch {began}\nsleep 3\nexit 1\n")
+    os.chmod(tool, 0o755)
+    for name in "user-data", "meta-data":
+        lab.write(name, "{}\n")
+    conf = lab.write("c.yaml", "network:\n  ethernets: {u0: {mtu: 1400}}\n  bridges:\n"
+                     "    br0: {interfaces: [u0], addresses: [10.9.0.1/24]}\n")
+    lib.sh("ip", "-n", sw.ns, "addr", "add", "10.7.0.2/24", "dev", "u0")
+    link_up(sw.ns, "u0")
+
+    def seen():
+        d, = json.loads(lib.sh("ip", "-n", sw.ns, "-j", "addr", "show", "u0").stdout)
+        return d["mtu"], [a["local"] for a in d["addr_info"] if a["family"] == "inet"]
+    before = seen()
+    sw.stop()
+    # in the mounts of `ip netns exec`, which are the daemon's alone
+    slow = ("sh", "-c", f"mount --bind {tool} {ISO} && BASCULE_QEMU=/bin/true exec \"$@\"", "-")
+    for words, gone in ((["delbr", "br0", "--force"], lambda: sw.json("bridge", "show") == []),
+                        (["delif", "br0", "u0"],
+                         lambda: "u0" not in sw.cli("port", "show", "br0").stdout)):
+        sw.start(prefix=slow)
+        sw.cli("apply", conf)
+        need(seen() == (1400, []), f"it is taken over: {seen()}")
+        if words[0] == "delbr":
+            sw.cli("guest", "define", "ci", "--memory", 16, "--cloud-init", lab.dir)
+        lab.spawn(*sw.words("guest", "start", "ci"), ns=sw.ns, stderr=subprocess.DEVNULL)
+        lib.wait_until(lambda: os.path.exists(began), 5, "something slow is under way")
+        lab.spawn(*sw.words(*words), ns=sw.ns, stderr=subprocess.DEVNULL)
+        lib.wait_until(gone, 2, f"{words[0]} has begun")
+        need(sw.stop() == 0, sw.log_tail())
+        need(seen() == before, f"after {words[0]} there is {seen()}, not {before}")
+        os.unlink(began)
+
+
 def test_killed_restores(lab):
     """Even kill -9 leaves an existing interface as it was."""
     ours_only()

@@ -263,6 +263,27 @@ static void printing(void **state)
     assert_string_equal(port_spec_format(&s, small, 1), "");
 }
 
+/* Sentences that are not UTF-8 are told in another coding, all of them. */
+static void whole_characters(void **state)
+{
+    char name[201] = "";
+    struct port_spec s;
+    struct err e = {""};
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        strcat(name, "\xc3\xbc"); /* u umlaut */
+    assert_int_equal(bridge_name_check(name, &e), -ENAMETOOLONG);
+    assert_non_null(strstr(e.text, "\xc3\xbc' cannot be a bridge's name"));
+    for (int odd = 0; odd < 2; odd++) {
+        char spec[256];
+
+        snprintf(spec, sizeof(spec), "mem:%s%s", odd ? "a" : "", name);
+        assert_true(port_spec_parse(&s, spec, &e) < 0);
+        assert_null(strstr(e.text, "\xc3'"));
+    }
+}
+
 static void copy_too_long(void **state)
 {
     char big[SPEC_TEXT_MAX];
@@ -280,11 +301,17 @@ static void copy_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bare_name), cmocka_unit_test(keys),
-        cmocka_unit_test(quotes),    cmocka_unit_test(names),
-        cmocka_unit_test(refusals),  cmocka_unit_test(reading),
-        cmocka_unit_test(known),     cmocka_unit_test(round_trip),
-        cmocka_unit_test(printing),  cmocka_unit_test(copy_too_long),
+        cmocka_unit_test(bare_name),
+        cmocka_unit_test(keys),
+        cmocka_unit_test(quotes),
+        cmocka_unit_test(names),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(reading),
+        cmocka_unit_test(known),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(printing),
+        cmocka_unit_test(copy_too_long),
+        cmocka_unit_test(whole_characters),
     };
 
     alarm(230); /* tests/run ends it at 240 */
