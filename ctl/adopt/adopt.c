@@ -327,8 +327,11 @@ static void on_member(void *arg, int rc, const struct err *e)
     ad->pending--;
     if (m->stage == MEMBER_COMING)
         m->stage = rc ? MEMBER_REFUSED : MEMBER_IN;
-    /* One that has just been deleted is nobody's fault. */
-    if (rc != -ENODEV)
+    /* One that has just been deleted is nobody's fault; one that was renamed
+     * is met again. */
+    if (rc == -ENODEV)
+        member_free(m);
+    else
         note(ad, rc, e);
     members_in(ad);
 }
@@ -410,7 +413,8 @@ static void on_surveyed(void *arg, int rc, const struct err *e)
     memcpy(c.name, ad->name, sizeof(c.name));
     memcpy(c.device, l->device, sizeof(c.device));
     c.netns_fd = ad->netns_fd;
-    c.mac = l->k.mac;
+    /* Without ports it may have none yet; then it will have the tap's. */
+    c.mac = mac_is_zero(&l->k.mac) ? mac_random() : l->k.mac;
     c.mtu = l->k.mtu;
     ad->pending++;
     bridge_add(ad->a->sw, &c, on_bridge, ad);
