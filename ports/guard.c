@@ -12,7 +12,6 @@
 #include "ports/guardfile.h"
 #include "ports/ingress.h"
 #include "ports/netns.h"
-#include "ports/netwatch.h"
 
 #include <errno.h>
 #include <fcntl.h>
