@@ -11,7 +11,8 @@
  * If the kernel's bridge has its spanning tree on, ours is on as well before
  * the first member comes, and the tap becomes a port later:
  *
- *   members    (switch) the root port, then those that do not forward
+ *   members    (switch) those without link, the root port, then those that do
+ *                       not forward
  *   join       (task)   the kernel's tree is put aside, the tap becomes a port
  *   members    (switch) the rest
  *
@@ -372,7 +373,7 @@ static void on_front(void *arg, int rc, const struct err *e)
     if (ad->look.hold.tree)
         tree_take(ad);
     if (ad->look.what == LOOK_FRONT)
-        ad->turn = ad->look.hold.tree ? TURN_ROOT : TURN_REST;
+        ad->turn = ad->look.hold.tree ? TURN_DEAD : TURN_REST;
     members_in(ad);
 }
 

@@ -189,6 +189,23 @@ def test_tree_root(lab):
     net.back(before)
 
 
+def test_tree_many_without_link(lab):
+    """What is behind the root port does not wait for ports without a link."""
+    net = Ring(lab)
+    for i in range(50):
+        net.ip("link", "add", f"m{i}", "up", "master", "br0", "type", "veth")
+    wait_until(lambda: net.bridge("link").stdout.count("state disabled") == 50, 5,
+               "the kernel has seen that they have none")
+    net.sw.start()
+    s = Streams(net)
+    net.adopt()
+    out = s.end("50 ports without a link adopted as well")
+    need(out < 0.5, f"{out:.2f} s is too long")
+    s = Streams(net)
+    net.adopt("--undo")
+    s.end("they are given back")
+
+
 def test_tree_killed(lab):
     """kill -9: the guard has the kernel's spanning tree on again, and no loop forwards
     meanwhile, not even without the guard; SIGTERM: as undo."""
