@@ -12,7 +12,6 @@
 #include "ports/guardfile.h"
 #include "ports/ingress.h"
 #include "ports/netns.h"
-#include "ports/netwatch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -558,8 +557,6 @@ static bool left_behind(const struct guard_device *d)
 {
     struct ingress taken;
 
-    if (d->netns != netns_id(-1))
-        return true; /* out of our reach */
     if (ingress_lock(&taken, d->ifindex, "", NULL) != 0)
         return false;
     put_back_here(d, true);
@@ -568,8 +565,16 @@ static bool left_behind(const struct guard_device *d)
     return true;
 }
 
+static bool tree_left_behind(const struct guard_device *d)
+{
+    return is_tree(d) && left_behind(d);
+}
+
+/* As the guard does: no port forwards by what it once was while its bridge's
+ * spanning tree is off. */
 void guard_recover(const char *dir)
 {
     guardfile_open(dir);
+    guardfile_take_all(tree_left_behind);
     guardfile_take_all(left_behind);
 }

@@ -4,7 +4,9 @@
  */
 #include "ports/guardfile.h"
 
+#include "base/boot.h"
 #include "base/log.h"
+#include "ports/netwatch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,9 +14,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PREFIX "guard-"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+struct record {
+    struct guard_device device;
+    char boot[BOOT_ID_MAX];
+    uint64_t cookie; /* of the namespace: its inode may be another's later */
+};
 
 /* A path and not a descriptor: the guard closes those. */
 static char *folder;
@@ -34,15 +47,43 @@ static char *path_of(uint64_t netns, int ifindex)
     return path;
 }
 
+/* Of the namespace we are in; 0: a kernel before 5.14 has none. */
+static uint64_t cookie(void)
+{
+    uint64_t v = 0;
+    socklen_t len = sizeof(v);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return 0;
+    (void)getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &v, &len);
+    close(fd);
+    return v;
+}
+
+static struct record record_here(void)
+{
+    struct record r;
+
+    memset(&r, 0, sizeof(r)); /* its padding is written, too */
+    boot_id(r.boot);
+    r.cookie = cookie();
+    return r;
+}
+
 void guardfile_write(const struct guard_device *d)
 {
     char *path = path_of(d->netns, d->ifindex);
+    struct record r;
     int fd;
 
     if (!path)
         return;
+    r = record_here();
+    r.device = *d;
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, d, sizeof(*d)) != (ssize_t)sizeof(*d))
+    errno = fd < 0 ? errno : ENOSPC; /* what a short write means */
+    if (fd < 0 || write(fd, &r, sizeof(r)) != (ssize_t)sizeof(r))
         log_warn("%s: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
@@ -58,16 +99,27 @@ void guardfile_remove(uint64_t netns, int ifindex)
     free(path);
 }
 
+/* Else nothing can be made of it: namespaces cannot be entered by their
+ * numbers. */
+static bool is_of_here(const struct record *r)
+{
+    const struct record here = record_here();
+
+    return r->device.netns == netns_id(-1) && r->cookie == here.cookie &&
+           memcmp(r->boot, here.boot, sizeof(r->boot)) == 0;
+}
+
 static void take(int dir, const char *name,
                  bool (*found)(const struct guard_device *d))
 {
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct guard_device d[2]; /* one, or it is another version's */
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct record r[2]; /* one, or it is another version's */
     bool done;
 
     if (fd < 0)
         return;
-    done = read(fd, d, sizeof(d)) != (ssize_t)sizeof(d[0]) || found(&d[0]);
+    done = read(fd, r, sizeof(r)) != (ssize_t)sizeof(r[0]) ||
+           !is_of_here(&r[0]) || found(&r[0].device);
     close(fd);
     if (done)
         (void)unlinkat(dir, name, 0);

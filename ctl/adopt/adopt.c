@@ -11,7 +11,8 @@
  * If the kernel's bridge has its spanning tree on, ours is on as well before
  * the first member comes, and the tap becomes a port later:
  *
- *   members    (switch) the root port, then those that do not forward
+ *   members    (switch) those without link, the root port, then those that do
+ *                       not forward
  *   join       (task)   the kernel's tree is put aside, the tap becomes a port
  *   members    (switch) the rest
  *
@@ -327,8 +328,11 @@ static void on_member(void *arg, int rc, const struct err *e)
     ad->pending--;
     if (m->stage == MEMBER_COMING)
         m->stage = rc ? MEMBER_REFUSED : MEMBER_IN;
-    /* One that has just been deleted is nobody's fault. */
-    if (rc != -ENODEV)
+    /* One that has just been deleted is nobody's fault; one that was renamed
+     * is met again. */
+    if (rc == -ENODEV)
+        member_free(m);
+    else
         note(ad, rc, e);
     members_in(ad);
 }
@@ -369,7 +373,7 @@ static void on_front(void *arg, int rc, const struct err *e)
     if (ad->look.hold.tree)
         tree_take(ad);
     if (ad->look.what == LOOK_FRONT)
-        ad->turn = ad->look.hold.tree ? TURN_ROOT : TURN_REST;
+        ad->turn = ad->look.hold.tree ? TURN_DEAD : TURN_REST;
     members_in(ad);
 }
 
@@ -410,7 +414,8 @@ static void on_surveyed(void *arg, int rc, const struct err *e)
     memcpy(c.name, ad->name, sizeof(c.name));
     memcpy(c.device, l->device, sizeof(c.device));
     c.netns_fd = ad->netns_fd;
-    c.mac = l->k.mac;
+    /* Without ports it may have none yet; then it will have the tap's. */
+    c.mac = mac_is_zero(&l->k.mac) ? mac_random() : l->k.mac;
     c.mtu = l->k.mtu;
     ad->pending++;
     bridge_add(ad->a->sw, &c, on_bridge, ad);

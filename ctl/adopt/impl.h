@@ -87,6 +87,8 @@ enum phase { ADOPTING, FOLLOWING, UNDOING, DEAD };
  * is shut can be taken for the way to the root before the one that is:
  */
 enum turn {
+    TURN_DEAD, /* those without link: from the root port on to the joining,
+                  what is behind that is cut off, and they are no hurry */
     TURN_ROOT, /* the root port */
     TURN_SHUT, /* those that do not forward; then our half and the kernel's are
                   joined */

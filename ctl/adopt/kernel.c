@@ -154,7 +154,7 @@ static int mend_tap(struct look *l, struct err *e)
     struct netdev tap;
     int rc = netdev_get(NULL, l->tap, &tap, e);
 
-    if (!rc && !mac_equal(&tap.mac, &l->k.mac))
+    if (!rc && !mac_is_zero(&l->k.mac) && !mac_equal(&tap.mac, &l->k.mac))
         rc = netdev_set_mac(l->tap, &l->k.mac, e);
     if (!rc && (l->what == LOOK_FRONT || tap.master != l->bridge))
         rc = make_ready(l, &tap, e);

@@ -17,6 +17,8 @@
 bool tree_turn(const struct adoption *ad, const struct kbridge_port *p)
 {
     switch (ad->turn) {
+    case TURN_DEAD:
+        return p->state == KBRIDGE_DISABLED;
     case TURN_ROOT:
         return p->no == ad->look.k.root_port;
     case TURN_SHUT:

@@ -4,6 +4,7 @@
  * socket PATH.sock.  The first write is exclusive: of two who take the same
  * lab up, one hears that it is up.
  */
+#include "base/boot.h"
 #include "ctl/client/lab.h"
 #include "ctl/sockpath.h"
 
@@ -44,21 +45,9 @@ static int write_text(int fd, const char *path, const char *text, struct err *e)
     return 0;
 }
 
-/* "": it cannot be told. */
-static void boot_id(char out[64])
-{
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-    if (!f || !fgets(out, 64, f))
-        *out = '\0';
-    out[strcspn(out, "\n")] = '\0';
-    if (f)
-        fclose(f);
-}
-
 bool lab_state_fresh(const struct lab_state *s)
 {
-    char now[64];
+    char now[BOOT_ID_MAX];
 
     boot_id(now);
     return strcmp(str(s->o, "boot"), now) == 0;
@@ -176,7 +165,7 @@ static int save(const struct lab_state *s, bool fresh, struct err *e)
 int lab_state_new(const struct client *c, struct lab_state *s, const char *lab,
                   const char *file, json_int_t daemon, struct err *e)
 {
-    char dir[PATH_MAX], full[PATH_MAX], boot[64];
+    char dir[PATH_MAX], full[PATH_MAX], boot[BOOT_ID_MAX];
     struct lab_ns here;
     json_t *maker;
     int rc = folder(c, dir, e);

@@ -9,6 +9,8 @@
  */
 #include "ctl/l3/impl.h"
 
+#include "base/boot.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,18 +42,6 @@ uint64_t netns_inode(int netns_fd)
 }
 
 /* ---- who we are ---- */
-
-static void boot_id(char out[40])
-{
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-    out[0] = 0;
-    if (!f)
-        return;
-    if (fscanf(f, "%39s", out) != 1)
-        out[0] = 0;
-    fclose(f);
-}
 
 /* When process 'pid' started, in ticks since boot; 0: there is none, or it has
  * ended and nobody has noticed. */
@@ -143,7 +133,7 @@ static json_t *set_json(const struct rt_set *s)
 int store_stamp(json_t *j)
 {
     long pid = (long)getpid();
-    char boot[40];
+    char boot[BOOT_ID_MAX];
 
     boot_id(boot);
     if (json_object_set_new(j, "boot", json_string(boot)) ||
@@ -326,7 +316,7 @@ static bool read_set(const json_t *j, struct rt_set *s)
 bool store_this_boot(const json_t *j)
 {
     const char *boot = json_string_value(json_object_get(j, "boot"));
-    char here[40];
+    char here[BOOT_ID_MAX];
 
     boot_id(here);
     return boot && strcmp(boot, here) == 0;

@@ -67,7 +67,8 @@ static bool is_shut(enum stp_role r)
 /*
  * Timers that the old role has held begin to run.  A port that comes up
  * listens for MaxAge (17.29.1), but as STP for the forward delay, as STP
- * always did (802.1D-1998, 8.4.2).
+ * always did (802.1D-1998, 8.4.2).  So does one that comes from another
+ * bridge's tree (see struct stp_heritage).
  */
 static void release_timers(struct stp *s, struct stp_port *p)
 {
@@ -76,8 +77,7 @@ static void release_timers(struct stp *s, struct stp_port *p)
         p->rr_while = s->now + fwd_delay(p);
         break;
     case STP_ROLE_DISABLED:
-        p->fd_while =
-            s->now + (rstp_version(s) ? max_age(p) : forward_delay(p));
+        p->fd_while = s->now + (p->send_rst ? max_age(p) : forward_delay(p));
         break;
     case STP_ROLE_BACKUP:
         p->rb_while = s->now + 2 * hello_time(p);

@@ -189,6 +189,23 @@ def test_tree_root(lab):
     net.back(before)
 
 
+def test_tree_many_without_link(lab):
+    """What is behind the root port does not wait for ports without a link."""
+    net = Ring(lab)
+    for i in range(50):
+        net.ip("link", "add", f"m{i}", "up", "master", "br0", "type", "veth")
+    wait_until(lambda: net.bridge("link").stdout.count("state disabled") == 50, 5,
+               "the kernel has seen that they have none")
+    net.sw.start()
+    s = Streams(net)
+    net.adopt()
+    out = s.end("50 ports without a link adopted as well")
+    need(out < 0.5, f"{out:.2f} s is too long")
+    s = Streams(net)
+    net.adopt("--undo")
+    s.end("they are given back")
+
+
 def test_tree_killed(lab):
     """kill -9: the guard has the kernel's spanning tree on again, and no loop forwards
     meanwhile, not even without the guard; SIGTERM: as undo."""
@@ -228,6 +245,36 @@ def test_tree_killed(lab):
     need(net.kernel(net.ns, "kt")["state"] == "disabled", f"{net.states()}")
 
 
+def test_tree_recovered(lab):
+    """What daemon and guard left that were killed together the next daemon puts back, and
+    no port that has been shut since forwards while the spanning tree is off."""
+    net = Ring(lab, 0)
+    run = os.path.join(lab.dir, "run")
+    os.mkdir(run)
+    sh("mount", "-t", "tmpfs", "none", run)  # as /run: it lists the newest file first
+    lab.at_end(lambda: sh("umount", "-l", run, check=False))
+    net.sw.sock = os.path.join(run, "ctl.sock")
+    net.sw.start()
+    net.adopt()
+    net.reach_all()
+    net.ip("link", "set", "br0", "type", "bridge", "priority", "12288")
+    net.worst = True
+    wait_until(lambda: net.roles()["kt"] == ("alternate", "discarding") and net.far_steady() and
+               net.kernel(net.ns, "kt")["state"] == "disabled", 40, lambda: f"{net.states()}")
+    guard, = guards(net)
+    os.kill(guard, signal.SIGSTOP)
+    net.sw.proc.send_signal(signal.SIGKILL)
+    os.kill(guard, signal.SIGKILL)
+    net.sw.stop(signal.SIGKILL)
+    wait_until(lambda: not guards(net), 3, "the guard has ended")
+    s = Streams(net)
+    net.sw.start()
+    need(net.is_on(), "the kernel's spanning tree is off")
+    time.sleep(HELLO)
+    s.end("put back by the next daemon")
+    wait_until(net.steady, 40, lambda: f"the ring is a tree: {net.states()}")
+
+
 def test_tree_switched_on(lab):
     """`stp_state 1` on a bridge that is adopted is for ours; it is the kernel's again when
     the bridge is, also one without ports."""
@@ -246,8 +293,7 @@ def test_tree_switched_on(lab):
     net.adopt("--undo")
     need(on(), "the kernel's spanning tree is off")
     net.reach_all()
-    net.ip("link", "add", "lone", "address", "02:09:00:00:00:fc", "type", "bridge",
-           "stp_state", "1")
+    net.ip("link", "add", "lone", "type", "bridge", "stp_state", "1")  # has no address later
     for end in (lambda: net.sw.cli("adopt", "lone", "--undo"),
                 lambda: net.sw.cli("delbr", "lone", "--force"),
                 lambda: net.sw.stop(signal.SIGKILL)):

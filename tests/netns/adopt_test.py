@@ -335,6 +335,20 @@ def test_renamed(lab):
         net.reach_all()
 
 
+def test_renamed_on_the_way(lab):
+    """A member that is renamed before it is its turn is a member."""
+    net, n = Net(lab, vm=False), 40
+    for i in range(n):
+        net.ip("link", "add", f"m{i}", "up", "master", "br0", "type", "veth")
+    net.sw.start()
+    p = lab.spawn(*net.sw.words("adopt", "br0"), ns=net.ns)
+    wait_until(lambda: net.sw.json("port", "show"), 5, "the first are in")
+    net.ip("link", "set", f"m{n - 1}", "name", "late")
+    need(p.wait(30) == 0, "it failed")
+    wait_until(lambda: len(net.ports()) == n + 4, 5, lambda: f"{net.ports()}")
+    need("late" in net.ports() or f"m{n - 1}" in net.ports(), f"{net.ports()}")
+
+
 def refused(net, words, *args, **kw):
     r = net.sw.cli("adopt", *args, check=False, **kw)
     need(r.returncode == 1 and words in r.stderr, f"{args}: {r.stderr!r}")

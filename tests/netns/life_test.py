@@ -390,6 +390,32 @@ def test_another_has_it(lab):
     unchanged(before, sw.ns, "p9", "all have had it")
 
 
+def test_left_for_another(lab):
+    """What a daemon left is not for a namespace that has its number by now, and what else
+    is called like its files hinders nobody."""
+    ours_only()
+    sw, other = lab.switch(), lab.ns("other")
+    lab.veth("p9", lab.ns("z"))
+    sw.addif("br0", "p9")
+    killed_with_its_guard(sw)
+    state = sw.sock.replace(".sock", ".state")
+    number = os.stat(f"/run/netns/{other}").st_ino
+    files = os.listdir(state)
+    need(files, "nothing is left")
+    for name in files:
+        with open(os.path.join(state, name), "r+b") as f:  # it begins with the number
+            f.write(number.to_bytes(8, sys.byteorder))
+    index = lib.sh("cat", "/sys/class/net/p9/ifindex", ns=sw.ns).stdout.strip()
+    lib.sh("ip", "-n", other, "link", "add", "x9", "index", index, "type", "veth")
+    lib.sh("ip", "-n", other, "link", "set", "x9", "addrgenmode", "none")
+    before = snapshot(other, "x9")
+    os.mkfifo(os.path.join(state, "guard-1-1"))
+    sw.ns = other
+    sw.start()
+    unchanged(before, other, "x9", "a daemon has begun in another namespace")
+    need(not os.listdir(state), f"{os.listdir(state)}")
+
+
 def start_at_once(sw):
     """kill -9, and the next daemon while the dying one still takes its devices down.
     What a machine that is busy with others needs for that is not the daemon's."""

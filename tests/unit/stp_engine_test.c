@@ -796,6 +796,20 @@ static void an_heir_is_shut(void **state)
     assert_state(3, STP_DISCARDING);
 }
 
+/* One that listened there does not begin to wait for longer than there. */
+static void an_heir_listens(void **state)
+{
+    (void)state;
+    inherit(1, false, NULL);
+    assert_role(1, STP_ROLE_DESIGNATED);
+    stprig_run(&r, 14 * S);
+    assert_state(1, STP_DISCARDING);
+    stprig_run(&r, 2 * S);
+    assert_state(1, STP_LEARNING);
+    stprig_run(&r, 15 * S);
+    assert_state(1, STP_FORWARDING);
+}
+
 #define rstp(f) cmocka_unit_test_setup_teardown(f, up_rstp, down)
 #define stp(f)  cmocka_unit_test_setup_teardown(f, up_stp, down)
 
@@ -837,6 +851,7 @@ int main(void)
         rstp(inheritance_ages),
         rstp(an_heir_learns_rstp),
         rstp(an_heir_is_shut),
+        rstp(an_heir_listens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
