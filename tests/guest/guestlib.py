@@ -597,5 +597,5 @@ def killed(lab, out, *ports):
         g.works(out, "after kill -9")
 
 
-def main(limit=200):
-    lib.main(limit)
+def main(**kw):
+    lib.main(**kw)

@@ -528,4 +528,4 @@ def test_its_bridge_comes_late(lab):
     lib.need(sw.json("guest", "list") == [] and sw.json("bridge", "show") == [], "what is left")
 
 
-guestlib.main()
+guestlib.main(at_once=3)  # which mostly wait
