@@ -6,6 +6,7 @@
 
 #include "base/boot.h"
 #include "base/log.h"
+#include "ports/netns.h"
 #include "ports/netwatch.h"
 
 #include <dirent.h>
@@ -14,14 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define PREFIX "guard-"
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 struct record {
     struct guard_device device;
@@ -47,27 +43,13 @@ static char *path_of(uint64_t netns, int ifindex)
     return path;
 }
 
-/* Of the namespace we are in; 0: a kernel before 5.14 has none. */
-static uint64_t cookie(void)
-{
-    uint64_t v = 0;
-    socklen_t len = sizeof(v);
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return 0;
-    (void)getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &v, &len);
-    close(fd);
-    return v;
-}
-
 static struct record record_here(void)
 {
     struct record r;
 
     memset(&r, 0, sizeof(r)); /* its padding is written, too */
     boot_id(r.boot);
-    r.cookie = cookie();
+    r.cookie = netns_cookie();
     return r;
 }
 

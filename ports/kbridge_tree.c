@@ -61,23 +61,10 @@ void kbridge_own_times(struct kbridge *k, const char *name)
     k->max_age = from_ticks(k, &i, i.bridge_max_age);
 }
 
-static struct nlmsghdr *request(void *buf, uint16_t type, int ifindex)
-{
-    struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-    struct ifinfomsg *ifi;
-
-    nlh->nlmsg_type = type;
-    nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-    ifi->ifi_family = AF_UNSPEC;
-    ifi->ifi_index = ifindex;
-    return nlh;
-}
-
 int kbridge_set_stp(int bridge, bool on)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = request(buf, RTM_NEWLINK, bridge);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_NEWLINK, bridge);
     struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
 
     mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "bridge");
@@ -91,7 +78,7 @@ int kbridge_set_stp(int bridge, bool on)
 int kbridge_enable(const struct kbridge_port *p)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = request(buf, RTM_SETLINK, p->ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_SETLINK, p->ifindex);
 
     mnl_attr_put_u32(nlh, IFLA_GROUP, p->group);
     return netdev_talk(nlh, NULL, NULL);

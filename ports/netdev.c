@@ -160,7 +160,7 @@ static int talk(struct nlmsghdr *req, mnl_cb_t cb, void *data)
     return rc;
 }
 
-static struct nlmsghdr *link_request(void *buf, uint16_t type, int ifindex)
+struct nlmsghdr *netdev_request(void *buf, uint16_t type, int ifindex)
 {
     struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
     struct ifinfomsg *ifi;
@@ -182,7 +182,7 @@ static int take_link(const struct nlmsghdr *nlh, void *data)
 int netdev_get(const char *name, int ifindex, struct netdev *d, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_GETLINK, ifindex);
     int rc;
 
     if (name && (!*name || strlen(name) >= IFNAMSIZ))
@@ -249,7 +249,7 @@ int netdev_each(void (*fn)(void *arg, const struct netdev *d), void *arg,
                 struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_GETLINK, 0);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_GETLINK, 0);
     struct each each = {fn, arg};
     int rc;
 
@@ -271,7 +271,7 @@ static int apply(struct nlmsghdr *nlh, struct err *e, const char *what)
 int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_SETLINK, ifindex);
 
     mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
     return apply(nlh, e, "MTU");
@@ -280,7 +280,7 @@ int netdev_set_mtu(int ifindex, uint32_t mtu, struct err *e)
 int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_SETLINK, ifindex);
 
     mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(*mac), mac);
     return apply(nlh, e, "MAC address");
@@ -289,7 +289,7 @@ int netdev_set_mac(int ifindex, const struct mac *mac, struct err *e)
 int netdev_set_up(int ifindex, bool up, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_NEWLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_NEWLINK, ifindex);
     struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 
     ifi->ifi_flags = up ? IFF_UP : 0;
@@ -300,7 +300,7 @@ int netdev_set_up(int ifindex, bool up, struct err *e)
 int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_SETLINK, ifindex);
 
     mnl_attr_put_u32(nlh, IFLA_TXQLEN, len);
     return apply(nlh, e, "length of the transmit queue");
@@ -309,7 +309,7 @@ int netdev_set_txqlen(int ifindex, uint32_t len, struct err *e)
 int netdev_set_addr_gen(int ifindex, int mode, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_SETLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_SETLINK, ifindex);
     struct nlattr *spec, *inet6;
 
     spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
@@ -323,7 +323,7 @@ int netdev_set_addr_gen(int ifindex, int mode, struct err *e)
 int netdev_move(int ifindex, int netns_fd, const char *name, struct err *e)
 {
     alignas(struct nlmsghdr) char buf[REQUEST_MAX];
-    struct nlmsghdr *nlh = link_request(buf, RTM_NEWLINK, ifindex);
+    struct nlmsghdr *nlh = netdev_request(buf, RTM_NEWLINK, ifindex);
     int rc;
 
     mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns_fd);

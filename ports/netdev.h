@@ -128,6 +128,10 @@ const char *netdev_in_the_way(int netns_fd, const char *name,
 
 /* ---- rtnetlink as such ---- */
 
+/* The head of one about a device, with an acknowledgement asked for; 'buf' is
+ * aligned as one and has room for what comes behind. */
+struct nlmsghdr *netdev_request(void *buf, uint16_t type, int ifindex);
+
 /*
  * Sends a request (its sequence number is set here) and hands each answer to
  * 'cb', a libmnl callback; NULL: none is expected but the acknowledgement.

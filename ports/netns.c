@@ -20,8 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE /* Linux 5.14 */
+#define SO_NETNS_COOKIE 71
+#endif
 
 #define NETNS_DIR "/run/netns"
 
@@ -120,6 +125,19 @@ void netns_leave(struct netns_scope *s)
     }
     close(s->home);
     s->home = -1;
+}
+
+uint64_t netns_cookie(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    if (fd < 0)
+        return 0;
+    (void)getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
+    close(fd);
+    return cookie;
 }
 
 uint64_t netns_id(int netns_fd)

@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#include <stdint.h>
+
 /*
  * Opens the namespace that 'text' names: a name under /run/netns, a process
  * id, or a path.  A descriptor (O_CLOEXEC) or -errno with a sentence.  For
@@ -25,5 +27,10 @@ struct netns_scope {
 };
 int netns_enter(struct netns_scope *s, int fd, struct err *e);
 void netns_leave(struct netns_scope *s);
+
+/* The cookie of the calling thread's namespace, a number that the kernel gives
+ * to no other one until the next boot, unlike inodes.  0: it cannot be told
+ * (before Linux 5.14). */
+uint64_t netns_cookie(void);
 
 #endif

@@ -15,29 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NAMES "/run/netns"
-#ifndef SO_NETNS_COOKIE /* Linux 5.14 */
-#define SO_NETNS_COOKIE 71
-#endif
 
 /* ---- knowing one again ---- */
-
-static uint64_t own_cookie(void)
-{
-    int s = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    uint64_t cookie = 0;
-    socklen_t len = sizeof(cookie);
-
-    if (s < 0)
-        return 0;
-    (void)getsockopt(s, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
-    close(s);
-    return cookie;
-}
 
 bool lab_ns_of(int fd, struct lab_ns *ns)
 {
@@ -48,7 +31,7 @@ bool lab_ns_of(int fd, struct lab_ns *ns)
         netns_enter(&scope, fd, NULL))
         return false;
     ns->inode = st.st_ino;
-    ns->cookie = own_cookie();
+    ns->cookie = netns_cookie();
     netns_leave(&scope);
     return true;
 }

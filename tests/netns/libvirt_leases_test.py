@@ -198,7 +198,13 @@ def test_daemon(lab):
     said = lv.said()
     with socket.socket(socket.AF_UNIX) as s:  # bound, and does not listen yet
         s.bind(lab.sw.sock)
-        time.sleep(1.5)  # it tries once a second
+        slept = []
+
+        def tried():
+            if lv.waits() not in slept:
+                slept.append(lv.waits())
+            return len(slept) > 3
+        wait_until(tried, 20, "it tries again and again")
     os.unlink(lab.sw.sock)
     need(lv.said() == said, lv.said())
     for again in range(2):

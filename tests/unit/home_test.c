@@ -27,7 +27,7 @@
 
 /* Longer than any turn, shorter than the lock is held if nobody lets go. */
 #define HELD_S  1.0
-#define TURN_NS 700000000
+#define TURN_NS 300000000
 
 /* What a port is to be like. */
 struct wish {
