@@ -326,7 +326,8 @@ def test_tree_later_member(lab):
     s.end("a second way to kr")
     need(net.kernel(net.ns, "more")["state"] == "disabled", f"{net.kernel(net.ns, 'more')}")
     net.sw.cli("delif", "br0", "more")
-    time.sleep(0.2)
+    wait_until(lambda: net.kernel(net.ns, "more")["state"] == "disabled" and
+               "more" not in net.roles(), 5, "it is the kernel's")
     s = Streams(net)
     time.sleep(MAX_AGE)
     s.end("given back by hand")
