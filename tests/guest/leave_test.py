@@ -424,4 +424,4 @@ def test_others_come(lab):
     lib.need(pids(sw) == before, f"{before}, now {pids(sw)}")
 
 
-guestlib.main(at_once=3)  # which mostly wait
+guestlib.main()
